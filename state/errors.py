@@ -1,0 +1,53 @@
+"""The one exception tree of the project. Every error that a user can cause carries one clear line.
+
+    HarnessError                 exit code 1
+    ├── UsageError               exit code 2   bad input: what, where, what to do
+    ├── BudgetExceeded           exit code 3   the run's one budget is spent
+    └── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
+        ├── SandboxUnavailable
+        ├── BackendUnavailable
+        ├── AdapterError             unknown, corrupted or unfit adapter
+        └── StoreError               the state database cannot be opened, read or written
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of all errors raised on purpose; ``str(error)`` is the line shown to the user."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """The user's input is wrong; the message says what, where and what to do."""
+
+    exit_code = 2
+
+
+class BudgetExceeded(HarnessError):
+    """The run's budget does not cover the next call."""
+
+    exit_code = 3
+
+
+class SetupError(HarnessError):
+    """The environment lacks what the command needs."""
+
+    exit_code = 4
+
+
+class SandboxUnavailable(SetupError):
+    """No sandbox on this machine, so untrusted code is refused."""
+
+
+class BackendUnavailable(SetupError):
+    """The model backend does not answer or cannot be loaded."""
+
+
+class AdapterError(SetupError):
+    """An adapter is unknown, corrupted, or does not fit the base model."""
+
+
+class StoreError(SetupError):
+    """The state database cannot be opened, read or written."""
