@@ -1,0 +1,74 @@
+"""The room where everything is remembered: beads, runs and the ledger of calls, in one database."""
+
+from state.database import Database
+from state.errors import (
+    AdapterError,
+    BackendUnavailable,
+    BudgetExceeded,
+    HarnessError,
+    SandboxUnavailable,
+    SetupError,
+    StoreError,
+    UsageError,
+)
+from state.home import checkpoint_path, database_url, home, writable_home
+from state.ids import keyed_id
+from state.ledger import Ledger, Usage
+from state.models import (
+    BEAD_KINDS,
+    BEAD_STATUSES,
+    DEPENDENCY_TYPES,
+    SCHEMA_VERSION,
+    WORK_KINDS,
+    Bead,
+    BeadKind,
+    BeadStatus,
+    Call,
+    Dependency,
+    DependencyType,
+    Meta,
+    Run,
+    RunStatus,
+)
+from state.rows import BeadChanges, BeadFields, Order
+from state.runs import LOCK_TTL_S, Runs
+from state.store import BeadStore
+
+__all__ = [
+    "BEAD_KINDS",
+    "BEAD_STATUSES",
+    "DEPENDENCY_TYPES",
+    "LOCK_TTL_S",
+    "SCHEMA_VERSION",
+    "WORK_KINDS",
+    "AdapterError",
+    "BackendUnavailable",
+    "Bead",
+    "BeadChanges",
+    "BeadFields",
+    "BeadKind",
+    "BeadStatus",
+    "BeadStore",
+    "BudgetExceeded",
+    "Call",
+    "Database",
+    "Dependency",
+    "DependencyType",
+    "HarnessError",
+    "Ledger",
+    "Meta",
+    "Order",
+    "Run",
+    "RunStatus",
+    "Runs",
+    "SandboxUnavailable",
+    "SetupError",
+    "StoreError",
+    "Usage",
+    "UsageError",
+    "checkpoint_path",
+    "database_url",
+    "home",
+    "keyed_id",
+    "writable_home",
+]

@@ -1,13 +1,13 @@
 """The one exception tree of the project. Every error that a user can cause carries one clear line.
 
-    HarnessError                 exit code 1
-    ├── UsageError               exit code 2   bad input: what, where, what to do
-    ├── BudgetExceeded           exit code 3   the run's one budget is spent
-    └── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
-        ├── SandboxUnavailable
-        ├── BackendUnavailable
-        ├── AdapterError             unknown, corrupted or unfit adapter
-        └── StoreError               the state database cannot be opened, read or written
+HarnessError                 exit code 1
+├── UsageError               exit code 2   bad input: what, where, what to do
+├── BudgetExceeded           exit code 3   the run's one budget is spent
+└── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
+    ├── SandboxUnavailable
+    ├── BackendUnavailable
+    ├── AdapterError             unknown, corrupted or unfit adapter
+    └── StoreError               the state database cannot be opened, read or written
 """
 
 from __future__ import annotations

@@ -1,0 +1,40 @@
+"""Executable checks: one validator for each kind of check, code only ever in the sandbox."""
+
+from __future__ import annotations
+
+from eval.sandbox import BubblewrapSandbox, Sandbox
+from eval.validators.extract import extract_code, strip_thoughts
+from eval.validators.function import ClassOpsValidator, FunctionValidator
+from eval.validators.numeric import NumericValidator, answer_number
+from eval.validators.program_value import ProgramValueValidator, program_number
+from eval.validators.stdio import StdioValidator
+from eval.validators.text import AnyOfValidator, ExactValidator, UnorderedValidator
+from tiers.protocol import Validator
+
+__all__ = [
+    "answer_number",
+    "extract_code",
+    "program_number",
+    "strip_thoughts",
+    "validators",
+]
+
+
+def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
+    """A validator for each kind of check. ``sandbox`` runs the code (default: bubblewrap, which
+    is looked for only when a check needs it)."""
+    box = sandbox or BubblewrapSandbox()
+    by_kind: dict[str, Validator] = {}
+    every: list[Validator] = [
+        ExactValidator(),
+        NumericValidator(),
+        UnorderedValidator(),
+        AnyOfValidator(by_kind),
+        FunctionValidator(box),
+        StdioValidator(box),
+        ClassOpsValidator(box),
+        ProgramValueValidator(box),
+    ]
+    for validator in every:
+        by_kind.update(dict.fromkeys(validator.kinds, validator))
+    return by_kind

@@ -1,0 +1,1 @@
+"""The embedded pocket fleet: task generators, the small base model trained on them and its adapters."""

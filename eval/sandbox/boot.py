@@ -1,0 +1,40 @@
+"""First code inside the sandbox: lower the limits, say so, then become the untrusted program.
+
+Runs under the sandbox's interpreter (Python >= 3.9), which need not be ours. Usage:
+``boot.py RESULT_FD PROGRAM RESOURCE=SOFT:HARD ...``.
+"""
+
+import builtins
+import os
+import resource
+import sys
+
+
+def lower_limits(settings: "list[str]") -> None:
+    """Set ``RESOURCE=SOFT:HARD`` limits; without capabilities they cannot be raised again."""
+    for setting in settings:
+        name, _, pair = setting.partition("=")
+        soft, _, hard = pair.partition(":")
+        resource.setrlimit(getattr(resource, "RLIMIT_" + name), (int(soft), int(hard)))
+
+
+def main() -> None:
+    """Prove the start on the result channel, then run the program as ``__main__``."""
+    descriptor, program, *settings = sys.argv[1:]
+    lower_limits(settings)
+    os.write(int(descriptor), b'{"booted": true}\n')
+    os.environ["RESULT_FD"] = descriptor
+    # -S leaves out `site`, which is where these two come from
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+    sys.argv = [program]
+    with open(program, encoding="utf-8", errors="surrogatepass", newline="") as handle:
+        source = handle.read()
+    code = compile(source, "program.py", "exec", dont_inherit=True)
+    scope = sys.modules["__main__"].__dict__
+    for name in ("lower_limits", "main", "builtins", "os", "resource", "sys", "__doc__"):
+        scope.pop(name, None)
+    exec(code, scope)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Runs *inside* the sandbox: loads the candidate, makes the calls, sends back plain values.
+
+It never learns what is expected: it turns whatever the candidate returns into plain data and the
+judge compares outside. Candidate code shares this process and may break anything here; all it can
+gain is to say other values. Runs on Python >= 3.9 without this project; outside, only ``encode``,
+``decode`` and ``Opaque`` are imported.
+
+Channel: ``{"load": error}`` or ``{"ready": true}``, then ``{"case": n, "value": encoded}`` or
+``{"case": n, "error": {"type", "message"}}`` in the order of the calls.
+"""
+
+import functools
+import json
+import os
+import signal
+import sys
+import types
+import typing
+from decimal import Decimal
+from fractions import Fraction
+
+MAX_DEPTH = 100
+MAX_BITS = 10_000
+"""Longer integers travel as hexadecimal: decimal conversion is refused above 4,300 digits."""
+MAX_RECORD = 262_144
+"""Characters of one record; a larger value is reported as too large."""
+MAX_TEXT = 300
+FOLDER = "/run/files/"
+
+
+class Opaque:
+    """A value that is not plain data: known only by its text, equal to nothing."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class CallTimeout(BaseException):
+    """The call's own time is over; not an ``Exception``, so that candidates do not swallow it."""
+
+
+def encode(value: object, depth: int = 0) -> object:
+    """``value`` as JSON data with tags for what JSON lacks; objects become their text."""
+    if depth > MAX_DEPTH:
+        return {"opaque": "<nested too deeply>"}
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        number = int.__index__(value)
+        return {"int": hex(number)} if number.bit_length() > MAX_BITS else number
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, (bytes, bytearray)):
+        return {"bytes": bytes(value).hex()}
+    if isinstance(value, complex):
+        return {"complex": [value.real, value.imag]}
+    if isinstance(value, (Decimal, Fraction)):
+        return {"number": float(value)}
+    kinds: tuple[typing.Any, ...] = (list, tuple, set, frozenset)
+    for kind in kinds:
+        if isinstance(value, kind):
+            items = [encode(item, depth + 1) for item in kind.__iter__(value)]
+            return items if kind is list else {kind.__name__: items}
+    if isinstance(value, dict):
+        pairs = dict.items(value)
+        return {"dict": [[encode(k, depth + 1), encode(v, depth + 1)] for k, v in pairs]}
+    return {"opaque": repr(value)[:MAX_TEXT]}
+
+
+def decode(data: object, depth: int = 0) -> object:
+    """The value that ``encode`` was given. Raises ValueError for anything it did not write."""
+    if depth > 2 * MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if data is None or isinstance(data, (bool, int, float, str)):
+        return data
+    if isinstance(data, list):
+        return [decode(item, depth + 1) for item in data]
+    if not isinstance(data, dict) or len(data) != 1:
+        raise ValueError("not an encoded value")
+    ((tag, body),) = data.items()
+    try:
+        if tag == "dict":
+            return {decode(k, depth + 1): decode(v, depth + 1) for k, v in body}
+        if tag in ("tuple", "set", "frozenset"):
+            kinds = {"tuple": tuple, "set": set, "frozenset": frozenset}
+            return kinds[tag](decode(item, depth + 1) for item in body)
+        if tag == "int":
+            return int(body, 16)
+        if tag == "number":
+            return float(body)
+        if tag == "complex":
+            return complex(*body)
+        if tag == "bytes":
+            return bytes.fromhex(body)
+        if tag == "opaque" and isinstance(body, str):
+            return Opaque(body[:MAX_TEXT])
+    except (TypeError, OverflowError) as error:
+        raise ValueError("malformed encoded value") from error
+    raise ValueError("unknown tag")
+
+
+def describe(error: BaseException) -> "dict[str, str]":
+    """Type and message of an exception, whatever its ``__str__`` does."""
+    if isinstance(error, CallTimeout):
+        return {"type": "timeout", "message": ""}
+    name = type(error).__name__
+    try:
+        message = str(error)[:MAX_TEXT]
+    except BaseException:  # noqa: BLE001 - the candidate's __str__ may do anything
+        message = ""
+    return {"type": name, "message": message}
+
+
+class MissingEntryPoint(Exception):
+    """The candidate does not define what the calls need."""
+
+
+class Channel:
+    """The way out: one JSON line for each record."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def send(self, record: "dict[str, object]") -> None:
+        """Write ``record``, or that its value is too large."""
+        text = json.dumps(record)
+        if len(text) > MAX_RECORD:
+            record = {"case": record["case"], "value": {"opaque": "<value too large>"}}
+            text = json.dumps(record)
+        line = text.encode("ascii") + b"\n"
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+
+
+def load(source: str, name: str) -> "dict[str, object]":
+    """Run the candidate's top level as module ``name``; its namespace."""
+    module = types.ModuleType(name)
+    module.__file__ = "candidate.py"
+    sys.modules[name] = module
+    exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
+    return module.__dict__
+
+
+def find(scope: "dict[str, object]", name: str) -> object:
+    """What ``name`` means in the candidate: a global, or a method of its class ``Solution``."""
+    if name in scope:
+        return scope[name]
+    solution = scope.get("Solution")
+    if isinstance(solution, type) and hasattr(solution, name):
+        return getattr(solution(), name)
+    defined = [key for key, value in scope.items() if callable(value) and key[:1] != "_"]
+    known = ", ".join(defined[:5]) or "nothing"
+    raise MissingEntryPoint(f"no {name} is defined; the code defines {known}")
+
+
+def steps(job: "dict[str, typing.Any]", scope: "dict[str, object]") -> "list[typing.Any]":
+    """The job's calls as functions without arguments."""
+    target: typing.Any = find(scope, job.get("entry_point") or job["class_name"])
+    if job["mode"] == "value":
+        return [target if callable(target) else lambda: target]
+    if job["mode"] == "calls":
+        return [functools.partial(invoke, target, call) for call in job["calls"]]
+    made: list[typing.Any] = []
+    construct, *operations = job["calls"]
+    return [
+        lambda: made.append(invoke(target, construct)),
+        *(lambda op=op: invoke(getattr(made[0], op["name"]), op) for op in operations),
+    ]
+
+
+def invoke(target: typing.Any, call: "dict[str, typing.Any]") -> object:
+    """Call ``target`` with the call's own fresh arguments."""
+    args: typing.Any = decode(call["args"])
+    kwargs: typing.Any = decode(call.get("kwargs", {"dict": []}))
+    return target(*args, **kwargs)
+
+
+def ring(signum: int, frame: object) -> None:
+    """Alarm handler."""
+    raise CallTimeout
+
+
+def perform(channel: Channel, job: "dict[str, typing.Any]") -> None:
+    """Load, call and send; the end of the process is the end of the channel."""
+    with open(FOLDER + "candidate.py", encoding="utf-8", errors="surrogatepass") as handle:
+        source = handle.read()
+    try:
+        scope = load(source, "__main__" if job["mode"] == "value" else "candidate")
+        calls = steps(job, scope)
+    except BaseException as error:  # noqa: BLE001 - reported, whatever it is
+        channel.send({"load": describe(error)})
+        return
+    channel.send({"ready": True})
+    signal.signal(signal.SIGALRM, ring)
+    for number, call in enumerate(calls):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, job.get("timeout") or 0)
+            try:
+                value = call()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            record = {"case": number, "value": encode(value)}
+        except BaseException as error:  # noqa: BLE001 - reported, whatever it is
+            record = {"case": number, "error": describe(error)}
+        channel.send(record)
+
+
+def main() -> None:
+    """Entry inside the sandbox; leaves without the candidate's exit handlers and threads."""
+    with open(FOLDER + "job.json", encoding="utf-8") as handle:
+        job = json.load(handle)
+    try:
+        perform(Channel(int(os.environ["RESULT_FD"])), job)
+        sys.stdout.flush()
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

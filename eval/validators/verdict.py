@@ -1,0 +1,49 @@
+"""Small parts all validators share: reading a spec, writing a result."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from eval.validators.compare import one_line
+from state.errors import UsageError
+from tiers.protocol import Check, CheckResult
+
+DETAIL = 400
+"""Characters of a detail line."""
+
+
+class Spec(BaseModel):
+    """What a check's ``spec`` may hold; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def read_spec(model: type[S], check: Check) -> S:
+    """``check.spec`` as ``model``. Raises UsageError naming the first field that is wrong."""
+    try:
+        return model.model_validate(check.spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise UsageError(f"check {check.kind!r}: {where}: {first['msg']}") from error
+
+
+def passed(check: Check, seconds: float = 0.0) -> CheckResult:
+    """The artifact is right."""
+    return CheckResult(kind=check.kind, passed=True, seconds=seconds)
+
+
+def failed(check: Check, signature: str, detail: str, seconds: float = 0.0) -> CheckResult:
+    """The artifact is wrong: ``signature`` is the class of the mistake, ``detail`` one line."""
+    return CheckResult(
+        kind=check.kind,
+        passed=False,
+        detail=one_line(detail, DETAIL),
+        signature=signature,
+        seconds=seconds,
+    )

@@ -1,0 +1,136 @@
+"""What a model backend must do, whichever way it runs the model.
+
+A batch may mix adapters. An adapter is asked for by its content digest and the response says which
+digest answered, so nobody ever gets the base model, or stale weights, in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """A model that crosses a seam: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Frozen):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Sampling(Frozen):
+    """How tokens are chosen."""
+
+    max_tokens: int = Field(default=256, gt=0)
+    temperature: float = Field(default=0.0, ge=0.0)
+    """0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Generation ends before the first of these strings."""
+    json_schema: str | None = None
+    """JSON schema that the answer must follow, for backends with constrained decoding."""
+
+
+class AdapterRef(Frozen):
+    """A LoRA adapter by name and content."""
+
+    name: str
+    digest: str
+    """First 16 hex digits of the SHA-256 of the adapter's configuration and weights."""
+    path: Path
+
+    @property
+    def served_name(self) -> str:
+        """The name under which servers hold it: never the same for other weights."""
+        return f"{self.name}-{self.digest}"
+
+
+class Usage(Frozen):
+    """Tokens as counted by whoever ran the model."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class GenerateRequest(Frozen):
+    """One completion: messages under an adapter, or under the bare base model."""
+
+    messages: tuple[Message, ...]
+    adapter: str | None = None
+    """Digest of a loaded adapter; ``None`` is the base model, asked for on purpose."""
+    sampling: Sampling = Sampling()
+
+
+class GenerateResponse(Frozen):
+    """What the model wrote."""
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    usage: Usage
+    adapter: str | None
+    """Digest of the adapter that answered."""
+    model: str
+    """Identity of the base model."""
+    latency_s: float
+    """Seconds from submission to completion, waiting included."""
+
+
+class ScoredText(Frozen):
+    """Token log-probabilities (natural) of ``text`` after ``prompt`` under one adapter."""
+
+    adapter: str | None
+    log_probs: tuple[float, ...]
+
+
+class Backend(Protocol):
+    """A frozen base model that serves LoRA adapters.
+
+    Raises ``AdapterError`` for an adapter that is not loaded or does not fit, and
+    ``BackendUnavailable`` when the model cannot be reached.
+    """
+
+    name: str
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the base: a digest for local weights, the served name for an endpoint."""
+        ...
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
+        """Complete a batch; responses stand in the order of the requests."""
+        ...
+
+    async def score(
+        self, pairs: Sequence[tuple[Sequence[Message], str]], adapters: Sequence[str | None]
+    ) -> list[list[ScoredText]]:
+        """Log-probabilities of each (prompt, text) under each adapter: [pair][adapter]."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` under the model's tokenizer, or an upper estimate for endpoints."""
+        ...
+
+    def adapters(self) -> dict[str, AdapterRef]:
+        """Loaded adapters by digest."""
+        ...
+
+    async def load(self, adapter: AdapterRef) -> None:
+        """Check and load an adapter; loading the same content again does nothing."""
+        ...
+
+    async def unload(self, digest: str) -> None:
+        """Forget a loaded adapter."""
+        ...
+
+    async def close(self) -> None:
+        """Release the model."""
+        ...

@@ -1,0 +1,161 @@
+"""Arithmetic as a pupil writes it: one operation, worked column by column, then ``= result``.
+
+Operations are ``+ - * /`` on natural numbers: sums and differences of up to four digits, products of
+up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits through
+the divisor's nine multiples.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from specialists.pocket.heldout import pair_held_out
+
+LIMIT = 9999
+_RESULT = re.compile(r"=\s*(-?\d+)\s*$")
+_EXPRESSION = re.compile(r"^\s*(\d+) ([-+*/]) (\d+)\s*$")
+
+
+def apply(op: str, a: int, b: int) -> int:
+    """``a op b`` on natural numbers; ``ValueError`` where the fleet has no such operation."""
+    if op == "+":
+        return a + b
+    if op == "-" and a >= b:
+        return a - b
+    if op == "*":
+        return a * b
+    if op == "/" and b and a % b == 0:
+        return a // b
+    raise ValueError(f"{a} {op} {b} has no natural result")
+
+
+def within_reach(op: str, a: int, b: int) -> bool:
+    """Whether ``a op b`` lies in what the math specialist is trained on."""
+    if min(a, b) < 0 or max(a, b) > LIMIT:
+        return False
+    if op == "+":
+        return True
+    if op == "-":
+        return a >= b
+    if op == "*":
+        return a <= 999 and b <= 99
+    return 2 <= b <= 99 and a % b == 0
+
+
+def work(op: str, a: int, b: int) -> str:
+    """The worked answer of ``a op b``; its last line is ``= result``."""
+    lines = {"+": _add, "-": _subtract, "*": _multiply, "/": _divide}[op](a, b)
+    return "\n".join([*lines, f"= {apply(op, a, b)}"])
+
+
+def read_result(answer: str) -> int | None:
+    """The number after the last ``=`` at the end of a worked answer, or ``None``."""
+    match = _RESULT.search(answer.strip())
+    return int(match[1]) if match else None
+
+
+def parse(expression: str) -> tuple[int, str, int] | None:
+    """``(a, op, b)`` of a single operation written as ``a op b``, or ``None``."""
+    match = _EXPRESSION.match(expression)
+    return (int(match[1]), match[2], int(match[3])) if match else None
+
+
+def _digits(n: int, width: int) -> list[int]:
+    return [int(d) for d in reversed(str(n).zfill(width))]
+
+
+def _add(a: int, b: int) -> list[str]:
+    width = max(len(str(a)), len(str(b)))
+    lines, carry = [], 0
+    for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
+        total = x + y + carry
+        lines.append(f"{x}+{y}+{carry}={total}")
+        carry = total // 10
+    return lines
+
+
+def _subtract(a: int, b: int) -> list[str]:
+    width = len(str(a))
+    lines, borrow = [], 0
+    for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
+        top = x if x >= y + borrow else x + 10
+        lines.append(f"{top}-{y}-{borrow}={top - y - borrow}")
+        borrow = int(top != x)
+    return lines
+
+
+def _times_digit(a: int, digit: int) -> str:
+    columns, carry = [], 0
+    for x in _digits(a, len(str(a))):
+        total = x * digit + carry
+        columns.append(f"{x}*{digit}+{carry}={total}")
+        carry = total // 10
+    return f"*{digit}: {' '.join(columns)} > {a * digit}"
+
+
+def _multiply(a: int, b: int) -> list[str]:
+    lines = [_times_digit(a, d) for d in _digits(b, len(str(b)))]
+    if len(lines) > 1:
+        low, high = a * (b % 10), a * (b // 10) * 10
+        lines.append(f"{low}+{high}")
+        lines += _add(low, high)
+    return lines
+
+
+def _divide(a: int, b: int) -> list[str]:
+    steps, rest = [], 0
+    for d in str(a):
+        current = rest * 10 + int(d)
+        digit, rest = divmod(current, b)
+        steps.append(f"{current}:{digit}" + (f"-{digit * b}={rest}" if digit else f"={rest}"))
+    return [" ".join(str(b * k) for k in range(1, 10)), " ".join(steps)]
+
+
+def _number(rng: random.Random, digits: int) -> int:
+    return rng.randint(10 ** (digits - 1) if digits > 1 else 0, 10**digits - 1)
+
+
+def draw_pair(rng: random.Random, op: str, *, test: bool) -> tuple[int, int]:
+    """Operands of ``op`` from the asked split, evenly over digit lengths."""
+    while True:
+        if op in "+-":
+            a, b = _number(rng, rng.randint(1, 4)), _number(rng, rng.randint(1, 4))
+            if op == "-" and a < b:
+                a, b = b, a
+        elif op == "*":
+            a, b = _number(rng, rng.choice((1, 2, 2, 3, 3, 3))), _number(rng, rng.choice((1, 2, 2)))
+        else:
+            b = rng.randint(2, 9) if rng.random() < 0.4 else rng.randint(10, 99)
+            a = b * rng.randint(1, max(1, rng.choice((9, 99, 999, LIMIT)) // b))
+        if pair_held_out(op, a, b) == test and within_reach(op, a, b):
+            return a, b
+
+
+def draw_chain(rng: random.Random, *, test: bool) -> list[tuple[int, str, int]]:
+    """Two or three operations from left to right; in training no pair is a held-out one."""
+    while True:
+        op = rng.choice("+-*/")
+        steps = [(*draw_pair(rng, op, test=test), op)]
+        chain = [(steps[0][0], op, steps[0][1])]
+        value = apply(op, steps[0][0], steps[0][1])
+        for _ in range(rng.randint(1, 2)):
+            op = rng.choice("++--*/")
+            b = rng.randint(2, 99) if op in "*/" else _number(rng, rng.randint(1, 3))
+            if not within_reach(op, value, b) or (not test and pair_held_out(op, value, b)):
+                break
+            chain.append((value, op, b))
+            value = apply(op, value, b)
+        else:
+            if value <= LIMIT:
+                return chain
+
+
+def work_chain(chain: list[tuple[int, str, int]]) -> str:
+    """Worked answer of a chain: each operation named, worked and closed by its own ``= result``."""
+    return "\n".join(f"{a} {op} {b}\n{work(op, a, b)}" for a, op, b in chain)
+
+
+def chain_prompt(chain: list[tuple[int, str, int]]) -> str:
+    """The chain as it is asked: ``12 + 30 - 7``, to be read from left to right."""
+    return f"{chain[0][0]}" + "".join(f" {op} {b}" for _, op, b in chain)

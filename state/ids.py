@@ -1,0 +1,50 @@
+"""Short ids that two machines can hand out without asking each other."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+import uuid
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32: no letter looks like a digit."""
+
+_SHORT = 4
+_KEYED = 10
+_LENGTH_UP_TO = ((32, 4), (180, 5), (1000, 6))
+"""(beads, characters): below so many, n²/32^L stays under 1/1000 chance of a clash on a merge."""
+
+COUNT_UP_TO = 1000
+"""Beyond so many ids the length no longer depends on how many there are."""
+
+
+def digest(text: str) -> str:
+    """SHA-256 of ``text`` in lower-case base32, 51 characters."""
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(250, -1, -5))
+
+
+def random_digest() -> str:
+    """A digest that no other machine, process or moment will draw."""
+    return digest(f"{uuid.uuid4()}|{socket.gethostname()}|{time.time_ns()}")
+
+
+def random_length(population: int) -> int:
+    """Characters a random id needs where ``population`` random ids exist already."""
+    return next((length for limit, length in _LENGTH_UP_TO if population < limit), _KEYED)
+
+
+def keyed_id(key: str) -> str:
+    """The id that a bead created with ``key`` gets on every machine (50 bits of the key's hash)."""
+    return f"hm-{digest(key)[:_KEYED]}"
+
+
+def candidates(whole: str, length: int, prefix: str = "hm-") -> list[str]:
+    """Ids from the digest ``whole``, from ``length`` characters up: take the first free one."""
+    return [f"{prefix}{whole[:end]}" for end in range(max(length, _SHORT), len(whole) + 1)]
+
+
+def keyed_candidates(key: str) -> list[str]:
+    """As :func:`candidates`, for a bead with ``key``."""
+    return candidates(digest(key), _KEYED)

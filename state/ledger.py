@@ -1,0 +1,103 @@
+"""The ledger: every model call, written when it completes, so that none is paid for twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from state.models import Call
+from state.store import BeadStore
+
+
+class Usage(BaseModel):
+    """What model calls have cost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    """Sum of the latencies; calls in parallel count each."""
+    cost: float = 0.0
+    """US dollars."""
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+class Ledger:
+    """Completed model calls, looked up by what was asked. Methods raise StoreError."""
+
+    def __init__(self, store: BeadStore) -> None:
+        self.database = store.database
+
+    @staticmethod
+    def call_key(
+        run_id: str,
+        bead_id: str,
+        attempt: int,
+        sample: int,
+        prompt: list[dict[str, Any]],
+        adapter_digest: str,
+        params: dict[str, Any],
+    ) -> str:
+        """SHA-256, in hex, of all that makes a call the one it is."""
+        parts = [run_id, bead_id, attempt, sample, prompt, adapter_digest, params]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def find(self, key: str) -> Call | None:
+        """The completed call with this key, if there is one."""
+        with self.database.read() as session:
+            return _find(session, key)
+
+    def record(self, call: Call) -> Call:
+        """Write a completed call. If its key is there already, the recorded call wins."""
+        with self.database.write() as session:
+            recorded = _find(session, call.key)
+            if recorded is not None:
+                return recorded
+            copy = Call(**call.model_dump(exclude={"sequence"}))
+            copy.created_at = copy.created_at or self.database.now()
+            session.add(copy)
+            session.flush()
+            return copy
+
+    def calls(self, run_id: str) -> list[Call]:
+        """The calls of a run in the order of recording."""
+        with self.database.read() as session:
+            query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
+            return list(session.exec(query).all())
+
+    def spent(self, run_id: str) -> Usage:
+        """What a run's calls have cost so far."""
+        with self.database.read() as session:
+            return usage_of(session, run_id)
+
+
+def usage_of(session: Session, run_id: str) -> Usage:
+    """As :meth:`Ledger.spent`, inside a transaction."""
+    sums = [Call.prompt_tokens, Call.completion_tokens, Call.latency_s, Call.cost]
+    totals = [func.coalesce(func.sum(column), 0) for column in sums]
+    query = select(func.count(), *totals).where(col(Call.run_id) == run_id)
+    row: tuple[Any, ...] = tuple(session.connection().execute(query).one())
+    calls, prompt_tokens, completion_tokens, seconds, cost = row
+    return Usage(
+        calls=calls,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        seconds=seconds,
+        cost=cost,
+    )
+
+
+def _find(session: Session, key: str) -> Call | None:
+    return session.exec(select(Call).where(Call.key == key)).first()

@@ -1,0 +1,161 @@
+"""The tables. Times are seconds since the epoch (UTC), to the microsecond; texts are unlimited."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, get_args
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+"""Version of the tables below; written to ``meta`` when a database is created."""
+
+BeadKind: TypeAlias = Literal[
+    "epic", "task", "bug", "feature", "chore", "step", "decision", "outcome", "insight", "routine"
+]
+BeadStatus: TypeAlias = Literal["open", "in_progress", "closed"]
+DependencyType: TypeAlias = Literal["blocks", "parent-child", "related", "discovered-from"]
+RunStatus: TypeAlias = Literal["running", "interrupted", "finished"]
+
+BEAD_KINDS: tuple[str, ...] = get_args(BeadKind)
+BEAD_STATUSES: tuple[str, ...] = get_args(BeadStatus)
+DEPENDENCY_TYPES: tuple[str, ...] = get_args(DependencyType)
+WORK_KINDS: tuple[str, ...] = ("epic", "task", "bug", "feature", "chore", "step")
+"""Kinds that somebody can claim and do; the other kinds record what happened."""
+
+
+class Meta(SQLModel, table=True):
+    """Facts about the database itself."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Run(SQLModel, table=True):
+    """One problem being solved, from the first call to the verdict."""
+
+    __tablename__ = "run"
+
+    id: str = Field(primary_key=True)
+    problem_id: str
+    task_json: str = "{}"
+    """The public view of the problem, as JSON."""
+    config_json: str = "{}"
+    """The settings the run started with, as JSON; a resume uses these."""
+    status: RunStatus = Field(default="running", sa_type=String, index=True)
+    verdict: str | None = None
+    stop_reason: str | None = None
+    answer: str | None = None
+    reference_match: bool | None = None
+    """Whether the answer agrees with the hidden checks; ``None`` until eval has scored it."""
+    seed: int = 0
+    created_at: float = Field(index=True)
+    updated_at: float
+    closed_at: float | None = None
+    spent_calls: int = 0
+    spent_tokens: int = 0
+    """Prompt and completion tokens together."""
+    spent_seconds: float = 0.0
+    """Time in which a process worked on the run; the pause before a resume does not count."""
+    spent_cost: float = 0.0
+    """US dollars."""
+    owner: str | None = None
+    """``host:pid`` of the process that works on the run."""
+    owner_until: float | None = None
+    """When the owner's lock expires unless renewed."""
+    active_at: float | None = None
+    """Up to when ``spent_seconds`` has been counted for the present owner."""
+
+
+class Bead(SQLModel, table=True):
+    """A unit of shared context and of work: step, decision, outcome, insight, issue, …"""
+
+    __tablename__ = "bead"
+    __table_args__ = (
+        Index("bead_frontier", "status", "priority", "created_at"),
+        Index("bead_of_run", "run_id", "status", "priority", "created_at"),
+    )
+
+    id: str = Field(default="", primary_key=True)
+    """``hm-3f9a``; the store fills it in when it is empty."""
+    key: str | None = Field(default=None, unique=True)
+    """Names what the bead is, as in ``run|step|3``; creating the same key again is no change."""
+    kind: BeadKind = Field(sa_type=String)
+    title: str
+    body: str = ""
+    status: BeadStatus = Field(default="open", sa_type=String)
+    priority: int = 2
+    """0 is the most urgent, 4 the least."""
+    parent: str | None = Field(
+        default=None,
+        index=True,
+        sa_type=String,
+        sa_column_args=(ForeignKey("bead.id", deferrable=True, initially="DEFERRED"),),
+    )
+    run_id: str | None = None
+    tier: str | None = None
+    """Which tier wrote it: ``monitor``, ``architect``, ``dispatcher``, ``fleet``."""
+    assignee: str | None = None
+    lease_until: float | None = None
+    """When a claim expires and others may take the bead."""
+    attempts: int = 0
+    """How often the bead has been claimed."""
+    confidence: float | None = None
+    """Probability, 0 to 1, that the content is right."""
+    surprise: float | None = None
+    """−log p of the outcome, in nats."""
+    labels: list[str] = Field(default=[], sa_type=JSON)
+    data: dict[str, Any] = Field(default={}, sa_type=JSON)
+    """Structured content: a step's inputs, artifact and checks."""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    closed_at: float | None = None
+    close_reason: str | None = None
+
+
+class Dependency(SQLModel, table=True):
+    """``from_id`` depends on ``to_id``; with ``blocks``, it waits until ``to_id`` is closed.
+
+    The table holds no ``parent-child`` rows: ``Bead.parent`` says it, and the store presents it as
+    a dependency of the child on the parent.
+    """
+
+    __tablename__ = "dependency"
+
+    from_id: str = Field(primary_key=True, foreign_key="bead.id", ondelete="CASCADE")
+    to_id: str = Field(primary_key=True, foreign_key="bead.id", ondelete="CASCADE", index=True)
+    type: DependencyType = Field(default="blocks", primary_key=True, sa_type=String)
+
+
+class Call(SQLModel, table=True):
+    """One model call in the ledger: what was asked, who answered, what it cost."""
+
+    __tablename__ = "call"
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    """Order of recording in this database, from 1."""
+    key: str = Field(unique=True)
+    """See :meth:`state.Ledger.call_key`."""
+    run_id: str = Field(index=True)
+    bead_id: str = Field(index=True)
+    tier: str
+    specialist: str
+    adapter_digest: str = ""
+    """Content hash of the adapter that was served; empty for the bare base model."""
+    model: str
+    prompt: list[dict[str, Any]] = Field(sa_type=JSON)
+    """The messages, in full."""
+    response: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+    cost: float = 0.0
+    """US dollars."""
+    finish_reason: str = ""
+    attempt: int = 0
+    sample: int = 0
+    params: dict[str, Any] = Field(default={}, sa_type=JSON)
+    """Sampling parameters: temperature, max tokens, seed, …"""
+    created_at: float = 0.0

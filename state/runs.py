@@ -1,0 +1,208 @@
+"""Run records, and the lock that lets one process at a time work on a run."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from sqlmodel import Session, col, select
+
+from state import ids
+from state.errors import UsageError
+from state.ledger import usage_of
+from state.models import Run
+from state.store import BeadStore
+
+LOCK_TTL_S = 60.0
+"""How long a run stays locked after its owner last renewed the lock."""
+
+_ID_LENGTH = 8
+"""40 bits: run ids stay unique across machines."""
+
+
+class Runs:
+    """The records of runs. A run id may be shortened as long as it stays unique.
+
+    Every method raises UsageError for an unknown or ambiguous id, and StoreError.
+    """
+
+    def __init__(self, store: BeadStore, owner: str | None = None) -> None:
+        """``owner`` is who holds locks, ``host:pid``; this process by default."""
+        self.database = store.database
+        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}"
+
+    def start(
+        self,
+        problem_id: str,
+        *,
+        task_json: str = "{}",
+        config_json: str = "{}",
+        seed: int = 0,
+        ttl_s: float = LOCK_TTL_S,
+    ) -> Run:
+        """Write the record of a new run, locked by this process. Call it before any work."""
+        now = self.database.now()
+        with self.database.write() as session:
+            run = Run(
+                id=_free_id(session),
+                problem_id=problem_id,
+                task_json=task_json,
+                config_json=config_json,
+                seed=seed,
+                created_at=now,
+                updated_at=now,
+            )
+            self._lock(run, now, ttl_s)
+            session.add(run)
+            return run
+
+    def get(self, id: str) -> Run:
+        """The record of a run. A running one whose process has died reads ``interrupted``."""
+        with self.database.read() as session:
+            run = _find(session, id)
+        return self._as_it_is(run)
+
+    def list(self, problem_id: str | None = None, limit: int | None = None) -> list[Run]:
+        """The records of runs, newest first."""
+        query = select(Run).order_by(col(Run.created_at).desc(), col(Run.id)).limit(limit)
+        if problem_id is not None:
+            query = query.where(Run.problem_id == problem_id)
+        with self.database.read() as session:
+            runs = session.exec(query).all()
+        return [self._as_it_is(run) for run in runs]
+
+    def finish(
+        self,
+        id: str,
+        *,
+        verdict: str,
+        stop_reason: str,
+        answer: str | None = None,
+        reference_match: bool | None = None,
+    ) -> Run:
+        """Close the record with its verdict and what the ledger says it cost; frees the lock."""
+        with self.database.write() as session:
+            run = _find(session, id)
+            run.status = "finished"
+            run.verdict, run.stop_reason, run.answer = verdict, stop_reason, answer
+            run.reference_match = reference_match
+            run.closed_at = self.database.now()
+            return self._leave(session, run)
+
+    def interrupt(self, id: str, stop_reason: str) -> Run:
+        """Mark the run as stopped before its end, to be resumed; frees the lock."""
+        with self.database.write() as session:
+            run = _find(session, id)
+            run.status, run.stop_reason = "interrupted", stop_reason
+            return self._leave(session, run)
+
+    def score(self, id: str, reference_match: bool) -> Run:
+        """Note whether the answer of a run agrees with the hidden checks."""
+        with self.database.write() as session:
+            run = _find(session, id)
+            run.reference_match = reference_match
+            run.updated_at = self.database.now()
+            return run
+
+    # --- the lock ----------------------------------------------------------------------------
+
+    def acquire(self, id: str, ttl_s: float = LOCK_TTL_S) -> Run:
+        """Lock an unfinished run for this process, which is then to renew within ``ttl_s`` seconds.
+
+        Raises UsageError if another process holds the lock, or the run is finished. A lock that
+        has expired, or whose process on this machine has died, is free.
+        """
+        now = self.database.now()
+        with self.database.write() as session:
+            run = _find(session, id)
+            if run.status == "finished":
+                raise UsageError(f"run {run.id} is finished, verdict {run.verdict}")
+            if run.owner != self.owner and self._is_held(run):
+                host, _, pid = (run.owner or "").rpartition(":")
+                raise UsageError(
+                    f"run {run.id} is in the hands of process {pid} on {host}; "
+                    "wait until it ends, or stop it"
+                )
+            run.status, run.stop_reason = "running", None
+            run.updated_at = now
+            self._lock(run, now, ttl_s)
+            return run
+
+    def renew(self, id: str, ttl_s: float = LOCK_TTL_S) -> bool:
+        """Hold the lock for another ``ttl_s`` seconds and count the time; false if it is lost."""
+        now = self.database.now()
+        with self.database.write() as session:
+            run = _find(session, id)
+            if run.owner != self.owner:
+                return False
+            _count_time(run, now)
+            self._lock(run, now, ttl_s)
+            return True
+
+    def release(self, id: str) -> bool:
+        """Free the lock; false if this process does not hold it."""
+        with self.database.write() as session:
+            run = _find(session, id)
+            if run.owner != self.owner:
+                return False
+            self._leave(session, run)
+            return True
+
+    def _lock(self, run: Run, now: float, ttl_s: float) -> None:
+        run.owner, run.owner_until, run.active_at = self.owner, now + ttl_s, now
+
+    def _leave(self, session: Session, run: Run) -> Run:
+        now = self.database.now()
+        _count_time(run, now)
+        run.owner = run.owner_until = run.active_at = None
+        usage = usage_of(session, run.id)
+        run.spent_calls, run.spent_tokens, run.spent_cost = usage.calls, usage.tokens, usage.cost
+        run.updated_at = now
+        return run
+
+    def _is_held(self, run: Run) -> bool:
+        if run.owner is None or (run.owner_until or 0.0) <= self.database.now():
+            return False
+        host, _, pid = run.owner.rpartition(":")
+        return host != socket.gethostname() or _is_alive(int(pid))
+
+    def _as_it_is(self, run: Run) -> Run:
+        if run.status == "running" and not self._is_held(run):
+            run.status = "interrupted"
+        return run
+
+
+def _count_time(run: Run, now: float) -> None:
+    if run.active_at is not None:
+        run.spent_seconds += max(0.0, now - run.active_at)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, and somebody else's
+        return True
+    return True
+
+
+def _free_id(session: Session) -> str:
+    for proposal in ids.candidates(ids.random_digest(), _ID_LENGTH, prefix="run-"):
+        if session.get(Run, proposal) is None:
+            return proposal
+    raise AssertionError("two digests of 255 bits are equal")
+
+
+def _find(session: Session, id: str) -> Run:
+    run = session.get(Run, id)
+    if run is not None:
+        return run
+    prefix = id if id.startswith("run-") else f"run-{id}"
+    query = select(Run).where(col(Run.id).startswith(prefix, autoescape=True)).limit(2)
+    runs = session.exec(query).all()
+    if not id or not runs:
+        raise UsageError(f"unknown run id {id!r}; `harness runs list` shows them")
+    if len(runs) > 1:
+        raise UsageError(f"run id {id!r} is ambiguous: {runs[0].id}, {runs[1].id}, …")
+    return runs[0]

@@ -1,0 +1,304 @@
+"""The bead store: what the tiers know, plan and do, in one table that they all read and write."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Unpack
+
+from sqlalchemy import ColumnElement, String, cast, func, or_, update
+from sqlmodel import col, select
+
+from state import rows
+from state.database import Database
+from state.frontier import is_blocked, is_free, is_ready
+from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, BeadKind, Dependency, DependencyType
+from state.rows import ORDERS, BeadChanges, BeadFields, Order
+
+_FREE: BeadChanges = {"status": "open", "assignee": None}
+
+
+class BeadStore:
+    """Beads and their dependencies. Every method is one short transaction.
+
+    Beads come back as detached copies: changing one changes nothing in the store. Where a method
+    takes an id, the start of one will do, with or without ``hm-``, as long as it is unique. Every
+    method raises UsageError for an unknown or ambiguous id and for a value out of range, and
+    StoreError if the database fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(cls, path_or_url: str | Path, clock: Callable[[], float] = time.time) -> BeadStore:
+        """Open or create the database at a path or URL; ``clock`` gives seconds since the epoch.
+
+        Raises StoreError if it cannot be used.
+        """
+        return cls(Database.open(path_or_url, clock))
+
+    def close_database(self) -> None:
+        """Close all connections to the database."""
+        self.database.close()
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def create(
+        self,
+        kind: BeadKind,
+        title: str,
+        *,
+        id: str | None = None,
+        key: str | None = None,
+        **fields: Unpack[BeadFields],
+    ) -> Bead:
+        """Write a new bead.
+
+        With a ``key`` (or an ``id``) that exists already, the existing bead comes back unchanged,
+        so a replay after a crash creates nothing twice.
+        """
+        rows.refuse_unknown(fields)
+        parent = fields.pop("parent", None)
+        with self.database.write() as session:
+            bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
+            if parent is not None:
+                bead.parent = rows.find(session, parent).id
+            return rows.insert(session, bead, self.database.now())
+
+    def create_many(
+        self, beads: Sequence[Bead], dependencies: Sequence[Dependency] = ()
+    ) -> list[Bead]:
+        """Write a whole plan, or nothing of it; beads and dependencies that exist stay unchanged.
+
+        ``parent``, ``from_id`` and ``to_id`` name a bead by its key, if it is one of ``beads``, or
+        by its id. Returns the stored beads in the order given.
+        """
+        now = self.database.now()
+        with self.database.write() as session:
+            stored: list[Bead] = []
+            id_of_key: dict[str, str] = {}
+            under: list[tuple[Bead, str]] = []
+            for place, draft in enumerate(beads):
+                copy = Bead(**draft.model_dump(exclude={"parent"}))
+                # A microsecond apart, so that the order of the plan is the order of the work.
+                bead = rows.insert(session, copy, round(now + place * 1e-6, 6))
+                stored.append(bead)
+                if bead.key is not None:
+                    id_of_key[bead.key] = bead.id
+                if bead is copy and draft.parent is not None:
+                    under.append((bead, draft.parent))
+
+            def id_of(name: str) -> str:
+                return id_of_key.get(name) or rows.find(session, name).id
+
+            for bead, parent in under:
+                rows.set_parent(session, bead, id_of(parent))
+            for edge in dependencies:
+                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type)
+            return stored
+
+    def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
+        """Change fields of a bead. Any status but ``in_progress`` ends the lease."""
+        rows.refuse_unknown(fields)
+        with self.database.write() as session:
+            return rows.change(session, rows.find(session, id), fields, self.database.now())
+
+    def close(self, id: str, reason: str = "", **fields: Unpack[BeadChanges]) -> Bead:
+        """Close a bead and change further fields with it. A closed bead stays as it is."""
+        rows.refuse_unknown(fields)
+        with self.database.write() as session:
+            bead = rows.find(session, id)
+            if bead.status == "closed":
+                return bead
+            changes = {**fields, "status": "closed", "close_reason": reason}
+            return rows.change(session, bead, changes, self.database.now())
+
+    def reopen(self, id: str) -> Bead:
+        """Open a closed bead again, for anybody to claim."""
+        return self.update(id, status="open", assignee=None)
+
+    def add_dependency(
+        self, from_id: str, to_id: str, type: DependencyType = "blocks"
+    ) -> Dependency:
+        """Make ``from_id`` depend on ``to_id``; doing it again is no change.
+
+        Raises UsageError if it depends on itself, or a cycle of blockers and parents would close.
+        """
+        with self.database.write() as session:
+            source, target = rows.find(session, from_id), rows.find(session, to_id)
+            return rows.link(session, source.id, target.id, type)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def get(self, id: str) -> Bead:
+        """The bead with this id, or the only one whose id starts so."""
+        with self.database.read() as session:
+            return rows.find(session, id)
+
+    def dependencies(self, id: str) -> list[Dependency]:
+        """What the bead depends on: its parent, its blockers, and what else it points to."""
+        with self.database.read() as session:
+            bead = rows.find(session, id)
+            edges = session.exec(
+                select(Dependency)
+                .where(Dependency.from_id == bead.id)
+                .order_by(Dependency.type, Dependency.to_id)
+            ).all()
+            above = [rows.child_of(bead.id, bead.parent)] if bead.parent else []
+            return above + list(edges)
+
+    def dependents(self, id: str) -> list[Dependency]:
+        """What depends on the bead: its children, and what points to it."""
+        with self.database.read() as session:
+            whole = rows.find(session, id).id
+            edges = session.exec(
+                select(Dependency)
+                .where(Dependency.to_id == whole)
+                .order_by(Dependency.type, Dependency.from_id)
+            ).all()
+            children = session.exec(
+                select(Bead.id).where(Bead.parent == whole).order_by(*ORDERS["created"])
+            ).all()
+            return [rows.child_of(child, whole) for child in children] + list(edges)
+
+    def query(
+        self,
+        *,
+        run_id: str | None = None,
+        kind: str | Collection[str] | None = None,
+        status: str | Collection[str] | None = None,
+        tier: str | None = None,
+        assignee: str | None = None,
+        label: str | None = None,
+        parent: str | None = None,
+        text: str | None = None,
+        limit: int | None = None,
+        order: Order = "created",
+    ) -> list[Bead]:
+        """Beads that match all filters; ``text`` is looked for in title and body, in any case."""
+        conditions = _within(run_id, kind)
+        if status is not None:
+            conditions.append(
+                col(Bead.status).in_(rows.one_of("bead status", status, BEAD_STATUSES))
+            )
+        if tier is not None:
+            conditions.append(col(Bead.tier) == tier)
+        if assignee is not None:
+            conditions.append(col(Bead.assignee) == assignee)
+        if label is not None:
+            # Unlike LIKE, replace() minds the case on every database.
+            stored = cast(col(Bead.labels), String)
+            conditions.append(func.replace(stored, json.dumps(label), "") != stored)
+        if text is not None:
+            in_title = col(Bead.title).icontains(text, autoescape=True)
+            conditions.append(or_(in_title, col(Bead.body).icontains(text, autoescape=True)))
+        with self.database.read() as session:
+            if parent is not None:
+                conditions.append(col(Bead.parent) == rows.find(session, parent).id)
+            return rows.select_beads(session, conditions, limit, order)
+
+    # --- the frontier ------------------------------------------------------------------------
+
+    def ready(
+        self, run_id: str | None = None, kind: str | None = None, limit: int | None = None
+    ) -> list[Bead]:
+        """Work that may be claimed now, most urgent first, then oldest.
+
+        Ready work is open or its lease has expired, and neither it nor a bead above it has an
+        open blocker. Decisions, outcomes, insights and routines are no work.
+        """
+        with self.database.read() as session:
+            conditions = [is_ready(self.database.now()), *_within(run_id, kind)]
+            return rows.select_beads(session, conditions, limit)
+
+    def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
+        """Unfinished work that waits for an open blocker, its own or an ancestor's."""
+        with self.database.read() as session:
+            return rows.select_beads(session, [is_blocked(), *_within(run_id, kind)])
+
+    def claim(
+        self,
+        id: str | None = None,
+        *,
+        assignee: str,
+        lease_s: float,
+        run_id: str | None = None,
+        kind: str | None = None,
+    ) -> Bead | None:
+        """Take a ready bead, this one or the first, for ``lease_s`` seconds; ``None`` if none is.
+
+        Atomic: of many claimants one gets the bead. Counts as one more of its attempts.
+        """
+        now = self.database.now()
+        with self.database.write() as session:
+            conditions = [is_ready(now), *_within(run_id, kind)]
+            if id is not None:
+                conditions.append(col(Bead.id) == rows.find(session, id).id)
+            first = (
+                select(Bead.id)
+                .where(*conditions)
+                .order_by(*ORDERS["priority"])
+                .limit(1)
+                .with_for_update(skip_locked=True)  # for PostgreSQL; SQLite has the write lock
+                .correlate(None)
+                .scalar_subquery()
+            )
+            return session.scalars(
+                update(Bead)
+                .where(col(Bead.id) == first, is_free(now))
+                .values(
+                    status="in_progress",
+                    assignee=assignee,
+                    lease_until=now + lease_s,
+                    attempts=Bead.attempts + 1,
+                    updated_at=now,
+                )
+                .returning(Bead)
+                .execution_options(synchronize_session=False, populate_existing=True)
+            ).one_or_none()
+
+    def renew(self, id: str, assignee: str, lease_s: float) -> bool:
+        """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.
+
+        An expired lease that nobody has taken over can be renewed.
+        """
+        with self.database.write() as session:
+            bead = rows.find(session, id)
+            if bead.status != "in_progress" or bead.assignee != assignee:
+                return False
+            bead.lease_until = self.database.now() + lease_s
+            return True
+
+    def release(self, id: str, assignee: str | None = None) -> bool:
+        """Give a claimed bead back; false if it is not claimed, or not by ``assignee``."""
+        with self.database.write() as session:
+            bead = rows.find(session, id)
+            if bead.status != "in_progress" or assignee not in (None, bead.assignee):
+                return False
+            rows.change(session, bead, _FREE, self.database.now())
+            return True
+
+    def release_run(self, run_id: str) -> int:
+        """Give back all claimed beads of a run whose process died; returns how many.
+
+        Only for the holder of the run's lock (:meth:`state.Runs.acquire`).
+        """
+        with self.database.write() as session:
+            claimed = rows.select_beads(
+                session, [col(Bead.run_id) == run_id, col(Bead.status) == "in_progress"]
+            )
+            for bead in claimed:
+                rows.change(session, bead, _FREE, self.database.now())
+            return len(claimed)
+
+
+def _within(run_id: str | None, kind: str | Collection[str] | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if run_id is not None:
+        conditions.append(col(Bead.run_id) == run_id)
+    if kind is not None:
+        conditions.append(col(Bead.kind).in_(rows.one_of("bead kind", kind, BEAD_KINDS)))
+    return conditions
