@@ -15,7 +15,7 @@ PROTOCOL_VERSION = 1
 Status = Literal["verified", "unverified", "failed", "exhausted", "cancelled", "refused"]
 """How a delegation ended; ``unverified`` means that no check applied, never success."""
 
-StepKind = Literal["math", "decompose", "code", "explain", "split", "solve", "answer"]
+StepKind = Literal["math", "code", "explain", "solve", "text"]
 
 
 class Frozen(BaseModel):
@@ -64,3 +64,86 @@ class Task(Frozen):
     entry_point: str | None = None
     signature: str | None = None
     public_checks: tuple[Check, ...] = ()
+
+
+class Budget(Frozen):
+    """What one run may spend; ``None`` is no limit. Every call of every tier draws on it."""
+
+    calls: int | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+    """Prompt and completion tokens together."""
+    cost: float | None = Field(default=None, gt=0)
+    """US dollars."""
+    seconds: float | None = Field(default=None, gt=0)
+
+
+class PlanStep(Frozen):
+    """One step of a plan, as the architect hands it to the store."""
+
+    name: str
+    """Unique in the plan; other steps name it in their ``inputs``."""
+    kind: StepKind
+    objective: str
+    """What to do; ``{name}`` stands for the artifact of the input of that name."""
+    inputs: tuple[str, ...] = ()
+    """Names of the steps whose artifacts this one needs."""
+    acceptance: tuple[Check, ...] = ()
+    """Checks of the artifact; their kinds are validators' or the fleet's own derivations."""
+    given: str | None = None
+    """The artifact itself, for a fact that the problem states: nobody has to work it out."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Plan(Frozen):
+    """A DAG of steps, the step that holds the answer, and how it was found."""
+
+    steps: tuple[PlanStep, ...]
+    answer: dict[str, str]
+    """Section of the answer → name of the step that gives it; the only section may be ``""``."""
+    decomposer: Literal["direct", "rules", "learned", "llm"]
+    why: str
+    checks: tuple[CheckResult, ...] = ()
+
+
+class Delegation(Frozen):
+    """An order of the dispatcher to the fleet: one step for one specialist."""
+
+    id: str
+    version: int = PROTOCOL_VERSION
+    run_id: str
+    bead_id: str
+    """The step."""
+    kind: StepKind
+    objective: str
+    """The step's objective with the artifacts of its inputs filled in."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    acceptance: tuple[Check, ...] = ()
+    specialist: str
+    policy: Literal["greedy", "resample"] = "greedy"
+    """How the first attempt samples: a step tried before starts with a new sample."""
+    attempts: int = 3
+    """Most attempts of this specialist, the first included."""
+    context: tuple[str, ...] = ()
+    """Beads that the specialist's prompt may quote."""
+    deadline: float | None = None
+    """Seconds since the epoch after which no further attempt starts."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Outcome(Frozen):
+    """What the fleet made of a delegation."""
+
+    delegation_id: str
+    version: int = PROTOCOL_VERSION
+    status: Status
+    artifact: str | None = None
+    checks: tuple[CheckResult, ...] = ()
+    """Checks of the artifact, or of the last attempt when none passed."""
+    attempts: int = 0
+    signatures: tuple[str, ...] = ()
+    """One per failed attempt: hash of the answer and cause, for spinning detection."""
+    confidence: float | None = None
+    """Mean probability per token of the answer, where the backend tells."""
+    surprise: float | None = None
+    """−log p of this status under the specialist's record, in nats."""
+    error: str | None = None

@@ -4,13 +4,15 @@ Runs under the sandbox's interpreter (Python >= 3.9), which need not be ours. Us
 ``boot.py RESULT_FD PROGRAM RESOURCE=SOFT:HARD ...``.
 """
 
+from __future__ import annotations
+
 import builtins
 import os
 import resource
 import sys
 
 
-def lower_limits(settings: "list[str]") -> None:
+def lower_limits(settings: list[str]) -> None:
     """Set ``RESOURCE=SOFT:HARD`` limits; without capabilities they cannot be raised again."""
     for setting in settings:
         name, _, pair = setting.partition("=")
@@ -31,8 +33,8 @@ def main() -> None:
         source = handle.read()
     code = compile(source, "program.py", "exec", dont_inherit=True)
     scope = sys.modules["__main__"].__dict__
-    for name in ("lower_limits", "main", "builtins", "os", "resource", "sys", "__doc__"):
-        scope.pop(name, None)
+    for name in [name for name in scope if not name.startswith("__") or name == "__doc__"]:
+        del scope[name]
     exec(code, scope)
 
 

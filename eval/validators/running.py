@@ -52,16 +52,17 @@ async def run_candidate(sandbox: Sandbox, code: str, job: dict[str, Any], calls:
     result = await sandbox.run(DRIVER, files=files)
     records = list(result.payload or ())
     if not records:
-        return Report(result, _stopped(result, job))
+        stopped = _stopped(result)
+        return Report(result, Failed(stopped.signature, f"the code {stopped.story}"))
     if isinstance(records[0], dict) and "load" in records[0]:
         return Report(result, _unloaded(records[0]["load"]))
     outcomes: list[Outcome] = []
     for number, record in enumerate(records[1 : calls + 1]):
         outcomes.append(_outcome(record, number, job))
     if len(outcomes) < calls:
-        outcomes.append(_stopped(result, job))
+        outcomes.append(_stopped(result))
     elif result.killed_by is not None:
-        outcomes[-1] = _stopped(result, job)
+        outcomes[-1] = _stopped(result)
     return Report(result, None, outcomes)
 
 
@@ -111,12 +112,12 @@ def _error(error: object) -> tuple[str, str]:
     return name, one_line(message, 200)
 
 
-def _stopped(result: SandboxResult, job: dict[str, Any]) -> Failed:
+def _stopped(result: SandboxResult) -> Failed:
     """The program ended before the call did."""
     if result.timed_out:
         return Failed("timeout", f"did not return: {result.reason}")
     if result.killed_by is not None:
         return Failed(_STOPS[result.killed_by], f"ended the program: {result.reason}")
     if result.payload is None and "channel" in result.reason:
-        return Failed("bad-result", f"spoilt the result: {result.reason}")
+        return Failed("bad-result", f"spoilt its result: {result.reason}")
     return Failed("exit", "ended the program before returning")

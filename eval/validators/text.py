@@ -103,8 +103,9 @@ class AnyOfValidator:
         for number, item in enumerate(spec.checks):
             if set(item) - {"kind", "spec"} or not isinstance(item.get("spec", {}), dict):
                 raise UsageError(f"check 'any_of': checks.{number}: give kind and spec, no more")
-            if item.get("kind") not in self._by_kind:
-                raise UsageError(f"check 'any_of': checks.{number}: no kind {item.get('kind')!r}")
+            kind = item.get("kind")
+            if not isinstance(kind, str) or kind not in self._by_kind:
+                raise UsageError(f"check 'any_of': checks.{number}: no kind {kind!r}")
         return spec.checks
 
 

@@ -189,13 +189,18 @@ def draw(domain: str, cell: str, rng: random.Random, *, test: bool) -> Example:
 
 
 def training_examples(shares: dict[str, float], count: int, seed: str) -> list[Example]:
-    """``count`` training examples, domains by ``shares`` and cells by their own; same by ``seed``."""
+    """``count`` training examples, the same ones for the same ``seed``.
+
+    ``shares`` maps ``domain`` (cells by their own shares) or ``domain/cell`` to a share.
+    """
     rng = random.Random(seed)
-    domains, weights = list(shares), list(shares.values())
+    keys, weights = list(shares), list(shares.values())
     out = []
-    for domain in rng.choices(domains, weights, k=count):
-        cells = CELLS[domain]
-        cell = rng.choices(list(cells), [w for w, _ in cells.values()])[0]
+    for key in rng.choices(keys, weights, k=count):
+        domain, _, cell = key.partition("/")
+        if not cell:
+            cells = CELLS[domain]
+            cell = rng.choices(list(cells), [w for w, _ in cells.values()])[0]
         out.append(draw(domain, cell, rng, test=False))
     return out
 

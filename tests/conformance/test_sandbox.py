@@ -38,6 +38,11 @@ def test_a_program_runs_as_main_with_its_input(sandbox: Sandbox) -> None:
     assert 0 < result.seconds < 10
 
 
+def test_a_program_finds_an_empty_module(sandbox: Sandbox) -> None:
+    program = "print([name for name in dir() if not name.startswith('__')])"
+    assert run(sandbox, program).stdout == "[]\n"
+
+
 def test_the_result_channel_is_apart_from_stdout(sandbox: Sandbox) -> None:
     program = SEND + 'print("[1]")\nsend("{\\"a\\": 1}\\n")\nsend("[2, null]\\n")'
     result = run(sandbox, program)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,11 @@ def fake_bwrap(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(fake))
 
 
+def without_setpriv(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "setpriv" else found(name))
+
+
 def test_without_bubblewrap_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert refusal().startswith("bubblewrap is missing: apt-get install bubblewrap")
@@ -54,7 +60,9 @@ def test_a_bubblewrap_that_cannot_be_executed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(tmp_path / "absent"))
-    assert "cannot be started" in refusal()
+    assert "absent" in refusal()
+    without_setpriv(monkeypatch)
+    assert refusal().startswith("bubblewrap cannot be started")
 
 
 def test_a_program_that_never_started_is_no_verdict(
@@ -82,6 +90,20 @@ def test_an_interpreter_elsewhere_is_bound_with_its_prefix(
     assert line[at - 1 : at + 2] == ["--ro-bind", "/opt/python", "/opt/python"]
     without = command.command("bwrap", Interpreter("/usr/bin/python3"), limits, {}, 9, None)
     assert "/opt/python" not in without
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
+@pytest.mark.parametrize("by", ["setpriv", "fork"])
+def test_root_is_nobody_before_bubblewrap(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if by == "fork":
+        without_setpriv(monkeypatch)
+    program = (
+        "import os\nprint(open('/proc/self/uid_map').read().split())\n"
+        "for _ in range(99):\n    if os.fork() == 0: os.read(os.pipe()[0], 1)\n"
+    )
+    result = asyncio.run(BubblewrapSandbox().run(program))
+    assert result.stdout.startswith("['65534'")
+    assert "BlockingIOError" in result.stderr  # the process limit binds
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")

@@ -1,0 +1,111 @@
+"""What a run tells the outside: events while it goes, one report at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tiers.protocol import Budget, CheckResult
+
+Verdict = Literal["verified", "unverified", "failed", "exhausted"]
+Strategy = Literal["auto", "direct", "plan"]
+BackendName = Literal["local", "openai", "recorded"]
+
+
+class Frozen(BaseModel):
+    """Immutable; unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunOptions(Frozen):
+    """How a run is made; written to the run row, so that a resume uses the same."""
+
+    backend: BackendName = "local"
+    base_url: str | None = None
+    """Endpoint of the ``openai`` backend."""
+    api_key: str | None = Field(default=None, exclude=True)
+    """Never stored: a resume takes it from the settings again."""
+    model: str | None = None
+    """Base model's name at the endpoint."""
+    recording: str | None = None
+    """File of the ``recorded`` backend."""
+    record: str | None = None
+    """Record every call of this run into this file."""
+    fleet: str | None = None
+    """Folder of base and adapters; ``None`` is the embedded pocket fleet."""
+    strategy: Strategy = "auto"
+    specialist: str | None = None
+    """Send every step to this specialist instead of routing it."""
+    embedder: str | None = None
+    """sentence-transformers name or path; ``None`` is all-MiniLM-L6-v2 from its package."""
+    budget: Budget = Budget()
+    seed: int = 0
+    approve: Literal["plan"] | None = None
+    """Pause for a person after planning."""
+    price_prompt: float = 0.0
+    """US dollars per million prompt tokens."""
+    price_completion: float = 0.0
+
+
+class Event(Frozen):
+    """Something that happened in a run, for the live view and the log."""
+
+    kind: Literal[
+        "start", "monitor", "plan", "approval", "dispatch", "call", "outcome", "report", "note"
+    ]
+    text: str
+    """One line for people."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Ids and counters; see ``tiers`` where each event is made."""
+
+
+Observer = Callable[[Event], None]
+
+
+class StepReport(Frozen):
+    """One step of the plan that ended the run."""
+
+    id: str
+    kind: str
+    objective: str
+    status: str
+    specialist: str | None
+    artifact: str | None
+    attempts: int
+
+
+class RunReport(Frozen):
+    """The one object that ``--json`` prints."""
+
+    run_id: str
+    problem: str
+    status: Literal["finished", "interrupted", "awaiting-approval"]
+    verdict: Verdict | None
+    answer: str | None
+    reference_match: bool | None
+    """Whether the answer passes the problem's hidden checks; ``None`` where there are none."""
+    steps: tuple[StepReport, ...] = ()
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+    """US dollars."""
+    stop_reason: str | None = None
+    specialists: dict[str, int] = Field(default_factory=dict)
+    """Specialist → calls made to it."""
+    checks: tuple[str, ...] = ()
+    """What verified the answer, in words."""
+    hidden: tuple[CheckResult, ...] = ()
+    """How the hidden checks went; scored after the run."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 not solved, 3 out of budget, 130 interrupted."""
+        if self.status == "interrupted":
+            return 130
+        if self.status == "awaiting-approval":
+            return 1
+        return {"verified": 0, "exhausted": 3}.get(self.verdict or "", 1)

@@ -1,0 +1,137 @@
+"""Reading and checking what the ``decompose`` specialist writes, and joining it into a plan.
+
+One line is one step, ``Ben@market: Ben + 12``; ``answer: Ana + Ben`` closes. Nothing here computes a
+value: checks look at form, names and numbers, and compare independent derivations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tiers.protocol import CheckResult, PlanStep
+
+_LINE = re.compile(
+    r"^(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: "
+    r"(?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)(?: (?P<op>[-+*/]) (?P<right>\d+|[A-Za-z]+(?:@[a-z]+)?))?$"
+)
+_WORD_NUMBERS = {"double": 2, "twice": 2, "half": 2, "triple": 3, "three times": 3}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One parsed step: operands are digits, a name, or ``name@place``."""
+
+    target: str
+    place: str | None
+    left: str
+    op: str | None
+    right: str | None
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        return (self.left, self.right) if self.right is not None else (self.left,)
+
+
+def parse(text: str) -> list[Line] | None:
+    """The lines of a decomposition; empty for ``none``, ``None`` if any line is malformed."""
+    if text.strip() == "none":
+        return []
+    lines = []
+    for row in text.strip().splitlines():
+        match = _LINE.match(row)
+        if not match:
+            return None
+        lines.append(Line(**match.groupdict()))
+    return lines or None
+
+
+def check_window(source: str, text: str) -> CheckResult:
+    """Whether a decomposition fits the text it came from.
+
+    It must parse, use every number of the text and no other, and name nobody and no place that the
+    text does not name.
+    """
+
+    def fail(signature: str, detail: str) -> CheckResult:
+        return CheckResult(kind="plan", passed=False, detail=detail, signature=signature)
+
+    lines = parse(text)
+    if lines is None:
+        return fail("malformed", "a line is not of the form `Name: operand [op operand]`")
+    used = {o for line in lines for o in line.operands}
+    numbers = {o for o in used if o.isdigit()}
+    told = set(re.findall(r"\d+", source))
+    allowed = told | {str(n) for word, n in _WORD_NUMBERS.items() if word in source.lower()}
+    if missing := told - numbers:
+        return fail("number-unused", f"the number {min(missing)} is not used")
+    if extra := numbers - allowed:
+        return fail("number-invented", f"the number {min(extra)} is not in the text")
+    words = set(re.findall(r"[A-Za-z]+", source))
+    if len(words) > 0:
+        named = {p for o in used if not o.isdigit() for p in o.split("@")}
+        named |= {line.target for line in lines} | {line.place for line in lines if line.place}
+        if stranger := named - words - {"answer"}:
+            return fail("name-invented", f"{min(stranger)} is not in the text")
+    return CheckResult(kind="plan", passed=True)
+
+
+def majority(candidates: Sequence[str]) -> tuple[str, int] | None:
+    """The most frequent candidate and its votes; the earliest wins a tie; ``None`` of none."""
+    if not candidates:
+        return None
+    counts = Counter(candidates)
+    best = max(counts, key=lambda text: (counts[text], -candidates.index(text)))
+    return best, counts[best]
+
+
+class PlanError(ValueError):
+    """A decomposition that cannot become a plan; the message says which line and why."""
+
+
+def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:
+    """Math steps with their inputs, and the name of the step that holds the answer.
+
+    A name stands for that person's latest amount, ``name@place`` for the latest one when the story
+    left that place. Raises :class:`PlanError` for a reference to something not yet told.
+    """
+    steps: list[PlanStep] = []
+    latest: dict[str, str] = {}
+    at_place: dict[str, dict[str, str]] = {}
+    answer = ""
+
+    def resolve(operand: str) -> str:
+        if operand.isdigit():
+            return operand
+        name, _, place = operand.partition("@")
+        book = at_place.get(place) if place else latest
+        if book is None or name not in book:
+            raise PlanError(f"{operand} is used before the story tells it")
+        return "{" + book[name] + "}"
+
+    for line in lines:
+        if line.target == "answer" and line.op is None and not line.left.isdigit():
+            answer = resolve(line.left).strip("{}")
+            continue
+        left = resolve(line.left)
+        name = f"s{len(steps) + 1}"
+        meta = {"target": line.target, "place": line.place}
+        if line.op is None and left.isdigit():
+            steps.append(PlanStep(name=name, kind="math", objective=left, given=left, meta=meta))
+        else:
+            right = resolve(line.right or "0")
+            objective = f"{left} {line.op or '+'} {right}"
+            inputs = tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective)))
+            steps.append(
+                PlanStep(name=name, kind="math", objective=objective, inputs=inputs, meta=meta)
+            )
+        latest[line.target] = name
+        if line.place:
+            at_place[line.place] = dict(latest)
+        if line.target == "answer":
+            answer = name
+    if not answer:
+        raise PlanError("nothing tells which amount is asked for")
+    return steps, answer
