@@ -26,7 +26,11 @@ BASE_FOLDER = WEIGHTS / "base"
 ADAPTERS_FOLDER = WEIGHTS / "adapters"
 """The embedded fleet."""
 
-CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "adapter_config.json", "adapter_model.safetensors", "card.json"
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "card.json",
+)
 DIGEST_LENGTH = 16
 UNSUPPORTED = (
     "alora_invocation_tokens", "alpha_pattern", "fan_in_fan_out", "layer_replication", "lora_bias",
@@ -34,6 +38,10 @@ UNSUPPORTED = (
     "trainable_token_indices", "use_dora", "use_qalora",
 )  # fmt: skip
 """Settings of peft beyond plain LoRA, which no backend here computes: set means refused."""
+
+
+Status = Literal["candidate", "promoted", "control"]
+"""A candidate has not passed the gate; a control exists to be compared with, never routed to."""
 
 
 class Card(Frozen):
@@ -46,14 +54,16 @@ class Card(Frozen):
     """Tasks it is meant for, as they would be asked."""
     system: str | None = None
     """System prompt it was trained with."""
-    adapter: str
-    """Digest of the adapter (``adapter_digest``)."""
-    base: str
+    adapter: str | None = None
+    """Digest of the adapter (``adapter_digest``); ``None`` is a specialist by prompt alone."""
+    base: str | None = None
     """Digest of the base model it was trained on (``base_digest``)."""
-    rank: int = Field(gt=0)
-    target_modules: tuple[str, ...]
+    rank: int = Field(default=0, ge=0)
+    target_modules: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
-    status: Literal["candidate", "promoted"] = "candidate"
+    status: Status = "candidate"
+    retry: Literal["resample", "feedback"] = "resample"
+    """How it tries again: with a new sample, or by reading which check failed."""
     max_tokens: int = Field(default=256, gt=0)
     """Longest answer to ask of it, in tokens."""
 
@@ -107,9 +117,22 @@ def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
             raise ValueError(f"{file} is cut short")
         entries = json.loads(stream.read(length))
     entries.pop("__metadata__", None)
-    if 8 + length + max((e["data_offsets"][1] for e in entries.values()), default=0) != size:
+    try:
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file} has a malformed header: {error!r}") from None
+    if 8 + length + end != size:
         raise ValueError(f"{file} is cut short")
-    return {name: tuple(entry["shape"]) for name, entry in entries.items()}
+    return shapes
+
+
+def base_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a base model's tensors. Raises ``BackendUnavailable`` if files are cut."""
+    try:
+        return {k: v for file in _base_weights(folder) for k, v in tensor_shapes(file).items()}
+    except ValueError as error:
+        raise BackendUnavailable(f"the model in {folder} cannot be loaded: {error}") from None
 
 
 def _adapter_config(folder: Path) -> dict[str, Any]:
@@ -118,7 +141,9 @@ def _adapter_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise AdapterError(f"{folder / CONFIG_FILE} cannot be read: {error}") from None
     if config.get("peft_type") != "LORA" or not isinstance(config.get("r"), int) or config["r"] < 1:
-        raise AdapterError(f"{folder} is not a LoRA adapter (peft_type {config.get('peft_type')!r})")
+        raise AdapterError(
+            f"{folder} is not a LoRA adapter (peft_type {config.get('peft_type')!r})"
+        )
     beyond = [key for key in UNSUPPORTED if config.get(key)]
     if config.get("bias", "none") != "none":
         beyond.append("bias")
@@ -128,7 +153,7 @@ def _adapter_config(folder: Path) -> dict[str, Any]:
 
 
 def lora_scale(folder: Path) -> float:
-    """alpha / rank (Hu et al. 2021), or alpha / sqrt(rank) for rank-stabilised LoRA (Kalajdzievski 2023)."""
+    """alpha / rank (Hu et al. 2021); alpha / sqrt(rank) if rank-stabilised (Kalajdzievski 2023)."""
     config = _adapter_config(folder)
     rank = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
     return float(config["lora_alpha"]) / rank
@@ -150,15 +175,16 @@ def check_fit(adapter: Path, base: Path) -> None:
         tensors = tensor_shapes(adapter / WEIGHTS_FILE)
     except (OSError, ValueError) as error:
         raise AdapterError(f"weights of {adapter} cannot be read: {error}") from None
-    layers = {k: v for w in _base_weights(base) for k, v in tensor_shapes(w).items()}
+    layers = base_shapes(base)
     targets, seen = config["target_modules"], set()
     for key, shape in tensors.items():
         module, _, part = key.removeprefix("base_model.model.").rpartition(".lora_")
         if not module or part not in ("A.weight", "B.weight"):
             raise AdapterError(f"{adapter}: tensor {key} is not a LoRA matrix")
-        if module + ".weight" not in layers:
-            raise AdapterError(f"{adapter}: the base has no module {module}")
-        if f"{key.rpartition('.lora_')[0]}.lora_{'B' if part[0] == 'A' else 'A'}.weight" not in tensors:
+        if len(layers.get(module + ".weight", ())) != 2:
+            raise AdapterError(f"{adapter}: the base has no linear module {module}")
+        twin = "B.weight" if part == "A.weight" else "A.weight"
+        if key.removesuffix(part) + twin not in tensors:
             raise AdapterError(f"{adapter}: module {module} has only one of its two matrices")
         outputs, inputs = layers[module + ".weight"]
         wanted = (config["r"], inputs) if part[0] == "A" else (outputs, config["r"])
@@ -168,7 +194,9 @@ def check_fit(adapter: Path, base: Path) -> None:
     if not seen:
         raise AdapterError(f"{adapter}: no weights")
     if isinstance(targets, list) and {t.rpartition(".")[2] for t in targets} != seen:
-        raise AdapterError(f"{adapter}: weights for {sorted(seen)}, target modules are {sorted(targets)}")
+        raise AdapterError(
+            f"{adapter}: weights for {sorted(seen)}, target modules are {sorted(targets)}"
+        )
 
 
 def read_card(folder: Path) -> Card:
@@ -193,21 +221,26 @@ class Registry:
 
     @classmethod
     def load(cls, folder: Path) -> Registry:
-        """Read every specialist under ``folder``.
+        """Read every specialist under ``folder``; one by prompt alone is just a card.
 
-        Raises ``AdapterError`` if the folder is missing, a card is malformed, or weights are not the
-        ones its card was written for.
+        Raises ``AdapterError`` if the folder is missing, a card is malformed, or weights are not
+        the ones its card was written for.
         """
         if not folder.is_dir():
             raise AdapterError(f"no fleet at {folder}")
         cards = []
-        for home in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-            card, found = read_card(home), adapter_digest(home)
+        for home in sorted(
+            p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")
+        ):
+            card = read_card(home)
+            found = None if card.adapter is None else adapter_digest(home)
             if card.name != home.name:
-                raise AdapterError(f"{home / CARD_FILE} is the card of {card.name!r}, not {home.name!r}")
+                raise AdapterError(
+                    f"{home / CARD_FILE} is the card of {card.name!r}, not {home.name!r}"
+                )
             if card.adapter != found:
                 raise AdapterError(
-                    f"weights of {home} are not those of its card: digest {found}, card {card.adapter}"
+                    f"{home}: weights {found} are not those of its card, {card.adapter}"
                 )
             cards.append(card)
         return cls(folder, cards)
@@ -218,7 +251,7 @@ class Registry:
         text = "\n".join(card.model_dump_json() for _, card in sorted(self._cards.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
-    def cards(self, status: Literal["candidate", "promoted"] | None = None) -> list[Card]:
+    def cards(self, status: Status | None = None) -> list[Card]:
         """Cards by name, all or those of one status."""
         return [c for _, c in sorted(self._cards.items()) if status in (None, c.status)]
 
@@ -230,8 +263,11 @@ class Registry:
         return self._cards[name]
 
     def ref(self, name: str) -> AdapterRef:
-        """What a backend needs to load the specialist. Raises ``AdapterError`` for unknown names."""
-        return AdapterRef(name=name, digest=self.card(name).adapter, path=self.folder / name)
+        """What a backend needs to load it. Raises ``AdapterError`` for unknown names."""
+        digest = self.card(name).adapter
+        if digest is None:
+            raise AdapterError(f"{name} is a specialist by prompt: it has no adapter")
+        return AdapterRef(name=name, digest=digest, path=self.folder / name)
 
     @staticmethod
     def write_card(
@@ -243,7 +279,8 @@ class Registry:
         examples: Iterable[str] = (),
         system: str | None = None,
         metrics: dict[str, float] | None = None,
-        status: Literal["candidate", "promoted"] = "candidate",
+        status: Status = "candidate",
+        retry: Literal["resample", "feedback"] = "resample",
         max_tokens: int = 256,
     ) -> Card:
         """Write ``card.json`` for a trained adapter after checking that it fits its base.
@@ -253,7 +290,10 @@ class Registry:
         (folder / CARD_FILE).unlink(missing_ok=True)
         check_fit(folder, base)
         config = _adapter_config(folder)
-        modules = {key.split(".lora_")[0].rpartition(".")[2] for key in tensor_shapes(folder / WEIGHTS_FILE)}
+        modules = {
+            key.split(".lora_")[0].rpartition(".")[2]
+            for key in tensor_shapes(folder / WEIGHTS_FILE)
+        }
         card = Card(
             name=folder.name,
             description=description,
@@ -266,6 +306,7 @@ class Registry:
             target_modules=tuple(sorted(modules)),
             metrics=metrics or {},
             status=status,
+            retry=retry,
             max_tokens=max_tokens,
         )
         part = folder / (CARD_FILE + ".part")

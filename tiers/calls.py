@@ -70,7 +70,9 @@ class Meter:
             return sampling
         left = self.budget.tokens - self.spent.tokens - prompt_tokens
         if left <= 0:
-            raise BudgetExceeded(f"budget spent: {self.spent.tokens} of {self.budget.tokens} tokens")
+            raise BudgetExceeded(
+                f"budget spent: {self.spent.tokens} of {self.budget.tokens} tokens"
+            )
         return sampling.model_copy(update={"max_tokens": min(sampling.max_tokens, left)})
 
 
@@ -111,7 +113,7 @@ class Caller:
         params: Mapping[str, object] = {**sampling.model_dump(), "model": self.backend.model_id}
         key = self.ledger.call_key(
             self.run_id, origin.bead_id, origin.attempt, origin.sample, prompt,
-            card.adapter_digest or "", dict(params),
+            card.adapter or "", dict(params),
         )  # fmt: skip
         held = self.ledger.find(key)
         if held:
@@ -124,7 +126,7 @@ class Caller:
         size = sum(self.backend.count_tokens(m.content) for m in messages)
         request = GenerateRequest(
             messages=messages,
-            adapter=card.adapter_digest,
+            adapter=card.adapter,
             sampling=self.meter.cap(sampling, size),
         )
         self.meter.pending += 1
@@ -132,16 +134,16 @@ class Caller:
             (response,) = await self.backend.generate([request])
         finally:
             self.meter.pending -= 1
-        if response.adapter != card.adapter_digest:
+        if response.adapter != card.adapter:
             raise AdapterError(
-                f"asked for adapter {card.adapter_digest} of {card.name}, "
+                f"asked for adapter {card.adapter} of {card.name}, "
                 f"{response.adapter or 'the base model'} answered"
             )
         usage = response.usage
         call = self.ledger.record(
             Call(
                 key=key, run_id=self.run_id, bead_id=origin.bead_id, tier=origin.tier,
-                specialist=card.name, adapter_digest=card.adapter_digest or "",
+                specialist=card.name, adapter_digest=card.adapter or "",
                 model=response.model, prompt=prompt, response=response.text,
                 prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
                 latency_s=response.latency_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eval.sandbox import BubblewrapSandbox, Sandbox
+from eval.validators.explanation import ExplanationValidator
 from eval.validators.extract import extract_code, strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
 from eval.validators.numeric import NumericValidator, answer_number
@@ -34,6 +35,7 @@ def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
         StdioValidator(box),
         ClassOpsValidator(box),
         ProgramValueValidator(box),
+        ExplanationValidator(),
     ]
     for validator in every:
         by_kind.update(dict.fromkeys(validator.kinds, validator))

@@ -20,6 +20,10 @@ def _never() -> bool:
     return False
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(eq=False)
 class Row:
     """One prompt on its way through the decoder."""
@@ -29,6 +33,8 @@ class Row:
     sampling: Sampling
     cancelled: Callable[[], bool] = _never
     """Asked every step; a cancelled row leaves the batch."""
+    finished: Callable[[], None] = _nothing
+    """Told when the row is complete, while its batch may go on."""
     tokens: list[int] = field(default_factory=list)
     """Generated so far, the end token included."""
     text: str = ""
@@ -40,7 +46,7 @@ class Row:
 
 
 def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
-    """Next token of each row: greedy, or nucleus sampling (Holtzman et al. 2020) from its own stream.
+    """Next token of each row: greedy, or nucleus sampling (Holtzman et al. 2020).
 
     ``logits`` (rows, vocabulary). A sampled row draws one number a step, so its batch mates do not
     matter.
@@ -64,22 +70,26 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
 
 
 def _ended(row: Row, end_ids: frozenset[int], tokenizer: Any) -> bool:
-    """Whether the row is done; sets its finish reason, and its text where a stop string cuts it."""
+    """Whether the row is done; if so, its text and finish reason are set."""
+    sampling = row.sampling
     if row.tokens[-1] in end_ids:
         row.finish = "stop"
+        row.text = tokenizer.decode(row.tokens[:-1], skip_special_tokens=True)
         return True
-    stops = row.sampling.stop
-    if stops:
+    if sampling.stop:
         # A token holds at least one byte, so this tail covers a stop that has just been completed.
-        tail = max(len(s.encode()) for s in stops) + 8
+        tail = max(len(s.encode()) for s in sampling.stop) + 8
         recent = tokenizer.decode(row.tokens[-tail:], skip_special_tokens=True)
-        if any(s in recent for s in stops):
+        if any(s in recent for s in sampling.stop):
             text = tokenizer.decode(row.tokens, skip_special_tokens=True)
-            places = [text.find(s) for s in stops if s in text]
+            places = [text.find(s) for s in sampling.stop if s in text]
             if places:
-                row.text, row.finish = text[: min(places)], "stop"
+                row.finish, row.text = "stop", text[: min(places)]
                 return True
-    return len(row.tokens) >= row.sampling.max_tokens
+    if len(row.tokens) < sampling.max_tokens:
+        return False
+    row.text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+    return True
 
 
 @torch.inference_mode()
@@ -117,7 +127,9 @@ def decode(
                 row.finish = "cancelled"
                 continue
             row.tokens.append(token)
-            if not _ended(row, end_ids, tokenizer):
+            if _ended(row, end_ids, tokenizer):
+                row.finished()
+            else:
                 keep.append(k)
         if not keep:
             break
@@ -130,11 +142,6 @@ def decode(
             select([row.adapter for row in live])
         ids = torch.tensor([[row.tokens[-1]] for row in live], device=device)
         mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-    for row in rows:
-        if not row.text and row.tokens:
-            cut = row.tokens[:-1] if row.tokens[-1] in end_ids else row.tokens
-            if row.finish != "stop" or row.tokens[-1] in end_ids:
-                row.text = tokenizer.decode(cut, skip_special_tokens=True)
 
 
 @torch.inference_mode()
@@ -143,7 +150,7 @@ def log_probs(
     rows: Sequence[tuple[list[int], list[int], str | None]],
     select: Callable[[Sequence[str | None]], None],
 ) -> list[tuple[float, ...]]:
-    """Natural log-probability of each token of ``text`` after ``prompt``, for (prompt, text, adapter).
+    """Natural log-probability of each text token, for rows (prompt ids, text ids, adapter).
 
     Padded on the right, which a causal model never sees.
     """
@@ -153,7 +160,7 @@ def log_probs(
     )
     select([adapter for _, _, adapter in rows])
     logits = model(input_ids=ids, use_cache=False).logits
-    scored = []
+    scored: list[tuple[float, ...]] = []
     for k, (prompt, text, _) in enumerate(rows):
         if not text:
             scored.append(())

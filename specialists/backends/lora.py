@@ -3,8 +3,8 @@
 peft's mixed batch loops over adapters in Python inside every layer. Here the A matrices of all
 adapters in the batch stand stacked in one, the scaled B matrices beside each other in another, and
 a mask keeps each row to its own columns: two matrix products a layer however many adapters there
-are (the batching of Punica, Chen et al. 2023, arXiv 2310.18547, for ranks so small that computing the
-masked columns costs less than gathering).
+are (the batching of Punica, Chen et al. 2023, arXiv 2310.18547, for ranks so small that computing
+the masked columns costs less than gathering).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LoraBank:
         self._masks: dict[str, Tensor | None] = {}
 
     def add(self, adapter: AdapterRef) -> None:
-        """Read an adapter that ``check_fit`` has passed. Raises ``AdapterError`` for NaN or infinity."""
+        """Read an adapter that has passed ``check_fit``. Raises ``AdapterError`` for NaN."""
         from safetensors.torch import load_file
 
         scale = lora_scale(adapter.path)
@@ -55,7 +55,9 @@ class LoraBank:
         for module in layers.keys() - self._hooked:
             layer = self._model.get_submodule(module)
             if not isinstance(layer, nn.Linear):
-                raise AdapterError(f"{adapter.path}: {module} is a {type(layer).__name__}, not a Linear")
+                raise AdapterError(
+                    f"{adapter.path}: {module} is a {type(layer).__name__}, not a Linear"
+                )
             layer.register_forward_hook(partial(self._apply, module))
             self._hooked.add(module)
         self._weights[adapter.digest] = layers
@@ -63,6 +65,11 @@ class LoraBank:
     def remove(self, digest: str) -> None:
         """Free an adapter."""
         del self._weights[digest]
+        self._packed, self._masks = ((), {}), {}
+
+    def clear(self) -> None:
+        """Free all adapters."""
+        self._weights.clear()
         self._packed, self._masks = ((), {}), {}
 
     def select(self, adapters: Sequence[str | None]) -> None:
@@ -87,7 +94,11 @@ class LoraBank:
         """By module: A (sum of ranks, inputs), B (outputs, sum of ranks), owner of each column."""
         packed = {}
         for module in sorted({m for a in chosen for m in self._weights[a]}):
-            parts = [(k, *self._weights[a][module]) for k, a in enumerate(chosen) if module in self._weights[a]]
+            parts = [
+                (k, *self._weights[a][module])
+                for k, a in enumerate(chosen)
+                if module in self._weights[a]
+            ]
             packed[module] = (
                 torch.cat([down for _, down, _ in parts]),
                 torch.cat([up for _, _, up in parts], dim=1),
@@ -95,7 +106,9 @@ class LoraBank:
             )
         return packed
 
-    def _apply(self, module: str, layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    def _apply(
+        self, module: str, layer: nn.Module, args: tuple[Any, ...], output: Tensor
+    ) -> Tensor:
         if module not in self._masks:
             return output
         down, up, _ = self._packed[1][module]
@@ -104,4 +117,6 @@ class LoraBank:
         if mask is not None:
             low = low * mask
         width = output.shape[-1]
-        return torch.addmm(output.view(-1, width), low.view(-1, low.shape[-1]), up.t()).view_as(output)
+        return torch.addmm(output.view(-1, width), low.view(-1, low.shape[-1]), up.t()).view_as(
+            output
+        )

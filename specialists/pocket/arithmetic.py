@@ -13,7 +13,7 @@ import re
 from specialists.pocket.heldout import pair_held_out
 
 LIMIT = 9999
-_RESULT = re.compile(r"=\s*(-?\d+)\s*$")
+_RESULT = re.compile(r"=\s*(-?\d{1,12})\s*$")
 _EXPRESSION = re.compile(r"^\s*(\d+) ([-+*/]) (\d+)\s*$")
 
 
@@ -97,7 +97,7 @@ def _times_digit(a: int, digit: int) -> str:
 def _multiply(a: int, b: int) -> list[str]:
     lines = [_times_digit(a, d) for d in _digits(b, len(str(b)))]
     if len(lines) > 1:
-        low, high = a * (b % 10), a * (b // 10) * 10
+        low, high = _partial_products(a, b)
         lines.append(f"{low}+{high}")
         lines += _add(low, high)
     return lines
@@ -128,8 +128,17 @@ def draw_pair(rng: random.Random, op: str, *, test: bool) -> tuple[int, int]:
         else:
             b = rng.randint(2, 9) if rng.random() < 0.4 else rng.randint(10, 99)
             a = b * rng.randint(1, max(1, rng.choice((9, 99, 999, LIMIT)) // b))
-        if pair_held_out(op, a, b) == test and within_reach(op, a, b):
-            return a, b
+        if pair_held_out(op, a, b) != test or not within_reach(op, a, b):
+            continue
+        if op == "+" and test and (a % 10 == 0 or b % 10 == 0):
+            continue  # The sum of partial products could be this very pair.
+        if op == "*" and not test and pair_held_out("+", *_partial_products(a, b)):
+            continue
+        return a, b
+
+
+def _partial_products(a: int, b: int) -> tuple[int, int]:
+    return a * (b % 10), a * (b // 10) * 10
 
 
 def draw_chain(rng: random.Random, *, test: bool) -> list[tuple[int, str, int]]:
@@ -143,6 +152,8 @@ def draw_chain(rng: random.Random, *, test: bool) -> list[tuple[int, str, int]]:
             op = rng.choice("++--*/")
             b = rng.randint(2, 99) if op in "*/" else _number(rng, rng.randint(1, 3))
             if not within_reach(op, value, b) or (not test and pair_held_out(op, value, b)):
+                break
+            if op == "*" and not test and pair_held_out("+", *_partial_products(value, b)):
                 break
             chain.append((value, op, b))
             value = apply(op, value, b)

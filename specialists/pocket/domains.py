@@ -66,7 +66,7 @@ def _decompose(events: int) -> Callable[[random.Random, bool], Example]:
 
 def _expression(rng: random.Random, test: bool) -> Example:
     while True:
-        text, answer = stories.draw_expression(rng, rng.randint(1, 4))
+        text, answer = stories.draw_expression(rng, rng.randint(1, 4), test=test)
         if held_out("decompose:" + text) == test:
             return Example("decompose", "", decompose_prompt(text), answer)
 
@@ -74,7 +74,9 @@ def _expression(rng: random.Random, test: bool) -> Example:
 def _code(operations: int) -> Callable[[random.Random, bool], Example]:
     def draw(rng: random.Random, test: bool) -> Example:
         task = functions.draw_function(rng, operations, test=test)
-        data = {"entry_point": task.entry_point, "combination": task.combination}
+        data: dict[str, Any] = {
+            "entry_point": task.entry_point, "combination": task.combination,
+        }  # fmt: skip
         if test:
             data["cases"] = task.cases(rng, 8)
         return Example("code", "", task.prompt, task.solution, data)
@@ -205,7 +207,7 @@ def training_examples(shares: dict[str, float], count: int, seed: str) -> list[E
     return out
 
 
-def test_examples(domain: str, cell: str, count: int, seed: int = 0) -> list[Example]:
+def held_out_examples(domain: str, cell: str, count: int, seed: int = 0) -> list[Example]:
     """``count`` different held-out examples of a cell; the same ones for the same ``seed``."""
     rng = random.Random(f"test|{domain}|{cell}|{seed}")
     found: dict[str, Example] = {}

@@ -56,7 +56,7 @@ def explains(text: str, values: Sequence[tuple[Step, int, int | None, int]], ans
     for k, ((step, a, b, result), sentence) in enumerate(zip(values, sentences, strict=False), 1):
         if _CITE.findall(sentence) != [str(k)]:
             return f"sentence {k} does not cite step {k}"
-        numbers = sorted(int(n) for n in re.findall(r"\d+", _CITE.sub("", sentence)))
+        numbers = sorted(int(n) for n in re.findall(r"\d{1,12}", _CITE.sub("", sentence)))
         wanted = sorted([a, b, result] if step.op and b is not None else [result])
         if numbers != wanted:
             return f"sentence {k} has the numbers {numbers}, step {k} has {wanted}"

@@ -148,7 +148,9 @@ def _list_argument(rng: random.Random) -> list[int]:
 def _text_argument(rng: random.Random) -> str:
     if rng.random() < 0.2:
         return rng.choice(("", "level", "noon", "Anna", " a b "))
-    words = ["".join(rng.choice("abcdeilnorstAEST") for _ in range(rng.randint(1, 6))) for _ in range(3)]
+    words = [
+        "".join(rng.choice("abcdeilnorstAEST") for _ in range(rng.randint(1, 6))) for _ in range(3)
+    ]
     return rng.choice(("", " ")) + " ".join(words)
 
 
@@ -213,9 +215,15 @@ def _phrase(rng: random.Random, chosen: list[Operation]) -> FunctionTask:
     text = phrases[0]
     for i, phrase in enumerate(phrases[1:], 1):
         last = i + 1 == len(phrases)
-        text += (rng.choice((" and finally ", ", then ", " and ")) if last else rng.choice(_JOIN)) + phrase
+        text += (
+            rng.choice((" and finally ", ", then ", " and ")) if last else rng.choice(_JOIN)
+        ) + phrase
     lead = rng.choice(
-        ("Write {f}({v}) for a {n}: ", "Write a function {f}({v}) on a {n}: ", "Python, {f}({v}), {n}: ")
+        (
+            "Write {f}({v}) for a {n}: ",
+            "Write a function {f}({v}) on a {n}: ",
+            "Python, {f}({v}), {n}: ",
+        )
     )
     prompt = lead.format(f=name, v=start, n=_NOUN[takes]) + text + "."
     lines, variable = [f"def {name}({start}):"], start

@@ -30,7 +30,15 @@ _PHRASES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _OPEN = ("", "", "Please ", "First ", "First, ", "Could you ", "I want you to ", "Start: ")
-_NEXT = (", then ", " and then ", ". Then ", ", after that ", ". After that, ", "; next, ", ". Next, ")
+_NEXT = (
+    ", then ",
+    " and then ",
+    ". Then ",
+    ", after that ",
+    ". After that, ",
+    "; next, ",
+    ". Next, ",
+)
 _LAST = (", and finally ", " and finally ", ". Finally, ", ". At last, ", ", and then ", " and ")
 
 
@@ -42,7 +50,13 @@ def draw_split(rng: random.Random, *, test: bool) -> tuple[str, list[tuple[str, 
              ("code", "explain"), ("solve", "code", "explain"))
         )  # fmt: skip
         a, b = rng.sample(NAMES, 2)
-        fill = {"a": a, "b": b, "i": rng.choice(ITEMS), "x": rng.randint(2, 999), "y": rng.randint(2, 99)}
+        fill = {
+            "a": a,
+            "b": b,
+            "i": rng.choice(ITEMS),
+            "x": rng.randint(2, 999),
+            "y": rng.randint(2, 99),
+        }
         segments = [(label, rng.choice(_PHRASES[label]).format(**fill)) for label in labels]
         text = rng.choice(_OPEN) + segments[0][1]
         for k, (_, segment) in enumerate(segments[1:], 1):

@@ -13,19 +13,84 @@ from dataclasses import dataclass, field
 from specialists.pocket.arithmetic import LIMIT, apply, within_reach
 from specialists.pocket.heldout import held_out, pair_held_out
 
-NAMES = tuple(
-    "Ana Ben Cleo Dan Eva Finn Gina Hugo Iris Jack Kim Leo Mia Noah Olga Paul Rosa Sam Tina Uma "
-    "Vera Will Yara Zoe".split()
-)
-ITEMS = tuple(
-    "apples beads books cards coins eggs marbles nuts pens pins plums ribbons shells stamps "
-    "stickers tokens".split()
-)
-PLACES = tuple(
-    "market fair beach harbour library school park museum station bakery castle farm forest garden "
-    "mill pier river shop square stadium theatre tower village zoo bridge camp church cinema circus "
-    "factory hotel island".split()
-)
+NAMES = (
+        "Ana",
+        "Ben",
+        "Cleo",
+        "Dan",
+        "Eva",
+        "Finn",
+        "Gina",
+        "Hugo",
+        "Iris",
+        "Jack",
+        "Kim",
+        "Leo",
+        "Mia",
+        "Noah",
+        "Olga",
+        "Paul",
+        "Rosa",
+        "Sam",
+        "Tina",
+        "Uma",
+        "Vera",
+        "Will",
+        "Yara",
+        "Zoe",
+    )
+ITEMS = (
+        "apples",
+        "beads",
+        "books",
+        "cards",
+        "coins",
+        "eggs",
+        "marbles",
+        "nuts",
+        "pens",
+        "pins",
+        "plums",
+        "ribbons",
+        "shells",
+        "stamps",
+        "stickers",
+        "tokens",
+    )
+PLACES = (
+        "market",
+        "fair",
+        "beach",
+        "harbour",
+        "library",
+        "school",
+        "park",
+        "museum",
+        "station",
+        "bakery",
+        "castle",
+        "farm",
+        "forest",
+        "garden",
+        "mill",
+        "pier",
+        "river",
+        "shop",
+        "square",
+        "stadium",
+        "theatre",
+        "tower",
+        "village",
+        "zoo",
+        "bridge",
+        "camp",
+        "church",
+        "cinema",
+        "circus",
+        "factory",
+        "hotel",
+        "island",
+    )
 
 _START = ("{a} starts with {n} {i}.", "{a} has {n} {i} at first.", "At the start {a} owns {n} {i}.")
 _GAIN = (
@@ -168,6 +233,7 @@ class _Teller:
         if have > 1500 and kind in ("gain", "times", "now") and rng.random() < 0.8:
             kind = rng.choice(("loss", "share"))
         b, place, word = "", "", None
+        templates: tuple[str, ...]
         changes: list[tuple[str, str, str, int]]
         n = rng.randint(2, rng.choice((20, 99, 300)))
         if kind == "gain":
@@ -207,7 +273,9 @@ class _Teller:
         place, sentence = None, body[0].upper() + body[1:] + "."
         if self.free_places and self.rng.random() < self.place_rate:
             place = self.free_places.pop()
-            tail = "has now" in body or "moment" in body or "owns now" in body or "after the" in body
+            tail = (
+                "has now" in body or "moment" in body or "owns now" in body or "after the" in body
+            )
             front = tail or self.rng.random() < 0.5
             sentence = f"At the {place}, {body}." if front else f"{sentence[:-1]} at the {place}."
         steps = []
@@ -270,12 +338,18 @@ def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[str, str
     return " ".join(e.sentence for e in chunk), "\n".join(lines) or "none"
 
 
-def draw_expression(rng: random.Random, operations: int) -> tuple[str, str]:
-    """(prompt, answer) of ``decompose`` on a fully bracketed or left-to-right expression."""
-    text, left, lines = str(rng.randint(2, 999)), "", []
-    left = text
+def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple[str, str]:
+    """(prompt, answer) of ``decompose`` on a bracketed expression.
+
+    In training its first pair of operands, the only one in sight, is never a held-out one.
+    """
+    first, lines = rng.randint(2, 999), []
+    text = left = str(first)
     for k in range(operations):
-        op, n = rng.choice("+-*/"), str(rng.randint(2, 99 if rng.random() < 0.7 else 999))
+        while True:
+            op, n = rng.choice("+-*/"), str(rng.randint(2, 99 if rng.random() < 0.7 else 999))
+            if k or test or not pair_held_out(op, first, int(n)):
+                break
         name = "abcd"[k]
         lines.append(f"{name}: {left} {op} {n}")
         text = f"({text} {op} {n})" if k + 1 < operations else f"{text} {op} {n}"

@@ -82,9 +82,9 @@ def batches(
         width = -(-max(len(ids) for ids, _ in group) // 16) * 16
         ids = torch.zeros(len(group), width, dtype=torch.long)
         labels = torch.full((len(group), width), IGNORE, dtype=torch.long)
-        for k, (row, start) in enumerate(group):
-            ids[k, : len(row)] = torch.tensor(row)
-            labels[k, start : len(row)] = ids[k, start : len(row)]
+        for k, (tokens, start) in enumerate(group):
+            ids[k, : len(tokens)] = torch.tensor(tokens)
+            labels[k, start : len(tokens)] = ids[k, start : len(tokens)]
         yield ids, labels, sum(len(r) for r, _ in group)
 
 
@@ -100,7 +100,9 @@ def _optimizers(model: nn.Module, config: LoopConfig) -> list[torch.optim.Optimi
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     if config.muon_rate is None:
         params = [p for _, p in trained]
-        return [torch.optim.AdamW(params, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)]
+        return [
+            torch.optim.AdamW(params, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        ]
     matrices = [p for n, p in trained if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
     ids = {id(p) for p in matrices}
     rest = [p for _, p in trained if id(p) not in ids]
@@ -115,6 +117,13 @@ def rate_at(done: float, config: LoopConfig) -> float:
     if done < config.warmup:
         return max(done / config.warmup, 0.02)
     return min(1.0, max(0.0, (1 - done) / config.decay))
+
+
+def _cut_log(file: Path, step: int) -> None:
+    """Drop the rows after ``step``: a resumed run writes them again."""
+    if file.exists():
+        rows = [r for r in file.read_text().splitlines() if json.loads(r)["step"] <= step]
+        file.write_text("".join(r + "\n" for r in rows))
 
 
 def train(
@@ -153,6 +162,7 @@ def train(
     base_rates = [g["lr"] for o in optimizers for g in o.param_groups]
     if saved.exists():
         base_rates = held["rates"]
+    _cut_log(folder / "training_log.jsonl", int(state["step"]))
     row: dict[str, float] = {}
     running, counted = torch.zeros(()), 0
     last_save = begun = time.monotonic()
@@ -169,7 +179,7 @@ def train(
                     group["lr"] = base * share
                 with torch.autocast(device.type, torch.bfloat16, enabled=config.autocast):
                     loss = answer_loss(backbone, model.lm_head, ids.to(device), labels.to(device))
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], config.clip)
                 for optimizer in optimizers:
                     optimizer.step()

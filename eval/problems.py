@@ -1,0 +1,132 @@
+"""Problems: what is asked, what anybody may check, and what only scoring may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from eval.validators.verdict import failed
+from specialists.pocket.split import LABELS
+from state.errors import UsageError
+from tiers.protocol import Check, CheckResult, Frozen, Task, Validator
+
+NO_CHECKER = "none"
+_HEADER = re.compile(rf"^({'|'.join(LABELS)}):[ \t\r]*$", re.ASCII | re.IGNORECASE | re.MULTILINE)
+_ESCAPABLE = re.compile(rf"^(?=\\*{_HEADER.pattern[1:]})", _HEADER.flags)
+_ESCAPED = re.compile(rf"^\\(?=\\*{_HEADER.pattern[1:]})", _HEADER.flags)
+
+
+class Problem(Frozen):
+    """A problem with its checks. Only :meth:`task` may leave the evaluation."""
+
+    id: str = Field(min_length=1)
+    kind: Literal["story", "multistage", "code", "text"]
+    statement: str
+    entry_point: str | None = None
+    """The function that an answer in code must define."""
+    signature: str | None = None
+    """How that function is called, ``f(xs)``."""
+    public_checks: tuple[Check, ...] = ()
+    """May reach prompts, repair and selection."""
+    hidden_checks: tuple[Check, ...] = ()
+    """Only ever run by :func:`score`; a spec's ``section`` names the section it judges."""
+    checker: str = NO_CHECKER
+    """How the hidden checks judge, for reports; ``none`` where nothing does."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+    """What reports may group by, and how a generated problem was made."""
+
+    @field_validator("statement")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("is empty")
+        return value
+
+    def task(self) -> Task:
+        """The public view: without hidden checks, checker and meta."""
+        return Task(
+            id=self.id,
+            kind=self.kind,
+            statement=self.statement,
+            entry_point=self.entry_point,
+            signature=self.signature,
+            public_checks=self.public_checks,
+        )
+
+
+def sections(text: str) -> dict[str, str]:
+    """The labelled sections of an answer, in order: ``solve:`` on a line of its own opens one.
+
+    What stands before the first label belongs to none; a label seen before is ordinary text. Blank
+    lines around a section do not count, those inside it do.
+    """
+    found: dict[str, str] = {}
+    label, start = "", 0
+    for match in _HEADER.finditer(text):
+        if match[1].lower() in found or match[1].lower() == label:
+            continue
+        if label:
+            found[label] = _plain(text[start : match.start()])
+        label, start = match[1].lower(), match.end()
+    if label:
+        found[label] = _plain(text[start:])
+    return found
+
+
+def join_sections(parts: Mapping[str, str]) -> str:
+    """The answer that :func:`sections` reads back; labels inside a section get a backslash.
+
+    Raises ValueError for a label that no section has.
+    """
+    if unknown := set(parts) - set(LABELS):
+        raise ValueError(f"no section {sorted(unknown)[0]!r}; sections: {', '.join(LABELS)}")
+    return "\n\n".join(f"{label}:\n{_escaped(body)}" for label, body in parts.items())
+
+
+async def score(
+    problem: Problem, answer_text: str, validators: Mapping[str, Validator]
+) -> list[CheckResult]:
+    """Run the hidden checks on a finished answer, each on its section. Call it after the run only.
+
+    No hidden checks, no results: that is "no checker", never success. Raises UsageError for a check
+    that no validator runs, SandboxUnavailable where code must run and cannot.
+    """
+    found = sections(answer_text)
+    results = []
+    for check in problem.hidden_checks:
+        validator = validators.get(check.kind)
+        if validator is None:
+            raise UsageError(
+                f"problem {problem.id}: no validator runs checks of kind {check.kind!r}"
+            )
+        bare, section = split_section(check)
+        if section is None:
+            results.append(await validator.validate(answer_text, bare))
+        elif section in found:
+            results.append(await validator.validate(found[section], bare))
+        else:
+            results.append(failed(bare, "no-section", f"the answer has no section {section!r}"))
+    return results
+
+
+def split_section(check: Check) -> tuple[Check, str | None]:
+    """The check as its validator knows it, and the section it is for."""
+    spec = dict(check.spec)
+    section = spec.pop("section", None)
+    return Check(kind=check.kind, spec=spec), section
+
+
+def _escaped(body: str) -> str:
+    return _ESCAPABLE.sub(r"\\", _trim(body))
+
+
+def _plain(body: str) -> str:
+    return _ESCAPED.sub("", _trim(body))
+
+
+def _trim(body: str) -> str:
+    """Without blank lines around, the first line's indentation kept."""
+    return re.sub(r"\A(?:[ \t\r]*\n)+", "", body.rstrip())

@@ -1,0 +1,47 @@
+"""A person's say on a plan: the plan as text to read and edit, and the edited text back as beads."""
+
+from __future__ import annotations
+
+import yaml
+
+from specialists.pocket.arithmetic import parse
+from state.errors import UsageError
+from tiers.room import Room
+
+
+def plan_text(room: Room) -> str:
+    """The open steps of the current plan as YAML: name → objective."""
+    rows = {s.data["name"]: s.data["objective"] for s in room.steps()}
+    return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def apply_answer(room: Room, text: str) -> None:
+    """Write edited objectives back; names and order must stay.
+
+    Raises ``UsageError`` naming the line or step that does not fit.
+    """
+    try:
+        rows = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise UsageError(f"the edited plan is not YAML{line}") from None
+    steps = {s.data["name"]: s for s in room.steps()}
+    if not isinstance(rows, dict) or set(rows) != set(steps):
+        raise UsageError(f"the edited plan must keep the steps {', '.join(steps)}")
+    for name, objective in rows.items():
+        step, text = steps[name], str(objective)
+        if text == step.data["objective"]:
+            continue
+        data = {**step.data, "objective": text}
+        if step.data["given"]:
+            if not text.isdigit():
+                raise UsageError(f"step {name} is a given amount: {text!r} is not a number")
+            data["artifact"] = text
+        elif step.data["kind"] == "math":
+            probe = text
+            for known in step.data["inputs"]:
+                probe = probe.replace("{" + known + "}", "1")
+            if parse(probe) is None:
+                raise UsageError(f"step {name}: {text!r} is not `operand op operand`")
+        room.store.update(step.id, title=text, data=data)

@@ -1,0 +1,83 @@
+"""What a person reads at the end of a run: answer, verdict and why, cost, how to go on."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+
+from harness.progress import clean, one_line
+from harness.report import RunReport
+from harness.view import console, spent
+
+MEANING = {
+    "verified": ("verified", "green"),
+    "unverified": ("not verified: no check applies to this answer, so it may be wrong", "yellow"),
+    "failed": ("not solved", "red"),
+    "exhausted": ("out of budget", "red"),
+}
+
+
+def conclude(report: RunReport) -> None:
+    """Print the end of a run, the answer first."""
+    screen = console()
+    if report.status == "interrupted":
+        why = f" ({one_line(report.stop_reason)})" if report.stop_reason else ""
+        screen.print(Text(f"interrupted{why}", "yellow"))
+    elif report.answer is None:
+        screen.print(Text("no answer", "dim"))
+    else:
+        screen.print(Text(clean(report.answer.rstrip())), soft_wrap=True)
+        screen.print()
+    for line in summary(report):
+        screen.print(line, soft_wrap=True)
+
+
+def summary(report: RunReport) -> list[Text]:
+    """Verdict with its reasons, hidden reference, specialists, cost, run id: a line each."""
+    lines = []
+    if report.verdict is not None:
+        meaning, colour = MEANING[report.verdict]
+        why = _why(report)
+        lines.append(Text.assemble((meaning, f"bold {colour}"), f": {why}" if why else ""))
+    if report.status == "finished":
+        lines.append(_reference(report))
+    if report.specialists:
+        ranked = sorted(report.specialists.items(), key=lambda item: (-item[1], item[0]))
+        says = ", ".join(f"{name} {count}" for name, count in ranked)
+        lines.append(Text(f"calls by specialist: {says}", "dim"))
+    lines.append(Text(spent(report.calls, report.tokens, report.seconds, report.cost), "dim"))
+    lines.append(Text(f"run {report.run_id}", "dim"))
+    if report.status == "interrupted":
+        lines.append(Text(f"continue with: harness resume {report.run_id}"))
+    return lines
+
+
+def _why(report: RunReport) -> str:
+    """The checks that verified the answer; or why there is none."""
+    if report.verdict == "verified":
+        return one_line("; ".join(report.checks))
+    if report.verdict == "unverified":
+        return ""
+    return one_line(report.stop_reason or "").removeprefix("out of budget").lstrip(": ")
+
+
+def _reference(report: RunReport) -> Text:
+    if report.reference_match is None:
+        return Text("hidden reference: none, or no answer to compare", "dim")
+    passed = sum(check.passed for check in report.hidden)
+    score = f" ({passed} of {len(report.hidden)} hidden checks passed)" if report.hidden else ""
+    if report.reference_match:
+        return Text(f"hidden reference: agrees{score}", "green")
+    return Text(f"hidden reference: DISAGREES{score}", "red")
+
+
+def awaiting(report: RunReport, plan: str, *, as_json: bool) -> None:
+    """Say how to answer a plan where nobody was there to ask."""
+    if not as_json and plan:
+        print(clean(plan.rstrip()))
+    command = f"harness resume {report.run_id}"
+    sys.stderr.write(
+        f"the plan waits for your answer:\n  {command} --approve yes\n  {command} --approve no\n"
+        f"  {command} --plan FILE    (the plan as you want it)\n"
+    )

@@ -1,0 +1,143 @@
+"""``harness run`` and ``harness resume``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.report import RunReport
+
+MODEL, LIMITS = "The model", "Limits of the run"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+ApiKey = Annotated[str | None, typer.Option(help="Key for the endpoint (better: HARNESS_API_KEY).")]
+
+
+def run(
+    problem: Annotated[
+        str,
+        typer.Option(
+            "--problem",
+            "-p",
+            metavar="P",
+            show_default=False,
+            help="A number of the default suite, suite/id, a .yaml or .json file, or - for text "
+            "on the standard input.",
+        ),
+    ],
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="auto|direct|plan", help="Ask once, decompose, or climb (auto)."),
+    ] = None,
+    specialist: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Send every step to this specialist.")
+    ] = None,
+    approve: Annotated[
+        str | None, typer.Option(metavar="plan", help="Pause for your yes after planning.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every sample.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|openai|recorded", rich_help_panel=MODEL, help="Who runs the model."
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(rich_help_panel=MODEL, help="Endpoint of the openai backend.")
+    ] = None,
+    api_key: ApiKey = None,
+    model: Annotated[
+        str | None, typer.Option(rich_help_panel=MODEL, help="Model's name at the endpoint.")
+    ] = None,
+    recording: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Answer from this file."),
+    ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Record every call into it."),
+    ] = None,
+    fleet: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", rich_help_panel=MODEL, help="Folder with base/ and adapters/."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(rich_help_panel=LIMITS, help="Prompts and answers together.")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(rich_help_panel=LIMITS, help="Model calls.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds of work.")
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(metavar="D", rich_help_panel=LIMITS, help="US dollars, by your prices."),
+    ] = None,
+) -> None:
+    """Solve a problem, and say how sure the answer is."""
+    from eval.loading import load_problem
+    from harness import settings
+    from harness.cli.drive import drive, follow
+    from harness.view import choose_view
+
+    flags = {
+        "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
+        "backend": backend, "base_url": base_url, "api_key": api_key, "model": model,
+        "recording": recording, "record": record, "fleet": fleet, "max_tokens": max_tokens,
+        "max_calls": max_calls, "timeout": timeout, "max_cost": max_cost,
+    }  # fmt: skip
+    options = settings.load(flags).options()
+    asked = load_problem(problem, sys.stdin)
+    view = choose_view(options.budget, quiet=quiet, as_json=as_json)
+
+    async def work(stop: Any) -> RunReport:
+        from harness import engine
+
+        return await engine.start(asked, options, view, stop=stop)
+
+    report = drive(work, view)
+    follow(report, view, options.api_key, as_json=as_json, quiet=quiet)
+
+
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id, or its unique beginning.")],
+    approve: Annotated[
+        str | None,
+        typer.Option(metavar="yes|no|edit", help="Your answer to a plan that waits for it."),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The plan as you want it; says yes to it."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    api_key: ApiKey = None,
+) -> None:
+    """Go on with a run that was interrupted or waits for your yes; nothing is paid twice."""
+    from harness import settings
+    from harness.cli.drive import drive, follow, read_answer
+    from harness.show import budget_of, recorded_run
+    from harness.view import choose_view
+
+    answer = read_answer(approve, plan)
+    recorded = recorded_run(run_id)
+    key = api_key or settings.load().api_key
+    view = choose_view(budget_of(recorded), quiet=quiet, as_json=as_json)
+    to_edit = answer is not None and answer["decision"] == "edit" and answer["plan"] is None
+
+    async def work(stop: Any) -> RunReport:
+        from harness import engine
+
+        first = None if to_edit else answer
+        return await engine.resume(recorded.id, view, stop=stop, approval=first, api_key=key)
+
+    report = drive(work, view, recorded.id)
+    follow(report, view, key, as_json=as_json, quiet=quiet, edit=to_edit)

@@ -1,0 +1,203 @@
+"""Whether this machine can do a run: each thing that it takes, looked at or tried out."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness import settings
+from harness.settings import Settings
+from state.errors import HarnessError, SetupError
+
+State = Literal["ok", "warn", "fail"]
+DISTRIBUTION = "hi-moe"
+LEAST_SPACE = 500 * 2**20
+"""Bytes of free disk below which the runs folder is in danger."""
+_REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)\s*(?:>=\s*([0-9.]+))?")
+
+
+class Finding(BaseModel):
+    """One line of the doctor's report."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: State
+    detail: str
+    """What was found, and what to do where it is not ok."""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, one finding after the other; nothing raises, each fault is a finding."""
+    yield _python()
+    yield from _packages()
+    yield _tried("torch", _torch)
+    yield _tried("sandbox", _sandbox)
+    try:
+        in_force = settings.load()
+        file = settings.find_file()
+        in_force.options()
+        yield Finding(name="settings", state="ok", detail=str(file or "defaults, no harness.toml"))
+    except HarnessError as error:
+        yield Finding(name="settings", state="fail", detail=str(error))
+        in_force = Settings.model_construct()
+    yield from _models(in_force)
+    yield _tried("embedder", lambda: _embedder(in_force.embedder))
+    yield _tried("runs folder", _runs_folder)
+    if in_force.backend == "openai" or in_force.base_url:
+        needed = in_force.backend == "openai"
+        yield _tried("endpoint", lambda: _endpoint(in_force), "fail" if needed else "warn")
+
+
+def _tried(
+    name: str, look: Callable[[], str], otherwise: State = "fail", advice: str = ""
+) -> Finding:
+    try:
+        return Finding(name=name, state="ok", detail=look())
+    except HarnessError as error:
+        return Finding(name=name, state=otherwise, detail=" ".join(str(error).split()) + advice)
+    except Exception as error:  # noqa: BLE001 - a library that breaks is what we are looking for
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}{advice}"
+        return Finding(name=name, state=otherwise, detail=detail)
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} at {sys.executable}, {platform.platform(terse=True)}"
+    return Finding(name="python", state="ok", detail=found)
+
+
+def _packages() -> Iterator[Finding]:
+    """The versions of what we require, in one line; a line for each that is missing or too old."""
+    try:
+        required = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        detail = f"{DISTRIBUTION} is not installed here; pip install {DISTRIBUTION}"
+        yield Finding(name="packages", state="warn", detail=detail)
+        return
+    good = []
+    for line in required:
+        match = _REQUIREMENT.match(line)
+        if match is None or "extra ==" in line:
+            continue
+        name, least = match[1], match[2]
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            detail = f"{name} is missing; pip install '{name}>={least or 0}'"
+            yield Finding(name="packages", state="fail", detail=detail)
+            continue
+        if least and _numbers(found) < _numbers(least):
+            detail = f"{name} {found} is too old; pip install '{name}>={least}'"
+            yield Finding(name="packages", state="fail", detail=detail)
+            continue
+        good.append(f"{name} {found}")
+    own = f"{DISTRIBUTION} {metadata.version(DISTRIBUTION)}"
+    yield Finding(name="packages", state="ok", detail=", ".join([own, *good]))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
+
+
+def _torch() -> str:
+    torch = importlib.import_module("torch")
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+    return f"{torch.__version__}, {device}, {torch.get_num_threads()} threads"
+
+
+def _sandbox() -> str:
+    from eval.sandbox import BubblewrapSandbox
+
+    result = asyncio.run(BubblewrapSandbox().run("print(6 * 7)"))
+    if not result.ok or result.stdout.strip() != "42":
+        raise SetupError(f"bubblewrap started, but a program in it failed: {result.reason}")
+    return f"ran a program in {result.seconds:.2f} s"
+
+
+def _models(in_force: Settings) -> Iterator[Finding]:
+    """Base and adapters against their hashes, where the configured backend uses them."""
+    from harness.wiring import PROMPT_FLEET, folders
+    from specialists.registry import Registry, base_digest, check_fit
+
+    if in_force.backend != "local" and in_force.fleet is None:
+        names = ", ".join(card.name for card in PROMPT_FLEET)
+        detail = f"specialists by prompt: {names}; no weights here are used"
+        yield Finding(name="fleet", state="ok", detail=detail)
+        return
+    needed: State = "fail" if in_force.backend == "local" else "warn"
+
+    def base_model() -> str:
+        base = folders(in_force.fleet)[0]
+        return f"digest {base_digest(base)} at {base}"
+
+    def adapters() -> str:
+        base, folder = folders(in_force.fleet)
+        registry = Registry.load(folder)
+        for card in registry.cards():
+            check_fit(folder / card.name, base)
+        if not registry.cards():
+            raise SetupError(f"no adapters at {folder}")
+        names = ", ".join(f"{card.name} {card.adapter}" for card in registry.cards())
+        return f"{len(registry.cards())} adapters as their cards say: {names}"
+
+    advice = f"; reinstall {DISTRIBUTION}" if in_force.fleet is None else "; see --fleet"
+    yield _tried("base model", base_model, needed, advice)
+    yield _tried("adapters", adapters, "fail", advice)
+
+
+def _embedder(model: str | None) -> str:
+    from specialists.routing.embedder import Embedder, check_weights, default_folder
+
+    if model is None:
+        folder = default_folder()
+        check_weights(folder)
+        return f"all-MiniLM-L6-v2 at {folder}, hash checked"
+    dimension = Embedder(model).embed(["a"]).shape[1]
+    return f"{model}, {dimension} dimensions"
+
+
+def _runs_folder() -> str:
+    from state import BeadStore, database_url, home, writable_home
+
+    folder = writable_home()
+    url = database_url()
+    if "://" in url and not (folder / "state.db").is_file() and url.startswith("sqlite"):
+        note = "no runs yet"
+    else:
+        BeadStore.open(url).close_database()
+        note = "the state database opens"
+    free = shutil.disk_usage(Path(folder)).free
+    if free < LEAST_SPACE:
+        raise SetupError(f"{home()} has only {free / 2**20:.0f} MB free; make room there")
+    return f"{folder} is writable, {note}, {free / 2**30:.0f} GB free"
+
+
+def _endpoint(in_force: Settings) -> str:
+    from openai import OpenAI, OpenAIError
+
+    if not in_force.base_url or not in_force.model:
+        raise SetupError("the openai backend needs base_url and model; set both")
+    client = OpenAI(
+        base_url=in_force.base_url, api_key=in_force.api_key or "none", timeout=5, max_retries=0
+    )
+    try:
+        served = [model.id for model in client.models.list()]
+    except OpenAIError as error:
+        says = " ".join(str(error).split())[:200]
+        raise SetupError(f"{in_force.base_url} does not answer: {says}") from None
+    finally:
+        client.close()
+    if in_force.model not in served:
+        some = ", ".join(served[:8]) or "nothing"
+        raise SetupError(f"{in_force.base_url} does not serve {in_force.model!r}; it has {some}")
+    return f"{in_force.base_url} serves {in_force.model}"

@@ -1,0 +1,263 @@
+"""Runs a problem from its statement to the report, and resumes a run where it stopped.
+
+This is where the rooms are wired: state, backend, fleet, routing, validators, graph.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from harness.report import Event, Observer, RunOptions, RunReport, StepReport
+from specialists.backends.base import Backend
+from specialists.registry import Card
+from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
+from state.errors import HarnessError
+from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.protocol import CheckResult, Task
+from tiers.room import Room
+
+LOCK_RENEWAL_S = 15.0
+
+
+async def start(
+    problem: Any, options: RunOptions, observer: Observer, *, stop: asyncio.Event
+) -> RunReport:
+    """Run ``problem`` (an ``eval.problems.Problem``) under ``options`` and report."""
+    store = BeadStore.open(database_url())
+    try:
+        async with _backend(options) as (backend, cards):
+            runs = Runs(store)
+            run = runs.start(
+                problem.id,
+                task_json=problem.model_dump_json(),
+                config_json=options.model_dump_json(),
+                seed=options.seed,
+            )
+            store.create(
+                "epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement,
+                tier="monitor",
+            )  # fmt: skip
+            observer(_started(run, resumed=False))
+            return await _drive(run, problem, options, store, backend, cards, observer, stop, None)
+    finally:
+        store.close_database()
+
+
+async def resume(
+    run_id: str,
+    observer: Observer,
+    *,
+    stop: asyncio.Event,
+    approval: dict[str, Any] | None = None,
+    api_key: str | None = None,
+) -> RunReport:
+    """Go on with an interrupted run; a finished one is only reported again.
+
+    Raises ``UsageError`` for an unknown run and for one that another process works on.
+    """
+    from eval.problems import Problem
+
+    store = BeadStore.open(database_url())
+    try:
+        runs = Runs(store)
+        run = runs.get(run_id)
+        problem = Problem.model_validate_json(run.task_json)
+        options = RunOptions.model_validate_json(run.config_json)
+        if run.status == "finished":
+            observer(Event(kind="note", text=f"run {run.id} is finished"))
+            return _report(store, run, ())
+        options = options.model_copy(update={"api_key": api_key})
+        run = runs.acquire(run.id)
+        try:
+            store.release_run(run.id)
+            async with _backend(options) as (backend, cards):
+                observer(_started(run, resumed=True))
+                return await _drive(
+                    run, problem, options, store, backend, cards, observer, stop, approval
+                )
+        except BaseException:
+            runs.release(run.id)
+            raise
+    finally:
+        store.close_database()
+
+
+def _started(run: Run, *, resumed: bool) -> Event:
+    verb = "resumed" if resumed else "started"
+    data = {"run_id": run.id, "problem": run.problem_id, "resumed": resumed}
+    return Event(kind="start", text=f"run {run.id} {verb}: {run.problem_id}", data=data)
+
+
+async def _drive(
+    run: Run,
+    problem: Any,
+    options: RunOptions,
+    store: BeadStore,
+    backend: Backend,
+    cards: list[Card],
+    observer: Observer,
+    stop: asyncio.Event,
+    approval: dict[str, Any] | None,
+) -> RunReport:
+    from langgraph.types import Command
+
+    from eval.problems import score
+    from eval.validators import validators
+
+    runs = Runs(store)
+    checkers = validators()
+    room = make_room(run, problem.task(), options, store, backend, cards, checkers, observer)
+    keeper = asyncio.create_task(_keep(runs, run.id, stop, room.caller))
+    hidden: tuple[CheckResult, ...] = ()
+    try:
+        async with open_graph(room, approve=options.approve == "plan") as (graph, config):
+            held = await graph.aget_state(config)
+            paused = bool(held.interrupts)
+            if paused and approval is None:
+                return _awaiting(store, runs, run, held.interrupts[0].value, observer)
+            entry: Any = None if held.next else {"run_id": run.id, "wave": 0}
+            if paused:
+                entry = Command(resume=approval)
+            await graph.ainvoke(entry, config, durability="sync")
+            held = await graph.aget_state(config)
+            if held.interrupts:
+                return _awaiting(store, runs, run, held.interrupts[0].value, observer)
+            root = room.root
+            verdict, answer = root.data["verdict"], root.data["answer"]
+        if problem.hidden_checks and answer is not None:
+            hidden = tuple(await score(problem, answer, checkers))
+        finished = runs.finish(
+            run.id, verdict=verdict, answer=answer,
+            stop_reason=(root.close_reason or "").partition(": ")[2],
+            reference_match=all(c.passed for c in hidden) if problem.hidden_checks else None,
+        )  # fmt: skip
+        return _report(store, finished, hidden)
+    except (Interrupted, asyncio.CancelledError):
+        return _report(store, runs.interrupt(run.id, "stopped on request"), ())
+    except HarnessError as error:
+        runs.interrupt(run.id, str(error))
+        raise
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+
+
+async def _keep(runs: Runs, run_id: str, stop: asyncio.Event, caller: Caller) -> None:
+    """Renew the run's lock, and pass a request to stop on to the caller."""
+    while True:
+        try:
+            await asyncio.wait_for(stop.wait(), LOCK_RENEWAL_S)
+        except TimeoutError:
+            runs.renew(run_id)
+            continue
+        caller.stopping = True
+        await asyncio.sleep(LOCK_RENEWAL_S)
+        runs.renew(run_id)
+
+
+def make_room(
+    run: Run,
+    task: Task,
+    options: RunOptions,
+    store: BeadStore,
+    backend: Backend,
+    cards: list[Card],
+    checkers: Any,
+    observer: Observer,
+) -> Room:
+    """The surroundings that all tiers of ``run`` share."""
+    from specialists.routing import EmbeddingScorer, WinnerTakeAll
+    from specialists.routing.embedder import Embedder
+
+    ledger = Ledger(store)
+    meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
+
+    def emit(kind: str, text: str, **data: Any) -> None:
+        observer(Event.model_validate({"kind": kind, "text": text, "data": data}))
+
+    def on_call(call: Call, replayed: bool) -> None:
+        spent = meter.spent
+        emit(
+            "call", f"{call.tier}: {call.specialist}", specialist=call.specialist, tier=call.tier,
+            tokens=call.prompt_tokens + call.completion_tokens, replayed=replayed,
+            calls=spent.calls, total_tokens=spent.tokens, cost=spent.cost,
+        )  # fmt: skip
+
+    price = Price(options.price_prompt, options.price_completion)
+    caller = Caller(run.id, backend, ledger, meter, price=price, on_call=on_call)
+    return Room(
+        run_id=run.id, task=task, store=store, caller=caller, cards=cards,
+        scorer=EmbeddingScorer(Embedder(options.embedder)), policy=WinnerTakeAll(),
+        validators=checkers, emit=emit, strategy=options.strategy,
+        specialist=options.specialist, seed=options.seed,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, Any]]:
+    """The compiled graph over the checkpoint file, and the run's thread in it."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    from harness.graph import RECURSION_LIMIT, build
+
+    async with AsyncSqliteSaver.from_conn_string(str(checkpoint_path())) as saver:
+        graph = build(lambda run_id: room, approve=approve).compile(checkpointer=saver)
+        config = {
+            "configurable": {"thread_id": room.run_id},
+            "recursion_limit": RECURSION_LIMIT,
+        }
+        yield graph, config
+
+
+@asynccontextmanager
+async def _backend(options: RunOptions) -> AsyncIterator[tuple[Backend, list[Card]]]:
+    from harness.wiring import open_backend
+
+    backend, cards = await open_backend(options)
+    try:
+        yield backend, cards
+    finally:
+        await backend.close()
+
+
+def _awaiting(store: BeadStore, runs: Runs, run: Run, value: Any, observer: Observer) -> RunReport:
+    observer(Event(kind="approval", text="the plan waits for a yes", data=dict(value)))
+    stopped = runs.interrupt(run.id, "the plan waits for approval")
+    return _report(store, stopped, ()).model_copy(update={"status": "awaiting-approval"})
+
+
+def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunReport:
+    ledger = Ledger(store)
+    calls = ledger.calls(run.id)
+    specialists: dict[str, int] = {}
+    for call in calls:
+        specialists[call.specialist] = specialists.get(call.specialist, 0) + 1
+    root = store.get(keyed_id(f"{run.id}|root"))
+    return RunReport.model_validate(
+        {
+            "run_id": run.id, "problem": run.problem_id,
+            "status": "finished" if run.status == "finished" else "interrupted",
+            "verdict": run.verdict, "answer": run.answer, "reference_match": run.reference_match,
+            "steps": _steps(store, run.id, root.data.get("plan")), "calls": run.spent_calls,
+            "tokens": run.spent_tokens, "seconds": round(run.spent_seconds, 3),
+            "cost": run.spent_cost, "stop_reason": run.stop_reason, "specialists": specialists,
+            "checks": root.data.get("checks", []), "hidden": hidden,
+        }
+    )  # fmt: skip
+
+
+def _steps(store: BeadStore, run_id: str, plan: int | None) -> list[StepReport]:
+    return [
+        StepReport(
+            id=s.id, kind=s.data["kind"], objective=s.data["objective"],
+            status="given" if s.data["given"] else s.data.get("outcome") or s.status,
+            specialist=s.assignee, artifact=s.data.get("artifact"), attempts=s.attempts,
+        )
+        for s in store.query(run_id=run_id, kind="step", order="created")
+        if s.data["plan"] == plan
+    ]  # fmt: skip

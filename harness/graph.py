@@ -1,0 +1,125 @@
+"""The state machine of a run: monitor → architect → dispatcher ⇉ fleet → monitor → … → report.
+
+State carries ids, counters and the verdict; content lives in beads. The nodes know the tiers, the
+tiers do not know each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict, cast
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, Send, interrupt
+
+from state.errors import BudgetExceeded
+from tiers.architect import Architect
+from tiers.derivation import PlanError
+from tiers.dispatcher import Dispatcher
+from tiers.fleet import Fleet
+from tiers.monitor import Monitor
+from tiers.report import conclude
+from tiers.room import Room
+
+RECURSION_LIMIT = 10_000
+
+
+class RunState(TypedDict, total=False):
+    """Everything that a checkpoint holds."""
+
+    run_id: str
+    wave: int
+    mode: str
+    """``direct`` or ``plan``, for the architect."""
+    plan: int
+    error: str | None
+    """Why the last planning failed."""
+    reason: str
+    """Why the run stops."""
+    verdict: str
+
+
+class Order(TypedDict):
+    """What one ``Send`` carries to the fleet."""
+
+    run_id: str
+    delegation: str
+
+
+def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
+    """The graph; ``room_of(run_id) -> Room`` gives each node its surroundings.
+
+    With ``approve`` a person is asked after each plan, through LangGraph's interrupt.
+    """
+
+    def room(state: RunState | Order) -> Room:
+        found: Room = room_of(state["run_id"])
+        return found
+
+    async def monitor(
+        state: RunState,
+    ) -> Command[Literal["architect", "dispatcher", "report"]]:
+        here, wave = room(state), state.get("wave", 0)
+        exhausted = here.caller.meter.exhausted() or _spent(here)
+        verdict = Monitor(here).decide(wave, state.get("error"), exhausted)
+        update: RunState = {"wave": wave + 1, "error": None}
+        if verdict.kind == "stop":
+            return Command(goto="report", update={**update, "reason": verdict.reason})
+        if verdict.kind in ("direct", "plan", "replan"):
+            mode = "direct" if verdict.kind == "direct" else "plan"
+            return Command(goto="architect", update={**update, "mode": mode, "plan": verdict.plan})
+        return Command(goto="dispatcher", update=dict(update))
+
+    async def architect(
+        state: RunState,
+    ) -> Command[Literal["dispatcher", "approval", "monitor"]]:
+        try:
+            await Architect(room(state)).plan(state["mode"], state["plan"])
+        except (PlanError, BudgetExceeded) as error:
+            return Command(goto="monitor", update={"error": str(error)})
+        return Command(goto="approval" if approve else "dispatcher")
+
+    async def approval(state: RunState) -> Command[Literal["dispatcher", "report"]]:
+        from harness.approval import apply_answer, plan_text
+
+        here = room(state)
+        answer = interrupt({"plan": plan_text(here)})
+        if answer["decision"] == "no":
+            return Command(goto="report", update={"reason": "the plan was refused"})
+        if answer["decision"] == "edit":
+            apply_answer(here, answer["plan"])
+        return Command(goto="dispatcher")
+
+    async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
+        orders = await Dispatcher(room(state)).dispatch()
+        if not orders:
+            return Command(goto="monitor", update={"error": "no step is ready"})
+        return Command(
+            goto=[Send("fleet", Order(run_id=state["run_id"], delegation=d)) for d in orders]
+        )
+
+    async def fleet(order: Order) -> dict[str, Any]:
+        await Fleet(room(order)).execute(order["delegation"])
+        return {}
+
+    async def report(state: RunState) -> RunState:
+        result = conclude(room(state), state["reason"])
+        return {"verdict": result.verdict}
+
+    graph = StateGraph(RunState)
+    graph.add_node("monitor", monitor)
+    graph.add_node("architect", architect)
+    graph.add_node("approval", approval)
+    graph.add_node("dispatcher", dispatcher)
+    graph.add_node("fleet", cast(Any, fleet))
+    graph.add_node("report", report)
+    graph.add_edge(START, "monitor")
+    graph.add_edge("fleet", "monitor")
+    graph.add_edge("report", END)
+    return graph
+
+
+def _spent(room: Room) -> str | None:
+    """The budget's refusal that an outcome recorded, if the last wave ran into it."""
+    outcomes = room.outcomes()
+    last = next((o for o in reversed(outcomes) if o.status == "exhausted"), None)
+    return last.error.removeprefix("budget spent: ") if last and last.error else None

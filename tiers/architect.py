@@ -1,0 +1,249 @@
+"""The architect: turns the problem into a plan of step beads, by the cheapest decomposer that applies.
+
+Rules split a request into its stages and a story into sentences; the ``decompose`` specialist turns
+sentences into operations, checked window by window against an independent derivation; a general
+model writes a JSON plan. A plan is written to the store in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+
+from specialists.backends.base import Sampling
+from specialists.pocket.domains import decompose_prompt
+from specialists.registry import Card
+from state import Bead, Dependency
+from tiers import derivation, llm_plan, splitter
+from tiers.calls import Origin
+from tiers.protocol import Check, CheckResult, Plan, PlanStep
+from tiers.room import Room, chat
+
+WINDOW = 2
+RESAMPLES = 3
+
+
+class Architect:
+    """Plans for one run."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def plan(self, mode: str, number: int) -> Plan:
+        """Make plan ``number`` and write it. ``mode`` is ``direct`` or ``plan``.
+
+        Raises :class:`tiers.derivation.PlanError` when no decomposer finds one.
+        """
+        plan = self._direct() if mode == "direct" else await self._decompose(number)
+        self._write(plan, number)
+        return plan
+
+    def _direct(self) -> Plan:
+        """The whole problem as one step."""
+        room, task = self.room, self.room.task
+        checks = list(task.public_checks)
+        if task.kind == "code":
+            kind = "code"
+        elif task.kind in ("story", "multistage") or splitter.looks_like_story(task.statement):
+            kind = "solve"
+            if room.strategy != "direct" and room.card("code"):
+                checks.append(Check(kind="cross"))
+        else:
+            kind = "text"
+        step = PlanStep.model_validate(
+            {"name": "all", "kind": kind, "objective": task.statement, "acceptance": checks}
+        )
+        return Plan(steps=(step,), answer={"": "all"}, decomposer="direct", why="one call may do")
+
+    async def _decompose(self, number: int) -> Plan:
+        room, task = self.room, self.room.task
+        card = room.card("decompose")
+        request = splitter.read_request(task.statement)
+        body = request.body if request else task.statement
+        storied = task.kind in ("story", "multistage") or splitter.looks_like_story(body)
+        if card and storied:
+            steps, answer, checks = await self._story(card, splitter.sentences(body), number)
+        elif card and splitter.looks_like_expression(task.statement):
+            steps, answer, checks = await self._story(card, [task.statement], number)
+        elif general := room.card("general"):
+            return await llm_plan.plan(room, general, number)
+        else:
+            return self._direct().model_copy(
+                update={"why": "nothing in the fleet can decompose it"}
+            )
+        stages = request.stages if request else ("solve",)
+        final: dict[str, str] = {"solve" if request else "": answer}
+        steps = list(steps)
+        if "explain" in stages:
+            steps.append(_explain_step(steps, answer))
+            final["explain"] = "explain"
+        if "code" in stages:
+            steps.append(_code_step(body, answer))
+            final["code"] = "code"
+        why = f"{len(steps)} steps from {len(splitter.sentences(body))} sentences"
+        return Plan(steps=tuple(steps), answer=final, decomposer="learned", why=why, checks=checks)
+
+    async def _story(
+        self, card: Card, parts: Sequence[str], number: int
+    ) -> tuple[list[PlanStep], str, tuple[CheckResult, ...]]:
+        """Decompose sentence by sentence and in windows of two; where they differ, vote."""
+        singles, pairs = await asyncio.gather(
+            self._derive(card, [[s] for s in parts], number, 0),
+            self._derive(card, [[parts[i] for i in w] for w in _pairs(len(parts))], number, 0),
+        )
+        lines: list[derivation.Line] = []
+        agreed = 0
+        for window, pair in zip(_pairs(len(parts)), pairs, strict=True):
+            source = [parts[i] for i in window]
+            alone = _join([singles[i] for i in window])
+            fits = [t for t in (alone, pair) if derivation.check_window(" ".join(source), t).passed]
+            if len(fits) == 2 and alone == pair:
+                chosen = alone
+                agreed += 1
+            else:
+                chosen = await self._vote(card, source, fits, number)
+            lines += derivation.parse(chosen) or []
+        steps, answer = derivation.build_steps(lines)
+        windows = len(_pairs(len(parts)))
+        checks = (
+            CheckResult(kind="plan", passed=True, detail="parses, uses every number, refers backwards"),
+            CheckResult(
+                kind="agreement", passed=True,
+                detail=f"{agreed} of {windows} windows agreed at once, the others by vote",
+            ),
+        )  # fmt: skip
+        return steps, answer, checks
+
+    async def _derive(
+        self, card: Card, sources: Sequence[Sequence[str]], number: int, sample: int
+    ) -> list[str]:
+        sampling = Sampling(
+            max_tokens=card.max_tokens,
+            temperature=0.0 if number == 0 and sample == 0 else 0.6,
+            seed=self.room.seed * 1000 + number * 100 + sample,
+        )
+        origin = Origin(self.room.root_id, "architect", number, sample)
+        calls = [
+            self.room.caller(card, chat(card, decompose_prompt(" ".join(s))), origin, sampling)
+            for s in sources
+        ]
+        return [text.strip() for text in await asyncio.gather(*calls)]
+
+    async def _vote(self, card: Card, source: Sequence[str], fits: list[str], number: int) -> str:
+        """Further derivations of one window until one that fits has two votes."""
+        candidates = list(fits)
+        for sample in range(1, RESAMPLES + 1):
+            again = await self._derive(card, [source, *([s] for s in source)], number, sample)
+            for text in (again[0], _join(again[1:])):
+                if derivation.check_window(" ".join(source), text).passed:
+                    candidates.append(text)
+            best = derivation.majority(candidates)
+            if best and best[1] >= 2:
+                return best[0]
+        best = derivation.majority(candidates)
+        if best is None:
+            raise derivation.PlanError(f"no derivation fits {' '.join(source)!r}")
+        return best[0]
+
+    def _write(self, plan: Plan, number: int) -> None:
+        """Steps, their dependencies and the plan's decision bead; verified work is carried over."""
+        room, store = self.room, self.room.store
+        done = _verified(room.steps()) if number else {}
+        key_of = {s.name: f"{room.run_id}|plan{number}|{s.name}" for s in plan.steps}
+        from state import keyed_id
+
+        beads, edges, signatures = [], [], dict[str, str]()
+        for step in plan.steps:
+            signatures[step.name] = signature = _signature(step, signatures)
+            artifact = step.given if step.given is not None else done.get(signature)
+            beads.append(
+                Bead(
+                    key=key_of[step.name], kind="step", title=step.objective, parent=room.root_id,
+                    run_id=room.run_id, tier="architect",
+                    status="open" if artifact is None else "closed",
+                    close_reason="given" if step.given is not None else
+                    ("carried over" if artifact is not None else None),
+                    data={
+                        "plan": number, "name": step.name, "kind": step.kind,
+                        "objective": step.objective, "signature": signature,
+                        "inputs": {n: keyed_id(key_of[n]) for n in step.inputs},
+                        "acceptance": [json.loads(c.model_dump_json()) for c in step.acceptance],
+                        "given": step.given is not None, "artifact": artifact,
+                        "outcome": None if artifact is None else "verified", "meta": step.meta,
+                    },
+                )
+            )  # fmt: skip
+            edges += [
+                Dependency(from_id=key_of[step.name], to_id=key_of[n], type="blocks")
+                for n in step.inputs
+            ]
+        beads.append(
+            Bead(
+                key=f"{room.run_id}|plan{number}", kind="decision", parent=room.root_id,
+                title=f"plan {number}: {plan.why}", run_id=room.run_id, tier="architect",
+                status="closed", body="; ".join(c.detail for c in plan.checks),
+                data={
+                    "decomposer": plan.decomposer, "checks": [c.model_dump() for c in plan.checks],
+                    "answer": {s: keyed_id(key_of[n]) for s, n in plan.answer.items()},
+                },
+            )
+        )  # fmt: skip
+        store.create_many(beads, edges)
+        root = room.root
+        store.update(root.id, data={**root.data, "plan": number})
+        room.emit(
+            "plan", f"plan {number} by {plan.decomposer}: {plan.why}", decomposer=plan.decomposer,
+            steps=[
+                {"id": keyed_id(key_of[s.name]), "name": s.name, "kind": s.kind,
+                 "objective": s.objective, "inputs": list(s.inputs), "given": s.given is not None}
+                for s in plan.steps
+            ],
+        )  # fmt: skip
+
+
+def _pairs(count: int) -> list[range]:
+    return splitter.windows(count, WINDOW)
+
+
+def _join(texts: Sequence[str]) -> str:
+    kept = [t for t in texts if t != "none"]
+    return "\n".join(kept) if kept else "none"
+
+
+def _explain_step(steps: Sequence[PlanStep], answer: str) -> PlanStep:
+    rows = [{"name": s.name, "target": s.meta["target"], "objective": s.objective} for s in steps]
+    return PlanStep(
+        name="explain", kind="explain", objective="Explain these steps.",
+        inputs=tuple(s.name for s in steps), acceptance=(Check(kind="cites"),),
+        meta={"steps": rows, "answer": answer},
+    )  # fmt: skip
+
+
+def _code_step(body: str, answer: str) -> PlanStep:
+    return PlanStep(
+        name="code", kind="code", objective=body, inputs=(answer,),
+        acceptance=(Check(kind="cross"),), meta={"story": True, "answer": answer},
+    )  # fmt: skip
+
+
+def _signature(step: PlanStep, before: dict[str, str]) -> str:
+    """The step's work with its inputs spelled out: equal signatures have equal artifacts."""
+    body = re.sub(r"\{(\w+)\}", lambda m: f"({before.get(m[1], m[1])})", step.objective)
+    return f"{step.kind}:{body}" if len(body) < 400 else f"{step.kind}:{hash_text(body)}"
+
+
+def hash_text(text: str) -> str:
+    """Short stable digest of a text."""
+    from hashlib import blake2b
+
+    return blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _verified(steps: Sequence[Bead]) -> dict[str, str]:
+    return {
+        b.data["signature"]: b.data["artifact"]
+        for b in steps
+        if b.data.get("outcome") == "verified" and b.data["kind"] == "math"
+    }

@@ -1,0 +1,110 @@
+"""The dispatcher: takes the ready frontier, chooses a specialist for each step, leases and delegates."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from specialists.routing import Decision
+from state import Bead, keyed_id
+from state.errors import SetupError
+from tiers.context import pack
+from tiers.protocol import Check, Delegation
+from tiers.room import Room
+from tiers.work import fill
+
+ATTEMPTS = 3
+
+
+class Dispatcher:
+    """Turns ready steps into delegations."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def dispatch(self) -> list[str]:
+        """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
+        room = self.room
+        ready = room.store.ready(run_id=room.run_id, kind="step")
+        plan = room.root.data.get("plan", 0)
+        ready = [b for b in ready if b.data["plan"] == plan]
+        if not ready:
+            return []
+        orders = [self._inputs(step) for step in ready]
+        objectives = [fill(step.data["objective"], inputs) for step, inputs in orders]
+        decisions = await self._route(ready, objectives)
+        delegations = []
+        for (step, inputs), objective, decision in zip(orders, objectives, decisions, strict=True):
+            delegation = self._delegate(step, inputs, objective, decision)
+            if delegation:
+                delegations.append(delegation)
+        return delegations
+
+    def _inputs(self, step: Bead) -> tuple[Bead, dict[str, str]]:
+        inputs = {
+            name: str(self.room.store.get(bead_id).data["artifact"])
+            for name, bead_id in step.data["inputs"].items()
+        }
+        return step, inputs
+
+    async def _route(self, steps: list[Bead], objectives: list[str]) -> list[Decision]:
+        room = self.room
+        if room.specialist is not None:
+            if room.specialist not in {c.name for c in room.cards}:
+                names = ", ".join(c.name for c in room.cards)
+                raise SetupError(f"no specialist {room.specialist!r} in the fleet: it has {names}")
+            only = {room.specialist: 1.0}
+            forced = Decision(specialist=room.specialist, scores=only, confidence=1.0)
+            return [forced] * len(steps)
+        prompts = [routing_text(s, o) for s, o in zip(steps, objectives, strict=True)]
+        fleet = [c for c in room.cards if c.status != "control"]
+        matrix = await room.scorer.score(prompts, fleet)
+        decisions = []
+        for step, row in zip(steps, matrix, strict=True):
+            tried = set(step.data.get("tried", []))
+            left = [k for k, c in enumerate(fleet) if c.name not in tried]
+            left = left or list(range(len(fleet)))
+            decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
+        return decisions
+
+    def _delegate(
+        self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
+    ) -> str | None:
+        room, store = self.room, self.room.store
+        failed = step.data.get("failed", [])
+        key = f"{step.id}|delegation|{len(failed)}"
+        if store.claim(step.id, assignee=decision.specialist, lease_s=room.lease_s) is None:
+            return None
+        order = Delegation(
+            id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
+            objective=objective, inputs=inputs,
+            acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
+            specialist=decision.specialist, policy="resample" if failed else "greedy",
+            attempts=1 if room.strategy == "direct" else ATTEMPTS,
+            context=tuple(step.data["inputs"].values()),
+            deadline=time.time() + room.lease_s,
+            meta={**step.data.get("meta", {}), "pack": pack(room, step, inputs)},
+        )  # fmt: skip
+        bead = store.create(
+            "decision", f"{objective} → {decision.specialist}", key=key, parent=step.id,
+            run_id=room.run_id, tier="dispatcher", assignee=decision.specialist, status="closed",
+            confidence=decision.confidence, body=f"route by {decision.path}",
+            data={"delegation": json.loads(order.model_dump_json()), "scores": decision.scores},
+        )  # fmt: skip
+        room.emit(
+            "dispatch", f"{objective} → {decision.specialist}", step=step.id,
+            specialist=decision.specialist, scores=decision.scores,
+        )  # fmt: skip
+        return bead.id
+
+
+def routing_text(step: Bead, objective: str) -> str:
+    """What the scorer sees of a step: the task as a person would put it."""
+    kind, meta = step.data["kind"], step.data.get("meta", {})
+    if kind == "explain":
+        return "Explain the steps of a solution in sentences."
+    if kind == "solve":
+        return f"Solve the story. {objective}"
+    if kind == "code" and meta.get("story"):
+        return "Write a Python function solve() that computes the answer of a story."
+    return objective

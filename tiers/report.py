@@ -1,0 +1,78 @@
+"""The report: assembles the answer from step artifacts, gives the verdict and closes the root bead."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from tiers.room import Room
+
+VERDICTS = ("verified", "unverified", "failed", "exhausted")
+
+
+class Result(BaseModel):
+    """What the tiers hand out at the end of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: str
+    answer: str | None
+    reason: str
+    checks: tuple[str, ...] = ()
+
+
+def conclude(room: Room, reason: str) -> Result:
+    """The answer and verdict of the run as it stands in the store.
+
+    ``verified`` takes an answer whose every step passed its checks; a step without a checker makes
+    it ``unverified``, never a success; without an answer the run ``failed``, or was ``exhausted``
+    when the budget ended it.
+    """
+    steps = {s.id: s for s in room.steps()} if "plan" in room.root.data else {}
+    plans = room.store.query(run_id=room.run_id, kind="decision", tier="architect")
+    plan = next(
+        (p for p in plans if p.key == f"{room.run_id}|plan{room.root.data.get('plan')}"), None
+    )
+    sections: dict[str, str] = {}
+    for section, bead_id in (plan.data["answer"] if plan else {}).items():
+        artifact = steps[bead_id].data.get("artifact") if bead_id in steps else None
+        if artifact is not None:
+            sections[section] = artifact
+    complete = plan is not None and len(sections) == len(plan.data["answer"])
+    out = reason.startswith("out of budget")
+    outcomes = {s.data.get("outcome") for s in steps.values()}
+    if complete and outcomes == {"verified"} and all(s.status == "closed" for s in steps.values()):
+        verdict = "verified"
+    elif out:
+        verdict = "exhausted"
+    elif complete and all(s.status == "closed" for s in steps.values()):
+        verdict = "unverified"
+    else:
+        verdict = "failed"
+    answer = _join(sections) if sections else None
+    checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
+    result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks)
+    room.store.update(room.root_id, data={**room.root.data, "verdict": verdict, "answer": answer,
+                                      "checks": list(checks)})  # fmt: skip
+    room.store.close(room.root_id, f"{verdict}: {reason}")
+    room.emit("report", f"{verdict}: {reason}", verdict=verdict, answer=answer)
+    return result
+
+
+def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
+    """Which kinds of checks passed on the steps, with counts, after those of the plan."""
+    counts: dict[str, int] = {}
+    for outcome in room.outcomes():
+        if outcome.status == "verified":
+            for check in outcome.checks:
+                counts[check.kind] = counts.get(check.kind, 0) + 1
+    words = {
+        "inverse": "by the inverse operation", "cross": "by a second derivation as a program",
+        "cites": "for citing every step", "function": "by public checks in the sandbox",
+    }  # fmt: skip
+    return (*plan, *(f"{n} checked {words.get(kind, 'by ' + kind)}" for kind, n in counts.items()))
+
+
+def _join(sections: dict[str, str]) -> str:
+    if set(sections) == {""}:
+        return sections[""]
+    return "\n\n".join(f"{name}:\n{text}" for name, text in sections.items())

@@ -1,0 +1,75 @@
+"""What every tier of one run is handed: the shared store, the door to the model, and the tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from specialists.backends.base import Message
+from specialists.registry import Card
+from specialists.routing import Policy, Scorer
+from state import Bead, BeadStore
+from tiers.calls import Caller
+from tiers.protocol import Outcome, Plan, Task, Validator
+
+
+class Emit(Protocol):
+    """Tells the outside what happened; see ``harness.report.Event``."""
+
+    def __call__(self, kind: str, text: str, **data: Any) -> None: ...
+
+
+@dataclass
+class Room:
+    """One run's shared surroundings. Tiers read and write the store; they do not know each other."""
+
+    run_id: str
+    task: Task
+    store: BeadStore
+    caller: Caller
+    cards: Sequence[Card]
+    scorer: Scorer
+    policy: Policy
+    validators: Mapping[str, Validator]
+    emit: Emit
+    strategy: str = "auto"
+    specialist: str | None = None
+    """Forced specialist, if the user asked for one."""
+    seed: int = 0
+    program_number: Callable[[str, str | None], Any] | None = None
+    """Runs a program in the sandbox and gives its number, or ``None``; awaitable."""
+    lease_s: float = 900.0
+    plans: dict[int, Plan] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Bead:
+        """The root bead: the problem as it was asked."""
+        return self.store.get(self.root_id)
+
+    @property
+    def root_id(self) -> str:
+        from state import keyed_id
+
+        return keyed_id(f"{self.run_id}|root")
+
+    def card(self, domain: str) -> Card | None:
+        """The fleet's card for a domain, if it has one."""
+        return next((c for c in self.cards if c.domain == domain), None)
+
+    def steps(self) -> list[Bead]:
+        """The step beads of the current plan, in plan order."""
+        plan = self.root.data.get("plan", 0)
+        beads = self.store.query(run_id=self.run_id, kind="step", order="created")
+        return [b for b in beads if b.data["plan"] == plan]
+
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes of the run so far, in order."""
+        beads = self.store.query(run_id=self.run_id, kind="outcome", order="created")
+        return [Outcome.model_validate(b.data["outcome"]) for b in beads]
+
+
+def chat(card: Card, prompt: str) -> tuple[Message, ...]:
+    """A prompt as the specialist expects it: under its system message if it has one."""
+    head = (Message(role="system", content=card.system),) if card.system else ()
+    return (*head, Message(role="user", content=prompt))

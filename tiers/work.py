@@ -1,0 +1,198 @@
+"""How each kind of step is asked, read and checked.
+
+A *craft* turns a delegation into a prompt, takes the artifact out of the answer, and checks it. The
+checks of a craft use the model (an inverse operation, a second derivation by another adapter) or run
+code that the model wrote; they never compute the reference themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from specialists.pocket.arithmetic import parse as parse_operation
+from specialists.pocket.arithmetic import read_result, within_reach
+from specialists.pocket.domains import program_prompt, solve_prompt
+from specialists.pocket.explain import explain_prompt, explains
+from specialists.pocket.stories import Step
+from specialists.registry import Card
+from tiers.protocol import Check, CheckResult, Delegation
+from tiers.room import Room
+
+Ask = Callable[[Card, str, int], Awaitable[str]]
+"""(specialist, prompt, sample number) → answer: a further call on the same delegation's account."""
+
+
+def fill(objective: str, inputs: dict[str, str]) -> str:
+    """``objective`` with each ``{name}`` replaced by the input of that name."""
+    return re.sub(r"\{(\w+)\}", lambda m: inputs.get(m[1], m[0]), objective)
+
+
+class Craft(Protocol):
+    """One kind of work."""
+
+    def prompt(self, order: Delegation) -> str:
+        """What the specialist is asked."""
+        ...
+
+    def extract(self, order: Delegation, answer: str) -> str | None:
+        """The artifact in the answer, or ``None`` when it holds none."""
+        ...
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        """Run one acceptance check that is this craft's own."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """Text in, text out; checks are all validators'."""
+
+    def prompt(self, order: Delegation) -> str:
+        pack = order.meta.get("pack")
+        return f"{pack}\n\nTask: {order.objective}" if pack else order.objective
+
+    def extract(self, order: Delegation, answer: str) -> str | None:
+        return answer.strip() or None
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        return CheckResult(
+            kind=check.kind, passed=False, detail=f"nobody can run the check {check.kind}",
+            signature="no-checker",
+        )  # fmt: skip
+
+
+_INVERSE = {"+": "{c} - {b}", "-": "{c} + {b}", "*": "{c} / {b}", "/": "{c} * {b}"}
+
+
+class MathCraft(_Plain):
+    """One operation; checked by asking the fleet for the inverse operation."""
+
+    def extract(self, order: Delegation, answer: str) -> str | None:
+        value = read_result(answer)
+        return None if value is None else str(value)
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        if check.kind != "inverse":
+            return await super().check(room, order, check, artifact, ask)
+        operation = parse_operation(order.objective)
+        if operation is None:
+            return CheckResult(
+                kind="inverse", passed=False, detail=f"{order.objective!r} is not one operation",
+                signature="not-an-operation",
+            )  # fmt: skip
+        a, op, b = operation
+        c = int(artifact)
+        prompt = _INVERSE[op].format(b=b, c=c)
+        inverse = parse_operation(prompt)
+        if inverse is not None and within_reach(inverse[1], inverse[0], inverse[2]):
+            card = room.card("math")
+            expected, claim = a, f"{prompt} = {a}"
+        else:
+            # Out of the inverse's reach: a second derivation by another adapter.
+            card, prompt = room.card("generalist"), order.objective
+            expected, claim = c, f"{prompt} = {c} by another adapter"
+        if card is None:
+            return CheckResult(
+                kind="inverse", passed=False, detail="no specialist can check it",
+                signature="no-checker",
+            )  # fmt: skip
+        found = read_result(await ask(card, prompt, 0))
+        if found == expected:
+            return CheckResult(kind="inverse", passed=True, detail=claim)
+        return CheckResult(
+            kind="inverse", passed=False, detail=f"{claim} fails: the check gives {found}",
+            signature="inverse-mismatch",
+        )  # fmt: skip
+
+
+class ExplainCraft(_Plain):
+    """Sentences that cite every step of a solution."""
+
+    def _values(self, order: Delegation) -> tuple[list[tuple[Step, int, int | None, int]], int]:
+        values: list[tuple[Step, int, int | None, int]] = []
+        for row in order.meta["steps"]:
+            result = int(order.inputs[row["name"]])
+            operation = parse_operation(fill(row["objective"], order.inputs))
+            if operation is None:
+                values.append((Step(row["target"], str(result)), result, None, result))
+            else:
+                a, op, b = operation
+                values.append((Step(row["target"], str(a), op, str(b)), a, b, result))
+        return values, int(order.inputs[order.meta["answer"]])
+
+    def prompt(self, order: Delegation) -> str:
+        return explain_prompt(*self._values(order))
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        if check.kind != "cites":
+            return await super().check(room, order, check, artifact, ask)
+        fault = explains(artifact, *self._values(order))
+        return CheckResult(
+            kind="cites", passed=not fault, detail=fault or "every step is cited with its numbers",
+            signature=re.sub(r"\d+|\[.*?\]", "#", fault),
+        )  # fmt: skip
+
+
+class CodeCraft(_Plain):
+    """A program; one that tells a story's answer is checked against the solved number."""
+
+    def prompt(self, order: Delegation) -> str:
+        return program_prompt(order.objective) if order.meta.get("story") else order.objective
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        if check.kind != "cross":
+            return await super().check(room, order, check, artifact, ask)
+        solved = order.inputs[order.meta["answer"]]
+        program = Check(
+            kind="program_value", spec={"expected": int(solved), "entry_point": "solve"}
+        )
+        result = await room.validators["program_value"].validate(artifact, program)
+        detail = result.detail or f"the program also gives {solved}"
+        return result.model_copy(update={"kind": "cross", "detail": detail})
+
+
+class SolveCraft(_Plain):
+    """A whole story in one call; checked by a program that another adapter writes."""
+
+    def prompt(self, order: Delegation) -> str:
+        return solve_prompt(order.objective)
+
+    def extract(self, order: Delegation, answer: str) -> str | None:
+        numbers = re.findall(r"-?\d+", answer.strip().splitlines()[-1]) if answer.strip() else []
+        return numbers[-1] if numbers else None
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        card = room.card("code")
+        if check.kind != "cross" or card is None:
+            return await super().check(room, order, check, artifact, ask)
+        program = await ask(card, program_prompt(order.objective), 0)
+        spec = {"expected": int(artifact), "entry_point": "solve"}
+        result = await room.validators["program_value"].validate(
+            program, Check(kind="program_value", spec=spec)
+        )
+        detail = result.detail or f"a program by {card.name} also gives {artifact}"
+        return result.model_copy(update={"kind": "cross", "detail": detail})
+
+
+CRAFTS: dict[str, Craft] = {
+    "math": MathCraft(),
+    "explain": ExplainCraft(),
+    "code": CodeCraft(),
+    "solve": SolveCraft(),
+    "text": _Plain(),
+}
