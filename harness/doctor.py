@@ -127,7 +127,7 @@ def _sandbox() -> str:
 def _models(in_force: Settings) -> Iterator[Finding]:
     """Base and adapters against their hashes, where the configured backend uses them."""
     from harness.wiring import PROMPT_FLEET, folders
-    from specialists.registry import Registry, base_digest, check_fit
+    from specialists import Registry, base_digest, check_fit
 
     if in_force.backend != "local" and in_force.fleet is None:
         names = ", ".join(card.name for card in PROMPT_FLEET)

@@ -137,6 +137,7 @@ async def _drive(
         )  # fmt: skip
         return _report(store, finished, hidden)
     except (Interrupted, asyncio.CancelledError):
+        await room.caller.drain()
         return _report(store, runs.interrupt(run.id, "stopped on request"), ())
     except HarnessError as error:
         runs.interrupt(run.id, str(error))
@@ -171,9 +172,9 @@ def make_room(
     observer: Observer,
 ) -> Room:
     """The surroundings that all tiers of ``run`` share."""
-    from specialists.routing import EmbeddingScorer, WinnerTakeAll
-    from specialists.routing.embedder import Embedder
+    from harness.wiring import open_routing
 
+    scorer, policy = open_routing(options)
     ledger = Ledger(store)
     meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
 
@@ -192,7 +193,7 @@ def make_room(
     caller = Caller(run.id, backend, ledger, meter, price=price, on_call=on_call)
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
-        scorer=EmbeddingScorer(Embedder(options.embedder)), policy=WinnerTakeAll(),
+        scorer=scorer, policy=policy,
         validators=checkers, emit=emit, strategy=options.strategy,
         specialist=options.specialist, seed=options.seed,
     )  # fmt: skip

@@ -33,6 +33,8 @@ class RunState(TypedDict, total=False):
     plan: int
     error: str | None
     """Why the last planning failed."""
+    exhausted: str | None
+    """Which limit stopped the last planning."""
     reason: str
     """Why the run stops."""
     verdict: str
@@ -59,7 +61,7 @@ def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
         state: RunState,
     ) -> Command[Literal["architect", "dispatcher", "report"]]:
         here, wave = room(state), state.get("wave", 0)
-        exhausted = here.caller.meter.exhausted() or _spent(here)
+        exhausted = state.get("exhausted") or here.caller.meter.exhausted() or _spent(here)
         verdict = Monitor(here).decide(wave, state.get("error"), exhausted)
         update: RunState = {"wave": wave + 1, "error": None}
         if verdict.kind == "stop":
@@ -74,8 +76,10 @@ def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
     ) -> Command[Literal["dispatcher", "approval", "monitor"]]:
         try:
             await Architect(room(state)).plan(state["mode"], state["plan"])
-        except (PlanError, BudgetExceeded) as error:
+        except PlanError as error:
             return Command(goto="monitor", update={"error": str(error)})
+        except BudgetExceeded as error:
+            return Command(goto="monitor", update={"exhausted": _limit(str(error))})
         return Command(goto="approval" if approve else "dispatcher")
 
     async def approval(state: RunState) -> Command[Literal["dispatcher", "report"]]:
@@ -122,4 +126,8 @@ def _spent(room: Room) -> str | None:
     """The budget's refusal that an outcome recorded, if the last wave ran into it."""
     outcomes = room.outcomes()
     last = next((o for o in reversed(outcomes) if o.status == "exhausted"), None)
-    return last.error.removeprefix("budget spent: ") if last and last.error else None
+    return _limit(last.error) if last and last.error else None
+
+
+def _limit(error: str) -> str:
+    return error.removeprefix("budget spent: ")

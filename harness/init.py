@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.settings import ENV_PREFIX, FILE_NAME, SECTIONS, keys
+from harness.settings import ENV_PREFIX, FILE_NAME, SECTIONS, places
 from state.errors import UsageError
 
 _HEAD = f"""\
@@ -27,7 +27,7 @@ def template() -> str:
     lines = [_HEAD]
     for section in SECTIONS:
         lines.append(f"## {_SAYS[section]}\n[{section}]")
-        for name, field, key in keys():
+        for name, field, key in places():
             if key.section == section:
                 none = "" if field.default is not None else "; no default, for example:"
                 lines.append(f"## {field.description} ({ENV_PREFIX}{name.upper()}{none})")

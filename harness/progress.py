@@ -60,6 +60,8 @@ class Progress:
     cost: float = 0.0
     replayed: int = 0
     """Calls answered from the ledger, at no cost."""
+    seconds_before: float = 0.0
+    """Worked on the run by earlier processes."""
     plan: str = ""
     """The plan that waits for approval, as YAML."""
 

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         )
 
 
-def keys() -> list[tuple[str, FieldInfo, Key]]:
+def places() -> list[tuple[str, FieldInfo, Key]]:
     """Every setting that ``harness.toml`` may hold: its name, its field, its place there."""
     found = []
     for name, field in Settings.model_fields.items():
@@ -202,7 +202,7 @@ def read_file(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
-    known = {(key.section, key.name): (name, field) for name, field, key in keys()}
+    known = {(key.section, key.name): (name, field) for name, field, key in places()}
     values: dict[str, Any] = {}
     for section, table in sections.items():
         if section not in SECTIONS:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.progress import clean, one_line
+from harness.progress import Progress, StepLine, clean, one_line
 from harness.view import STATES, spent
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database_url, home
 from tiers.protocol import Budget
@@ -88,6 +88,26 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
     }
 
 
+def progress_of(run: Run) -> Progress:
+    """Where a recorded run stands, for the view of its resumption."""
+    record = run_record(run.id, trace=False)
+    rows, calls = record["plan"], record["calls"]
+    last = max((row["plan"] for row in rows), default=0)
+    steps = {}
+    for row in rows:
+        if row["plan"] == last:
+            line = StepLine(row["name"], row["kind"], one_line(row["objective"]))
+            line.state = row["state"] if row["state"] in STATES else "waiting"
+            line.specialist, line.attempts = row["specialist"] or "", row["attempts"]
+            line.artifact = one_line(row["artifact"] or "")[:60]
+            steps[row["id"]] = line
+    return Progress(
+        run.id, run.problem_id, steps, calls=len(calls),
+        tokens=sum(call["prompt_tokens"] + call["completion_tokens"] for call in calls),
+        cost=sum(call["cost"] for call in calls), seconds_before=run.spent_seconds,
+    )  # fmt: skip
+
+
 def _step_row(step: Bead, outcomes: list[Bead]) -> dict[str, Any]:
     data, own = step.data, [o for o in outcomes if o.data.get("step") == step.id]
     state = "given" if data.get("given") else data.get("outcome") or step.close_reason
@@ -151,11 +171,12 @@ def print_run(screen: Console, record: dict[str, Any], *, trace: bool) -> None:
     if record["decisions"]:
         _line(screen, "\ndecisions", "bold")
     for decision in record["decisions"]:
-        why = f" ({one_line(decision['why'])})" if decision["why"] else ""
-        _line(screen, f"  {decision['tier'] or '-':<10}  {one_line(decision['title'])}{why}")
+        title, why = one_line(decision["title"]), one_line(decision["why"])
+        because = f" ({why})" if why and why not in title else ""
+        _line(screen, f"  {decision['tier'] or '-':<10}  {title}{because}")
     if trace:
-        for call in record["calls"]:
-            _call(screen, call)
+        for number, call in enumerate(record["calls"], 1):
+            _call(screen, number, call)
     elif record["calls"]:
         _line(screen, f"\n{len(record['calls'])} calls; --trace shows prompts and responses", "dim")
     if run["answer"] is not None:
@@ -181,12 +202,12 @@ def _plan(steps: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _call(screen: Console, call: dict[str, Any]) -> None:
+def _call(screen: Console, number: int, call: dict[str, Any]) -> None:
     tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
     adapter = call["adapter_digest"] or "no adapter"
     _line(
         screen,
-        f"\ncall {call['sequence']} · {call['tier']} · {call['specialist']} ({adapter}) · {tokens}"
+        f"\ncall {number} · {call['tier']} · {call['specialist']} ({adapter}) · {tokens}"
         f" · {call['latency_s']:.2f} s · {call['finish_reason']} · bead {call['bead_id']}"
         f" · attempt {call['attempt']}, sample {call['sample']}",
         "bold",

@@ -32,6 +32,8 @@ STATES = {
 }
 """State of a step → its sign, its sign where only ASCII shows, its colour."""
 NARROWEST, WIDE = 40, 200
+ROOMY = 14
+"""Lines of a terminal that has room for the tiers' words beside the plan."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -75,8 +77,9 @@ def spent(calls: int, tokens: int, seconds: float, cost: float) -> str:
 class View:
     """Follows a run in silence; the other views also show it. A context manager."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self.progress = Progress()
+    def __init__(self, budget: Budget | None = None, progress: Progress | None = None) -> None:
+        """``progress`` is where a resumed run stands."""
+        self.progress = progress or Progress()
         self.budget = budget or Budget()
         self.stopping = False
         self.lock = threading.RLock()
@@ -100,8 +103,8 @@ class View:
 
     @property
     def seconds(self) -> float:
-        """Since this process took the run up."""
-        return time.monotonic() - self.started
+        """Of work on the run, those of earlier processes included."""
+        return self.progress.seconds_before + time.monotonic() - self.started
 
     def show(self, event: Event) -> None:
         """Make an event visible."""
@@ -127,9 +130,9 @@ class PlainView(View):
 class LiveView(View):
     """A picture that changes: tiers' last words, the plan and its states, what is spent."""
 
-    def __init__(self, budget: Budget | None = None, target: Console | None = None) -> None:
-        super().__init__(budget)
-        self.console = target or console(stderr=True)
+    def __init__(self, budget: Budget | None = None, progress: Progress | None = None) -> None:
+        super().__init__(budget, progress)
+        self.console = console(stderr=True)
         self.ascii = not self.console.encoding.lower().startswith("utf")
         self.live = Live(
             get_renderable=self.picture, console=self.console, refresh_per_second=5,
@@ -155,7 +158,7 @@ class LiveView(View):
             width = max(NARROWEST, self.console.width)
             head = dot.join(filter(None, [now.problem or "loading", now.run_id]))
             parts: list[RenderableType] = [Text(f"{head}{dot}{self.seconds:.0f} s", "bold")]
-            for tier in TIERS.values():
+            for tier in TIERS.values() if self.console.height >= ROOMY else ():
                 if words := now.words.get(tier):
                     parts.append(_cut(f"{tier:>10}  {words}", width, "dim"))
             room = max(3, self.console.height - len(parts) - 5)
@@ -199,12 +202,13 @@ def _cut(text: str, width: int, style: str) -> Text:
     return line
 
 
-def choose_view(budget: Budget, *, quiet: bool, as_json: bool) -> View:
+def choose_view(
+    budget: Budget, progress: Progress | None = None, *, quiet: bool, as_json: bool
+) -> View:
     """The view for where the output goes: a picture only where a person looks at both streams."""
     if quiet:
-        return View(budget)
-    screen = console(stderr=True)
+        return View(budget, progress)
     both = sys.stdout.isatty() and sys.stderr.isatty()
-    if both and not as_json and not screen.is_dumb_terminal:
-        return LiveView(budget, screen)
-    return PlainView(budget)
+    if both and not as_json and not console(stderr=True).is_dumb_terminal:
+        return LiveView(budget, progress)
+    return PlainView(budget, progress)

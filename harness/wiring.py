@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.report import RunOptions
 from specialists.backends.base import Backend
+from specialists.routing import Policy, Scorer
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
 from state.errors import UsageError
 
@@ -94,5 +95,14 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
         return list(PROMPT_FLEET)
     registry = Registry.load(folders(options.fleet)[1])
     for card in registry.cards():
-        await backend.load(registry.ref(card.name))
+        if card.adapter is not None:
+            await backend.load(registry.ref(card.name))
     return registry.cards()
+
+
+def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:
+    """The scorer and the policy; the embedding model is loaded when it is first needed."""
+    from specialists.routing import EmbeddingScorer, WinnerTakeAll
+    from specialists.routing.embedder import Embedder
+
+    return EmbeddingScorer(Embedder(options.embedder)), WinnerTakeAll()

@@ -6,6 +6,7 @@ that the budget does not cover is refused here and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class Caller:
         self.on_call = on_call or (lambda call, replayed: None)
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
+        self._under_way: set[asyncio.Task[str]] = set()
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
@@ -129,6 +131,20 @@ class Caller:
             adapter=card.adapter,
             sampling=self.meter.cap(sampling, size),
         )
+        # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
+        task = asyncio.create_task(self._send(card, request, origin, key, dict(params)))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Wait until every call that was sent is recorded."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def _send(
+        self, card: Card, request: GenerateRequest, origin: Origin, key: str, params: dict[str, object]
+    ) -> str:
         self.meter.pending += 1
         try:
             (response,) = await self.backend.generate([request])
@@ -144,12 +160,13 @@ class Caller:
             Call(
                 key=key, run_id=self.run_id, bead_id=origin.bead_id, tier=origin.tier,
                 specialist=card.name, adapter_digest=card.adapter or "",
-                model=response.model, prompt=prompt, response=response.text,
+                model=response.model, response=response.text,
+                prompt=[m.model_dump() for m in request.messages],
                 prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
                 latency_s=response.latency_s,
                 cost=self.price.of(usage.prompt_tokens, usage.completion_tokens),
                 finish_reason=response.finish_reason, attempt=origin.attempt,
-                sample=origin.sample, params=dict(params),
+                sample=origin.sample, params=params,
             )
         )  # fmt: skip
         spent_so_far = self.meter.spent

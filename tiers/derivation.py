@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiers.protocol import CheckResult, PlanStep
+from tiers.protocol import Check, CheckResult, PlanStep
 
 _LINE = re.compile(
     r"^(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: "
@@ -125,7 +125,10 @@ def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:
             objective = f"{left} {line.op or '+'} {right}"
             inputs = tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective)))
             steps.append(
-                PlanStep(name=name, kind="math", objective=objective, inputs=inputs, meta=meta)
+                PlanStep(
+                    name=name, kind="math", objective=objective, inputs=inputs,
+                    acceptance=(Check(kind="inverse"),), meta=meta,
+                )  # fmt: skip
             )
         latest[line.target] = name
         if line.place:

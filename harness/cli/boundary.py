@@ -74,7 +74,8 @@ def _explain(words: Sequence[str], error: Exception) -> int:
 
     if os.environ.get("HARNESS_DEBUG") == "1":
         traceback.print_exc()
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    said = getattr(error, "__notes__", [])  # libraries add notes of their own
+    notes = "".join(f" ({note})" for note in said if note.startswith("then continue with:"))
     if isinstance(error, HarnessError):
         return _fail(words, f"{error}{notes}", error.exit_code)
     says = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -20,10 +20,13 @@ import typer
 from harness.cli.final import awaiting, conclude
 from harness.progress import clean
 from harness.report import RunReport
+from harness.show import progress_of, recorded_run
 from harness.view import View, choose_view, console
 from state.errors import HarnessError, UsageError
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, RunReport]]
+GO_ON = "then continue with:"
+"""How the note begins that an error gets on its way out of a run."""
 INSIST_S = 0.3
 """A signal this soon after the first is its echo (``timeout`` sends two), not a second wish."""
 
@@ -53,7 +56,8 @@ def drive(work: Work, view: View, run_id: str = "") -> RunReport:
             return await work(stop)
         finally:
             for one, handler in zip(signals, before, strict=True):
-                signal.signal(one, handler)
+                # An echo that comes late must not cut off the last words of a stopped run.
+                signal.signal(one, signal.SIG_IGN if first else handler)
 
     try:
         with view:
@@ -61,7 +65,7 @@ def drive(work: Work, view: View, run_id: str = "") -> RunReport:
     except HarnessError as error:
         known = run_id or view.progress.run_id
         if known and not isinstance(error, UsageError):
-            error.add_note(f"then continue with: harness resume {known}")
+            error.add_note(f"{GO_ON} harness resume {known}")
         raise
 
 
@@ -91,7 +95,8 @@ def follow(
         edit, refused = False, ""
         if answer is None:
             break
-        view = choose_view(view.budget, quiet=quiet, as_json=as_json)
+        standing = progress_of(recorded_run(report.run_id))
+        view = choose_view(view.budget, standing, quiet=quiet, as_json=as_json)
         try:
             report = drive(_resumption(report.run_id, view, answer, api_key), view, report.run_id)
         except UsageError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import settings
 from harness.wiring import PROMPT_FLEET, folders
-from specialists.registry import Card, Registry
+from specialists import Card, Registry
 from state.errors import AdapterError
 
 

@@ -83,7 +83,7 @@ def run(
     ] = None,
 ) -> None:
     """Solve a problem, and say how sure the answer is."""
-    from eval.loading import load_problem
+    from eval import load_problem
     from harness import settings
     from harness.cli.drive import drive, follow
     from harness.view import choose_view
@@ -124,13 +124,13 @@ def resume(
     """Go on with a run that was interrupted or waits for your yes; nothing is paid twice."""
     from harness import settings
     from harness.cli.drive import drive, follow, read_answer
-    from harness.show import budget_of, recorded_run
+    from harness.show import budget_of, progress_of, recorded_run
     from harness.view import choose_view
 
     answer = read_answer(approve, plan)
     recorded = recorded_run(run_id)
     key = api_key or settings.load().api_key
-    view = choose_view(budget_of(recorded), quiet=quiet, as_json=as_json)
+    view = choose_view(budget_of(recorded), progress_of(recorded), quiet=quiet, as_json=as_json)
     to_edit = answer is not None and answer["decision"] == "edit" and answer["plan"] is None
 
     async def work(stop: Any) -> RunReport:

@@ -1,0 +1,164 @@
+"""Measure the pocket fleet on held-out tasks, promote what passes the gate, and write the figures.
+
+    python scripts/evaluate_pocket.py --count 500 --out docs/benchmarks/pocket.json
+
+Greedy decoding on the weights as shipped. Cells: each specialist on each cell of its own domain.
+Table: every adapter, and the base under its domain tag, on every domain, cells in equal shares. Gate:
+an adapter is promoted when it beats the tagged base on the same tasks, McNemar exact p < 0.05; the
+controls (``generalist``) stay controls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import asyncio
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from eval.validators import validators
+from specialists.backends.base import GenerateRequest, Message, Sampling
+from specialists.backends.local import LocalBackend
+from specialists.pocket.domains import CELLS, SPECIALISTS, Example, held_out_examples, judge
+from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, CARD_FILE, Card, Registry
+from tiers.protocol import Check
+
+CONTROLS = ("generalist",)
+BATCH = 256
+
+
+def wilson(won: int, count: int) -> tuple[float, float]:
+    """95% score interval of a proportion (Wilson 1927)."""
+    z, p = 1.959964, won / count
+    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
+    return middle - half, middle + half
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Two-sided exact p of McNemar's test from the discordant counts."""
+    n = only_a + only_b
+    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+class Bench:
+    """Answers and judges batches of examples."""
+
+    def __init__(self, backend: LocalBackend) -> None:
+        self.backend = backend
+        self.function = validators()["function"]
+
+    async def right(self, card: Card | None, examples: list[Example]) -> list[bool]:
+        """Whether each answer of ``card``'s adapter (or of the tagged base) is right."""
+        out: list[bool] = []
+        for start in range(0, len(examples), BATCH):
+            part = examples[start : start + BATCH]
+            answers = await self.backend.generate([self._request(card, e) for e in part])
+            out += await asyncio.gather(
+                *(self._judge(e, a.text) for e, a in zip(part, answers, strict=True))
+            )
+        return out
+
+    def _request(self, card: Card | None, example: Example) -> GenerateRequest:
+        head = () if card else (Message(role="system", content=example.domain),)
+        longest = int(1.5 * len(self.backend.token_ids(example.answer))) + 16
+        return GenerateRequest(
+            messages=(*head, Message(role="user", content=example.prompt)),
+            adapter=card.adapter if card else None,
+            sampling=Sampling(max_tokens=longest),
+        )
+
+    async def _judge(self, example: Example, text: str) -> bool:
+        verdict = judge(example, text)
+        if verdict is not None:
+            return verdict
+        if text.strip() == example.answer:  # The reference itself, which passes by construction.
+            return True
+        try:
+            ast.parse(text)
+        except (SyntaxError, ValueError):
+            return False
+        spec = {"entry_point": example.data["entry_point"], "cases": example.data["cases"]}
+        return (await self.function.validate(text, Check(kind="function", spec=spec))).passed
+
+
+def mixed(domain: str, count: int, seed: int) -> list[Example]:
+    """``count`` held-out examples of a domain, cells in equal shares."""
+    cells = list(CELLS[domain])
+    return [
+        e
+        for k, cell in enumerate(cells)
+        for e in held_out_examples(
+            domain, cell, count // len(cells) + (k < count % len(cells)), seed
+        )
+    ]
+
+
+async def measure(count: int, names: list[str]) -> dict[str, Any]:
+    registry = Registry.load(ADAPTERS_FOLDER)
+    backend = LocalBackend(BASE_FOLDER, threads=2, max_batch=BATCH)
+    cards = [c for c in registry.cards() if not names or c.name in names]
+    for card in cards:
+        await backend.load(registry.ref(card.name))
+    bench = Bench(backend)
+    result: dict[str, Any] = {"count": count, "cells": {}, "table": {}, "gate": {}}
+    for card in cards:
+        for cell in CELLS.get(card.domain, {}):
+            examples = held_out_examples(card.domain, cell, count, 0)
+            won = sum(await bench.right(card, examples))
+            low, high = wilson(won, count)
+            result["cells"][f"{card.domain}/{cell}"] = [won / count, low, high]
+            print(f"{card.domain}/{cell}: {won}/{count}", file=sys.stderr, flush=True)
+    for domain in SPECIALISTS:
+        examples = mixed(domain, count, 1)
+        rows: dict[str, list[bool]] = {"base": await bench.right(None, examples)}
+        for card in cards:
+            rows[card.name] = await bench.right(card, examples)
+        for name, right in rows.items():
+            low, high = wilson(sum(right), count)
+            result["table"].setdefault(name, {})[domain] = [sum(right) / count, low, high]
+        print(domain, {n: sum(r) for n, r in rows.items()}, file=sys.stderr, flush=True)
+        if domain in rows:
+            pairs = list(zip(rows[domain], rows["base"], strict=True))
+            better, worse = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+            result["gate"][domain] = {"better": better, "worse": worse, "p": mcnemar(better, worse)}
+    await backend.close()
+    return result
+
+
+def promote(result: dict[str, Any]) -> None:
+    """Write metrics and status into the cards."""
+    for folder in sorted(p for p in ADAPTERS_FOLDER.iterdir() if (p / CARD_FILE).is_file()):
+        card = json.loads((folder / CARD_FILE).read_text())
+        gate = result["gate"].get(card["name"])
+        passed = gate is not None and gate["p"] < 0.05 and gate["better"] > gate["worse"]
+        card["status"] = (
+            "control" if card["name"] in CONTROLS else "promoted" if passed else "candidate"
+        )
+        card["metrics"] = {
+            cell: round(v[0], 4)
+            for cell, v in result["cells"].items()
+            if cell.startswith(card["domain"] + "/")
+        }
+        (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="adapters to measure; default: all")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/pocket.json"))
+    args = parser.parse_args()
+    result = asyncio.run(measure(args.count, args.names))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    if not args.names:
+        promote(result)
+
+
+if __name__ == "__main__":
+    main()

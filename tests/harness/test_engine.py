@@ -1,0 +1,182 @@
+"""Whole runs through the graph, with the oracle in place of a model."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval import get
+from harness import engine, wiring
+from harness.report import Event, RunOptions, RunReport
+from specialists.backends.base import GenerateRequest
+from state import BeadStore, Ledger, database_url
+from tests.oracle import (
+    CARDS,
+    Best,
+    ByForm,
+    OracleBackend,
+    horizon_story,
+    multistage_story,
+)
+from tiers.protocol import Budget
+from tiers.splitter import read_request
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+    monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
+    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    return tmp_path
+
+
+def use(monkeypatch: pytest.MonkeyPatch, backend: OracleBackend) -> None:
+    async def open_backend(options: RunOptions) -> Any:
+        return backend, CARDS
+
+    monkeypatch.setattr(wiring, "open_backend", open_backend)
+
+
+def run(problem: Any, *, events: list[Event] | None = None, **options: Any) -> RunReport:
+    seen = events if events is not None else []
+
+    async def go() -> RunReport:
+        return await engine.start(problem, RunOptions(**options), seen.append, stop=asyncio.Event())
+
+    return asyncio.run(go())
+
+
+def test_a_story_is_planned_solved_and_verified(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = horizon_story(16, 3)
+    use(monkeypatch, OracleBackend([story]))
+    events: list[Event] = []
+    report = run(get("horizon", "16-3"), events=events)
+    assert report.verdict == "verified"
+    assert report.answer == str(story.answer)
+    assert report.reference_match is True
+    assert report.exit_code == 0
+    assert {"start", "plan", "monitor", "dispatch", "call", "outcome", "report"} <= {e.kind for e in events}
+    assert report.specialists.keys() >= {"math", "decompose"}
+
+
+def test_a_wrong_step_is_caught_by_its_inverse_and_tried_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = horizon_story(8, 1)
+    spoiled: set[str] = set()
+
+    def fault(request: GenerateRequest, text: str) -> str:
+        prompt = request.messages[-1].content
+        if request.sampling.temperature == 0 and not spoiled and prompt[0].isdigit():
+            spoiled.add(prompt)
+            return "= 1"
+        return text
+
+    use(monkeypatch, OracleBackend([story], fault))
+    report = run(get("horizon", "8-1"))
+    assert spoiled
+    assert report.verdict == "verified"
+    assert report.answer == str(story.answer)
+
+
+def test_a_specialist_that_is_always_wrong_ends_with_a_reason(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = horizon_story(8, 1)
+
+    def fault(request: GenerateRequest, text: str) -> str:
+        return "= 1" if request.messages[-1].content[0].isdigit() else text
+
+    use(monkeypatch, OracleBackend([story], fault))
+    report = run(get("horizon", "8-1"))
+    assert report.verdict == "failed"
+    assert "no progress" in (report.stop_reason or "")
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize("limit", [Budget(calls=7), Budget(tokens=300)])
+def test_the_budget_ends_a_run_and_says_so(
+    limit: Budget, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(16, 3)]))
+    report = run(get("horizon", "16-3"), budget=limit)
+    assert report.verdict == "exhausted"
+    assert report.exit_code == 3
+    assert "out of budget" in (report.stop_reason or "")
+    assert report.calls <= (limit.calls or 10**6)
+
+
+def test_direct_is_one_call_and_unverified(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = horizon_story(16, 3)
+    use(monkeypatch, OracleBackend([story]))
+    report = run(get("horizon", "16-3"), strategy="direct", specialist="chain")
+    assert report.calls == 1
+    assert report.verdict == "unverified"
+    assert report.reference_match is True
+    assert report.exit_code == 1
+
+
+def test_three_stages_are_all_verified(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = get("multistage", "2")
+    story = multistage_story(2)
+    request = read_request(problem.statement)
+    assert request
+    assert request.body == story.text
+    use(monkeypatch, OracleBackend([story]))
+    report = run(problem)
+    assert report.verdict == "verified", report.stop_reason
+    assert report.reference_match is True, report.hidden
+    assert [s.kind for s in report.steps[-2:]] == ["explain", "code"]
+
+
+def test_a_stopped_run_is_resumed_without_paying_twice(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = horizon_story(16, 3)
+    backend = OracleBackend([story], delay=0.005)
+    use(monkeypatch, backend)
+    problem = get("horizon", "16-3")
+
+    async def stopped() -> RunReport:
+        stop = asyncio.Event()
+
+        def watch(event: Event) -> None:
+            if event.kind == "outcome":
+                stop.set()
+
+        return await engine.start(problem, RunOptions(), watch, stop=stop)
+
+    first = asyncio.run(stopped())
+    assert first.status == "interrupted"
+    assert first.exit_code == 130
+
+    async def again() -> RunReport:
+        return await engine.resume(first.run_id, lambda e: None, stop=asyncio.Event())
+
+    second = asyncio.run(again())
+    assert second.verdict == "verified"
+    assert second.answer == str(story.answer)
+    asked = [(r.adapter, r.messages, r.sampling.seed, r.sampling.temperature) for r in backend.calls]
+    store = BeadStore.open(database_url())
+    assert len(Ledger(store).calls(first.run_id)) == len(backend.calls)
+    assert len(asked) >= len(set(asked))
+    assert asyncio.run(again()).verdict == "verified"
+
+
+def test_a_person_can_refuse_edit_and_accept_a_plan(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = horizon_story(8, 1)
+    use(monkeypatch, OracleBackend([story]))
+    for decision, verdict in (("no", "failed"), ("yes", "verified")):
+        report = run(get("horizon", "8-1"), approve="plan")
+        assert report.status == "awaiting-approval"
+
+        async def answer(run_id: str = report.run_id, said: str = decision) -> RunReport:
+            approval = {"decision": said, "plan": None}
+            return await engine.resume(
+                run_id, lambda e: None, stop=asyncio.Event(), approval=approval
+            )
+
+        assert asyncio.run(answer()).verdict == verdict
