@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from harness.approval import apply_answer
 from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
@@ -120,7 +121,14 @@ async def _drive(
             if paused and approval is None:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
             entry: Any = None if held.next else {"run_id": run.id, "wave": 0}
-            if paused:
+            if "plan" in room.root.data:
+                room.emit_plan("resume", "as it stands in the store")
+            if paused and approval is not None:
+                if approval["decision"] == "edit":
+                    apply_answer(
+                        room, approval["plan"]
+                    )  # Before the graph hears of it: it may refuse.
+                    room.emit_plan("edit", "as edited")
                 entry = Command(resume=approval)
             await graph.ainvoke(entry, config, durability="sync")
             held = await graph.aget_state(config)

@@ -6,11 +6,13 @@ tiers do not know each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from harness.approval import plan_text
 from state.errors import BudgetExceeded
 from tiers.architect import Architect
 from tiers.derivation import PlanError
@@ -47,15 +49,21 @@ class Order(TypedDict):
     delegation: str
 
 
-def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
-    """The graph; ``room_of(run_id) -> Room`` gives each node its surroundings.
+def build(
+    room_of: Callable[[str], Room],
+    *,
+    approve: bool = False,
+    state: type[RunState] = RunState,
+    entry: bool = True,
+) -> StateGraph[Any]:
+    """The graph; ``room_of(run_id)`` gives each node its surroundings.
 
-    With ``approve`` a person is asked after each plan, through LangGraph's interrupt.
+    With ``approve`` a person is asked after each plan, through LangGraph's interrupt. Without
+    ``entry`` the caller joins start and end itself, under a larger ``state``.
     """
 
     def room(state: RunState | Order) -> Room:
-        found: Room = room_of(state["run_id"])
-        return found
+        return room_of(state["run_id"])
 
     async def monitor(
         state: RunState,
@@ -83,14 +91,9 @@ def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
         return Command(goto="approval" if approve else "dispatcher")
 
     async def approval(state: RunState) -> Command[Literal["dispatcher", "report"]]:
-        from harness.approval import apply_answer, plan_text
-
-        here = room(state)
-        answer = interrupt({"plan": plan_text(here)})
+        answer = interrupt({"plan": plan_text(room(state))})
         if answer["decision"] == "no":
             return Command(goto="report", update={"reason": "the plan was refused"})
-        if answer["decision"] == "edit":
-            apply_answer(here, answer["plan"])
         return Command(goto="dispatcher")
 
     async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
@@ -109,16 +112,17 @@ def build(room_of: Any, *, approve: bool = False) -> StateGraph[RunState]:
         result = conclude(room(state), state["reason"])
         return {"verdict": result.verdict}
 
-    graph = StateGraph(RunState)
+    graph: StateGraph[Any] = StateGraph(state)
     graph.add_node("monitor", monitor)
     graph.add_node("architect", architect)
     graph.add_node("approval", approval)
     graph.add_node("dispatcher", dispatcher)
     graph.add_node("fleet", cast(Any, fleet))
     graph.add_node("report", report)
-    graph.add_edge(START, "monitor")
     graph.add_edge("fleet", "monitor")
-    graph.add_edge("report", END)
+    if entry:
+        graph.add_edge(START, "monitor")
+        graph.add_edge("report", END)
     return graph
 
 

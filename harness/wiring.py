@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.report import RunOptions
 from specialists.backends.base import Backend
-from specialists.routing import Policy, Scorer
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
+from specialists.routing import Policy, Scorer
 from state.errors import UsageError
 
 POCKET = "pocket"

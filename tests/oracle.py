@@ -142,7 +142,9 @@ class ByForm:
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> np.ndarray:
         wanted = [self._domain(t) for t in tasks]
-        return np.array([[float(c.domain == w) + 0.01 * k for k, c in enumerate(cards)] for w in wanted])
+        return np.array(
+            [[float(c.domain == w) + 0.01 * k for k, c in enumerate(cards)] for w in wanted]
+        )
 
     @staticmethod
     def _domain(task: str) -> str:

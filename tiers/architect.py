@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from specialists.backends.base import Sampling
 from specialists.pocket.domains import decompose_prompt
 from specialists.registry import Card
-from state import Bead, Dependency
+from state import Bead, Dependency, keyed_id
 from tiers import derivation, llm_plan, splitter
 from tiers.calls import Origin
 from tiers.protocol import Check, CheckResult, Plan, PlanStep
@@ -152,8 +152,6 @@ class Architect:
         room, store = self.room, self.room.store
         done = _verified(room.steps()) if number else {}
         key_of = {s.name: f"{room.run_id}|plan{number}|{s.name}" for s in plan.steps}
-        from state import keyed_id
-
         beads, edges, signatures = [], [], dict[str, str]()
         for step in plan.steps:
             signatures[step.name] = signature = _signature(step, signatures)
@@ -193,14 +191,7 @@ class Architect:
         store.create_many(beads, edges)
         root = room.root
         store.update(root.id, data={**root.data, "plan": number})
-        room.emit(
-            "plan", f"plan {number} by {plan.decomposer}: {plan.why}", decomposer=plan.decomposer,
-            steps=[
-                {"id": keyed_id(key_of[s.name]), "name": s.name, "kind": s.kind,
-                 "objective": s.objective, "inputs": list(s.inputs), "given": s.given is not None}
-                for s in plan.steps
-            ],
-        )  # fmt: skip
+        room.emit_plan(plan.decomposer, plan.why)
 
 
 def _pairs(count: int) -> list[range]:

@@ -143,7 +143,12 @@ class Caller:
             await asyncio.wait(set(self._under_way))
 
     async def _send(
-        self, card: Card, request: GenerateRequest, origin: Origin, key: str, params: dict[str, object]
+        self,
+        card: Card,
+        request: GenerateRequest,
+        origin: Origin,
+        key: str,
+        params: dict[str, object],
     ) -> str:
         self.meter.pending += 1
         try:

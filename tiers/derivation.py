@@ -126,9 +126,13 @@ def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:
             inputs = tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective)))
             steps.append(
                 PlanStep(
-                    name=name, kind="math", objective=objective, inputs=inputs,
-                    acceptance=(Check(kind="inverse"),), meta=meta,
-                )  # fmt: skip
+                    name=name,
+                    kind="math",
+                    objective=objective,
+                    inputs=inputs,
+                    acceptance=(Check(kind="inverse"),),
+                    meta=meta,
+                )
             )
         latest[line.target] = name
         if line.place:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from tiers.answer import join_sections
 from tiers.room import Room
-
-VERDICTS = ("verified", "unverified", "failed", "exhausted")
 
 
 class Result(BaseModel):
@@ -75,4 +74,4 @@ def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
 def _join(sections: dict[str, str]) -> str:
     if set(sections) == {""}:
         return sections[""]
-    return "\n\n".join(f"{name}:\n{text}" for name, text in sections.items())
+    return join_sections(sections)

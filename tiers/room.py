@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Policy, Scorer
-from state import Bead, BeadStore
+from state import Bead, BeadStore, keyed_id
 from tiers.calls import Caller
-from tiers.protocol import Outcome, Plan, Task, Validator
+from tiers.protocol import Outcome, Task, Validator
 
 
 class Emit(Protocol):
@@ -37,10 +37,7 @@ class Room:
     specialist: str | None = None
     """Forced specialist, if the user asked for one."""
     seed: int = 0
-    program_number: Callable[[str, str | None], Any] | None = None
-    """Runs a program in the sandbox and gives its number, or ``None``; awaitable."""
     lease_s: float = 900.0
-    plans: dict[int, Plan] = field(default_factory=dict)
 
     @property
     def root(self) -> Bead:
@@ -49,8 +46,7 @@ class Room:
 
     @property
     def root_id(self) -> str:
-        from state import keyed_id
-
+        """Id of the root bead."""
         return keyed_id(f"{self.run_id}|root")
 
     def card(self, domain: str) -> Card | None:
@@ -62,6 +58,21 @@ class Room:
         plan = self.root.data.get("plan", 0)
         beads = self.store.query(run_id=self.run_id, kind="step", order="created")
         return [b for b in beads if b.data["plan"] == plan]
+
+    def emit_plan(self, decomposer: str, why: str) -> None:
+        """Tell the outside the plan as it stands in the store."""
+        rows = [
+            {
+                "id": b.id, "name": b.data["name"], "kind": b.data["kind"],
+                "objective": b.data["objective"], "inputs": list(b.data["inputs"]),
+                "given": b.data["given"],
+            }
+            for b in self.steps()
+        ]  # fmt: skip
+        number = self.root.data["plan"]
+        self.emit(
+            "plan", f"plan {number} by {decomposer}: {why}", decomposer=decomposer, steps=rows
+        )
 
     def outcomes(self) -> list[Outcome]:
         """All outcomes of the run so far, in order."""

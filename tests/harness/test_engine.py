@@ -49,7 +49,9 @@ def run(problem: Any, *, events: list[Event] | None = None, **options: Any) -> R
     return asyncio.run(go())
 
 
-def test_a_story_is_planned_solved_and_verified(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_story_is_planned_solved_and_verified(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     story = horizon_story(16, 3)
     use(monkeypatch, OracleBackend([story]))
     events: list[Event] = []
@@ -58,7 +60,9 @@ def test_a_story_is_planned_solved_and_verified(home: Path, monkeypatch: pytest.
     assert report.answer == str(story.answer)
     assert report.reference_match is True
     assert report.exit_code == 0
-    assert {"start", "plan", "monitor", "dispatch", "call", "outcome", "report"} <= {e.kind for e in events}
+    assert {"start", "plan", "monitor", "dispatch", "call", "outcome", "report"} <= {
+        e.kind for e in events
+    }
     assert report.specialists.keys() >= {"math", "decompose"}
 
 
@@ -159,14 +163,18 @@ def test_a_stopped_run_is_resumed_without_paying_twice(
     second = asyncio.run(again())
     assert second.verdict == "verified"
     assert second.answer == str(story.answer)
-    asked = [(r.adapter, r.messages, r.sampling.seed, r.sampling.temperature) for r in backend.calls]
+    asked = [
+        (r.adapter, r.messages, r.sampling.seed, r.sampling.temperature) for r in backend.calls
+    ]
     store = BeadStore.open(database_url())
     assert len(Ledger(store).calls(first.run_id)) == len(backend.calls)
     assert len(asked) >= len(set(asked))
     assert asyncio.run(again()).verdict == "verified"
 
 
-def test_a_person_can_refuse_edit_and_accept_a_plan(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_can_refuse_edit_and_accept_a_plan(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     story = horizon_story(8, 1)
     use(monkeypatch, OracleBackend([story]))
     for decision, verdict in (("no", "failed"), ("yes", "verified")):

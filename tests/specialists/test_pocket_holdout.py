@@ -58,7 +58,9 @@ def test_the_same_for_the_same_seed(domain: str, cell: str) -> None:
         )
         assert first == again
     assert domains.held_out_examples(domain, cell, 3) == domains.held_out_examples(domain, cell, 3)
-    assert domains.held_out_examples(domain, cell, 3, seed=1) != domains.held_out_examples(domain, cell, 3)
+    assert domains.held_out_examples(domain, cell, 3, seed=1) != domains.held_out_examples(
+        domain, cell, 3
+    )
 
 
 def test_training_is_the_same_for_the_same_seed() -> None:
