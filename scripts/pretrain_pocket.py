@@ -15,21 +15,37 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from specialists.pocket.domains import Example, training_examples
 from specialists.pocket.tokenizer import END, PAD, VOCABULARY, save_tokenizer, train_tokenizer
 from specialists.training.loop import LoopConfig, train
 
 SHARES = {
-    "math": 0.34,
-    "decompose": 0.24,
-    "code": 0.22,
-    "explain": 0.07,
-    "split": 0.08,
-    "chain/short": 0.05,
+    "math": 0.32,
+    "decompose": 0.3,
+    "code": 0.24,
+    "explain": 0.05,
+    "split": 0.06,
+    "chain/short": 0.03,
 }
 """Share of each domain, or cell, among the pre-training examples."""
+
+
+def _config(args: argparse.Namespace, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=args.width,
+        num_hidden_layers=args.layers,
+        num_attention_heads=args.heads,
+        num_key_value_heads=args.heads,
+        intermediate_size=args.ffn,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.convert_tokens_to_ids(END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+    )
 
 
 def main() -> None:
@@ -42,32 +58,26 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=5)
     parser.add_argument("--ffn", type=int, default=432)
     parser.add_argument("--batch-tokens", type=int, default=4096)
+    parser.add_argument("--init", type=Path, help="go on from this model instead of from scratch")
+    parser.add_argument("--rate", type=float, default=1.0, help="peak rates, as a share of the usual")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    tokenizer = train_tokenizer(seed=args.seed)
-    model = LlamaForCausalLM._from_config(
-        LlamaConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=args.width,
-            num_hidden_layers=args.layers,
-            num_attention_heads=args.heads,
-            num_key_value_heads=args.heads,
-            intermediate_size=args.ffn,
-            max_position_embeddings=2048,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.convert_tokens_to_ids(END),
-            pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
-        ),
-        # For rows this short, plain attention under the compiler is twice as fast as the fused kernel.
-        attn_implementation="eager" if args.compile else "sdpa",
-    )
+    # For rows this short, plain attention under the compiler is twice as fast as the fused kernel.
+    attention = "eager" if args.compile else "sdpa"
+    if args.init:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.init)
+        model = LlamaForCausalLM.from_pretrained(
+            args.init, dtype=torch.float32, attn_implementation=attention
+        )
+    else:
+        tokenizer = train_tokenizer(seed=args.seed)
+        model = LlamaForCausalLM._from_config(_config(args, tokenizer), attn_implementation=attention)
     config = LoopConfig(
-        tokens=args.tokens, learning_rate=3e-3, muon_rate=0.02, batch_tokens=args.batch_tokens,
+        tokens=args.tokens, learning_rate=3e-3 * args.rate, muon_rate=0.02 * args.rate, batch_tokens=args.batch_tokens,
         tag=True, seed=args.seed, device=args.device, compile=args.compile,
     )  # fmt: skip
 
@@ -85,7 +95,8 @@ def main() -> None:
     model.to(torch.bfloat16).save_pretrained(part)
     save_tokenizer(tokenizer, part)
     shutil.copy(args.work / "training_log.jsonl", part / "training_log.jsonl")
-    recipe = {**vars(config), "shares": SHARES, "parameters": model.num_parameters(), "last": last}
+    before = json.loads((args.init / "recipe.json").read_text()) if args.init else None
+    recipe = {**vars(config), "before": before, "shares": SHARES, "parameters": model.num_parameters(), "last": last}
     (part / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n")
     shutil.rmtree(args.out, ignore_errors=True)
     part.rename(args.out)

@@ -26,6 +26,8 @@ from specialists.pocket.domains import Example
 from specialists.pocket.tokenizer import END, chat_text
 
 IGNORE = -100
+SORTED_TOGETHER = 512
+"""Rows among which batches of like length are formed."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,16 @@ def batches(
     rows: list[tuple[list[int], int]], batch_tokens: int, rng: random.Random
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
     """(input ids, labels, tokens) padded to a multiple of 16, rows of like length together."""
-    rows = sorted(rows, key=lambda r: len(r[0]))
+    rng.shuffle(rows)
     groups: list[list[tuple[list[int], int]]] = [[]]
-    for row in rows:
-        if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > batch_tokens:
-            groups.append([])
-        groups[-1].append(row)
+    for start in range(0, len(rows), SORTED_TOGETHER):
+        # Sorting all rows would give each batch one length, and with it one kind of task.
+        for row in sorted(rows[start : start + SORTED_TOGETHER], key=lambda r: len(r[0])):
+            if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > batch_tokens:
+                groups.append([])
+            groups[-1].append(row)
+        groups.append([])
+    groups = [g for g in groups if g]
     rng.shuffle(groups)
     for group in groups:
         width = -(-max(len(ids) for ids, _ in group) // 16) * 16

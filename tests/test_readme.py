@@ -1,0 +1,65 @@
+"""Every snippet of the README is run, or, where it would call this test run, checked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf8")
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
+    for line in block.strip().splitlines()
+]
+EXPECTED = {"--strategy direct": {0, 1}}
+
+
+def harness(command: str, home: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    words = command.split()
+    assert words[0] == "harness"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words[1:]], cwd=ROOT, input=stdin, text=True,
+        capture_output=True, env={**environment, "HARNESS_HOME": str(home)}, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, tmp_path: Path) -> None:
+    done = harness(command, tmp_path)
+    allowed = next((codes for part, codes in EXPECTED.items() if part in command), {0})
+    assert done.returncode in allowed, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_problem_file(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+    file = tmp_path / "problem.yaml"
+    file.write_text(snippet)
+    done = harness(f"harness run --problem {file}", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", ["run.sh", "test.sh", "setup.sh"])
+def test_scripts_are_whole(script: str) -> None:
+    path = ROOT / "scripts" / script
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["bash", "-n", path], check=False).returncode == 0
+
+
+def test_the_two_commands_stand_in_the_readme() -> None:
+    assert "\nscripts/run.sh\n" in TEXT
+    assert "\nscripts/test.sh\n" in TEXT
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", TEXT))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()

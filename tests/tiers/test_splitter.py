@@ -1,0 +1,41 @@
+"""The rule splitter: sentences, stages, and what the rest is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from eval import suite_problems
+from tiers.splitter import (
+    looks_like_expression,
+    looks_like_story,
+    read_request,
+    sentences,
+    windows,
+)
+
+
+def test_sentences_and_windows() -> None:
+    text = "Ana has 3 pens. Ben gives her 2 pens! How many pens does Ana have now?"
+    assert len(sentences(text)) == 3
+    assert windows(5, 2) == [range(0, 2), range(2, 4), range(4, 5)]
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_a_multistage_request_is_cut_where_its_story_begins(number: int) -> None:
+    (problem,) = suite_problems("multistage", [number])
+    request = read_request(problem.statement)
+    assert request is not None
+    assert set(request.stages) == {"solve", "explain", "code"}
+    assert request.body == problem.statement.removeprefix(problem.meta["request"]).strip()
+
+
+def test_a_story_is_no_request() -> None:
+    for problem in suite_problems("horizon/8", range(30)):
+        assert read_request(problem.statement) is None
+        assert looks_like_story(problem.statement)
+
+
+def test_expressions() -> None:
+    assert looks_like_expression("(12 + 5) * 3 - 4")
+    assert not looks_like_expression("12")
+    assert not looks_like_expression("Ana has 3 + 4 pens")
