@@ -50,7 +50,9 @@ def _environment(home: Path) -> dict[str, str]:
 def undisturbed(start: list[str], home: Path) -> tuple[dict[str, Any], float]:
     """The reference, and the seconds it took from start to end."""
     begun = time.monotonic()
-    done = subprocess.run(start, env=_environment(home), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        start, env=_environment(home), capture_output=True, text=True, check=False
+    )
     if not done.stdout.strip():
         sys.exit(f"the undisturbed run gave nothing: {done.stderr.strip()}")
     return snapshot(home, json.loads(done.stdout)["run_id"]), time.monotonic() - begun

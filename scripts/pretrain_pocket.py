@@ -59,7 +59,9 @@ def main() -> None:
     parser.add_argument("--ffn", type=int, default=432)
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--init", type=Path, help="go on from this model instead of from scratch")
-    parser.add_argument("--rate", type=float, default=1.0, help="peak rates, as a share of the usual")
+    parser.add_argument(
+        "--rate", type=float, default=1.0, help="peak rates, as a share of the usual"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
@@ -75,9 +77,12 @@ def main() -> None:
         )
     else:
         tokenizer = train_tokenizer(seed=args.seed)
-        model = LlamaForCausalLM._from_config(_config(args, tokenizer), attn_implementation=attention)
+        model = LlamaForCausalLM._from_config(
+            _config(args, tokenizer), attn_implementation=attention
+        )
     config = LoopConfig(
-        tokens=args.tokens, learning_rate=3e-3 * args.rate, muon_rate=0.02 * args.rate, batch_tokens=args.batch_tokens,
+        tokens=args.tokens, learning_rate=3e-3 * args.rate, muon_rate=0.02 * args.rate,
+        batch_tokens=args.batch_tokens,
         tag=True, seed=args.seed, device=args.device, compile=args.compile,
     )  # fmt: skip
 
@@ -96,7 +101,13 @@ def main() -> None:
     save_tokenizer(tokenizer, part)
     shutil.copy(args.work / "training_log.jsonl", part / "training_log.jsonl")
     before = json.loads((args.init / "recipe.json").read_text()) if args.init else None
-    recipe = {**vars(config), "before": before, "shares": SHARES, "parameters": model.num_parameters(), "last": last}
+    recipe = {
+        **vars(config),
+        "before": before,
+        "shares": SHARES,
+        "parameters": model.num_parameters(),
+        "last": last,
+    }
     (part / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n")
     shutil.rmtree(args.out, ignore_errors=True)
     part.rename(args.out)

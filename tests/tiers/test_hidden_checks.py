@@ -1,0 +1,59 @@
+"""No hidden check can reach a prompt: neither by type nor in what a run leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval import Problem, get
+from harness import engine, wiring
+from harness.report import RunOptions
+from state import BeadStore, Ledger, database_url
+from tests.oracle import CARDS, Best, ByForm, OracleBackend
+from tiers.protocol import Check, Task
+
+SENTINEL = 918273645
+
+
+def test_a_task_has_no_field_for_hidden_checks() -> None:
+    problem = get("pocket-code", "7")
+    assert problem.hidden_checks
+    assert set(Task.model_fields) == {
+        "id", "kind", "statement", "entry_point", "signature", "public_checks",
+    }  # fmt: skip
+    hidden = json.dumps([c.model_dump() for c in problem.hidden_checks])
+    assert hidden not in problem.task().model_dump_json()
+
+
+def test_a_run_never_shows_a_hidden_check_to_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+    backend = OracleBackend(fault=lambda request, text: "def f(xs):\n    return 0")
+
+    async def open_backend(options: RunOptions) -> Any:
+        return backend, CARDS
+
+    monkeypatch.setattr(wiring, "open_backend", open_backend)
+    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    public = {"entry_point": "f", "cases": [{"args": [[1]], "expected": 5}]}
+    hidden = {"entry_point": "f", "cases": [{"args": [[SENTINEL]], "expected": SENTINEL}]}
+    problem = Problem(
+        id="secret", kind="code", statement="Write f(xs) for a list of numbers: return the sum.",
+        entry_point="f", public_checks=(Check(kind="function", spec=public),),
+        hidden_checks=(Check(kind="function", spec=hidden),), checker="function",
+    )  # fmt: skip
+    report = asyncio.run(engine.start(problem, RunOptions(), lambda e: None, stop=asyncio.Event()))
+    assert report.verdict == "failed"
+    assert report.calls >= 3
+    assert report.reference_match is False
+    store = BeadStore.open(database_url())
+    assert len(Ledger(store).calls(report.run_id)) == report.calls
+    asked = [m.content for r in backend.calls for m in r.messages]
+    assert str(SENTINEL) not in "".join(asked)
+    for bead in store.query(run_id=report.run_id):
+        assert str(SENTINEL) not in bead.title + bead.body + json.dumps(bead.data)
