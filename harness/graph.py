@@ -128,8 +128,8 @@ def build(
 
 def _spent(room: Room) -> str | None:
     """The budget's refusal that an outcome recorded, if the last wave ran into it."""
-    outcomes = room.outcomes()
-    last = next((o for o in reversed(outcomes) if o.status == "exhausted"), None)
+    outcomes = reversed(room.outcomes().values())
+    last = next((o for _, o in outcomes if o.status == "exhausted"), None)
     return _limit(last.error) if last and last.error else None
 
 

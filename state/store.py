@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -115,6 +115,22 @@ class BeadStore:
                 return bead
             changes = {**fields, "status": "closed", "close_reason": reason}
             return rows.change(session, bead, changes, self.database.now())
+
+    def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
+        """Write new beads and change open ones, all in one transaction or nothing.
+
+        Beads that exist and changes to a closed bead are passed over, so that doing it again after
+        a crash changes nothing.
+        """
+        now = self.database.now()
+        with self.database.write() as session:
+            for place, bead in enumerate(beads):
+                rows.insert(session, Bead(**bead.model_dump()), round(now + place * 1e-6, 6))
+            for id, fields in changes.items():
+                rows.refuse_unknown(fields)
+                stored = rows.find(session, id)
+                if stored.status != "closed":
+                    rows.change(session, stored, fields, now)
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""

@@ -105,7 +105,7 @@ class Caller:
         self.on_call = on_call or (lambda call, replayed: None)
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
-        self._under_way: set[asyncio.Task[str]] = set()
+        self._under_way: dict[str, asyncio.Task[str]] = {}
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
@@ -121,6 +121,8 @@ class Caller:
         if held:
             self.on_call(held, True)
             return held.response
+        if key in self._under_way:
+            return await asyncio.shield(self._under_way[key])
         if self.stopping:
             raise Interrupted("stopped on request")
         if spent := self.meter.exhausted():
@@ -132,15 +134,16 @@ class Caller:
             sampling=self.meter.cap(sampling, size),
         )
         # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
+        self.meter.pending += 1
         task = asyncio.create_task(self._send(card, request, origin, key, dict(params)))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[key] = task
+        task.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(task)
 
     async def drain(self) -> None:
         """Wait until every call that was sent is recorded."""
         while self._under_way:
-            await asyncio.wait(set(self._under_way))
+            await asyncio.wait(self._under_way.values())
 
     async def _send(
         self,
@@ -150,7 +153,6 @@ class Caller:
         key: str,
         params: dict[str, object],
     ) -> str:
-        self.meter.pending += 1
         try:
             (response,) = await self.backend.generate([request])
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from specialists.routing import Decision
@@ -25,27 +24,32 @@ class Dispatcher:
     async def dispatch(self) -> list[str]:
         """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
         room = self.room
-        ready = room.store.ready(run_id=room.run_id, kind="step")
-        plan = room.root.data.get("plan", 0)
-        ready = [b for b in ready if b.data["plan"] == plan]
+        steps = {b.id: b for b in room.steps()}
+        ready = [b for b in room.store.ready(run_id=room.run_id, kind="step") if b.id in steps]
         if not ready:
             return []
-        orders = [self._inputs(step) for step in ready]
-        objectives = [fill(step.data["objective"], inputs) for step, inputs in orders]
+        inputs = [
+            {name: str(steps[i].data["artifact"]) for name, i in step.data["inputs"].items()}
+            for step in ready
+        ]
+        objectives = [
+            fill(step.data["objective"], known) for step, known in zip(ready, inputs, strict=True)
+        ]
         decisions = await self._route(ready, objectives)
-        delegations = []
-        for (step, inputs), objective, decision in zip(orders, objectives, decisions, strict=True):
-            delegation = self._delegate(step, inputs, objective, decision)
-            if delegation:
-                delegations.append(delegation)
-        return delegations
-
-    def _inputs(self, step: Bead) -> tuple[Bead, dict[str, str]]:
-        inputs = {
-            name: str(self.room.store.get(bead_id).data["artifact"])
-            for name, bead_id in step.data["inputs"].items()
-        }
-        return step, inputs
+        beads = [
+            self._delegation(*row) for row in zip(ready, inputs, objectives, decisions, strict=True)
+        ]
+        taken = [
+            bead for bead, step in zip(beads, ready, strict=True)
+            if room.store.claim(step.id, assignee=bead.assignee or "", lease_s=room.lease_s)
+        ]  # fmt: skip
+        room.store.apply(taken, {})
+        for bead in taken:
+            room.emit(
+                "dispatch", bead.title, step=bead.parent, specialist=bead.assignee,
+                scores=bead.data["scores"],
+            )  # fmt: skip
+        return [bead.id for bead in taken]
 
     async def _route(self, steps: list[Bead], objectives: list[str]) -> list[Decision]:
         room = self.room
@@ -67,14 +71,13 @@ class Dispatcher:
             decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
         return decisions
 
-    def _delegate(
+    def _delegation(
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
-    ) -> str | None:
-        room, store = self.room, self.room.store
+    ) -> Bead:
+        """The decision bead that carries the delegation of one step."""
+        room = self.room
         failed = step.data.get("failed", [])
         key = f"{step.id}|delegation|{len(failed)}"
-        if store.claim(step.id, assignee=decision.specialist, lease_s=room.lease_s) is None:
-            return None
         order = Delegation(
             id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
             objective=objective, inputs=inputs,
@@ -85,17 +88,13 @@ class Dispatcher:
             deadline=time.time() + room.lease_s,
             meta={**step.data.get("meta", {}), "pack": pack(room, step, inputs)},
         )  # fmt: skip
-        bead = store.create(
-            "decision", f"{objective} → {decision.specialist}", key=key, parent=step.id,
-            run_id=room.run_id, tier="dispatcher", assignee=decision.specialist, status="closed",
-            confidence=decision.confidence, body=f"route by {decision.path}",
-            data={"delegation": json.loads(order.model_dump_json()), "scores": decision.scores},
+        return Bead(
+            id=order.id, key=key, kind="decision", title=f"{objective} → {decision.specialist}",
+            parent=step.id, run_id=room.run_id, tier="dispatcher", status="closed",
+            assignee=decision.specialist, confidence=decision.confidence,
+            body=f"route by {decision.path}",
+            data={"delegation": order.model_dump(mode="json"), "scores": decision.scores},
         )  # fmt: skip
-        room.emit(
-            "dispatch", f"{objective} → {decision.specialist}", step=step.id,
-            specialist=decision.specialist, scores=decision.scores,
-        )  # fmt: skip
-        return bead.id
 
 
 def routing_text(step: Bead, objective: str) -> str:

@@ -7,13 +7,11 @@ exception.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
-from state import Bead
 from state.errors import BudgetExceeded
 from tiers.calls import Origin
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
@@ -34,15 +32,18 @@ class Fleet:
         room = self.room
         bead = room.store.get(delegation_id)
         order = Delegation.model_validate(bead.data["delegation"])
-        done = room.store.query(run_id=room.run_id, kind="outcome", parent=bead.id)
-        if done:
-            outcome = Outcome.model_validate(done[0].data["outcome"])
-            self._settle(order, outcome)
-            return outcome
+        if order.id in room.outcomes():
+            return room.outcomes()[order.id][1]
         card = next(c for c in room.cards if c.name == order.specialist)
         outcome = await self._attempts(order, card)
         outcome = outcome.model_copy(update={"surprise": self._surprise(order, outcome.status)})
-        self._write(bead, order, outcome)
+        room.settle(order.bead_id, order.specialist, outcome)
+        why = f" ({outcome.fault})" if outcome.fault else ""
+        room.emit(
+            "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
+            status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
+            specialist=order.specialist,
+        )  # fmt: skip
         return outcome
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
@@ -129,11 +130,8 @@ class Fleet:
 
     def _surprise(self, order: Delegation, status: Status) -> float:
         """−log p of ``status`` under the specialist's Beta(1, 1) record in this run, in nats."""
-        past = [
-            b for b in self.room.store.query(run_id=self.room.run_id, kind="outcome")
-            if b.assignee == order.specialist
-        ]  # fmt: skip
-        won = sum(b.data["outcome"]["status"] == "verified" for b in past)
+        past = [o for who, o in self.room.outcomes().values() if who == order.specialist]
+        won = sum(o.status == "verified" for o in past)
         p = (won + 1) / (len(past) + 2)
         return -math.log(p if status == "verified" else 1 - p)
 
@@ -150,36 +148,3 @@ class Fleet:
             delegation_id=order.id, status=status, artifact=best[1] or None, checks=best[2],
             attempts=attempts, signatures=tuple(signatures), error=error,
         )  # fmt: skip
-
-    def _write(self, bead: Bead, order: Delegation, outcome: Outcome) -> None:
-        store, room = self.room.store, self.room
-        detail = next((c.detail for c in outcome.checks if not c.passed), "") or outcome.error or ""
-        store.create(
-            "outcome", f"{order.specialist}: {outcome.status}",
-            key=f"{order.id}|outcome", parent=bead.id, run_id=room.run_id, tier="fleet",
-            assignee=order.specialist, status="closed", body=detail, surprise=outcome.surprise,
-            data={"outcome": json.loads(outcome.model_dump_json()), "step": order.bead_id},
-        )  # fmt: skip
-        self._settle(order, outcome)
-        room.emit(
-            "outcome", f"{order.objective}: {outcome.status}" + (f" ({detail})" if detail else ""),
-            step=order.bead_id, status=outcome.status, artifact=outcome.artifact,
-            attempts=outcome.attempts, specialist=order.specialist,
-        )  # fmt: skip
-
-    def _settle(self, order: Delegation, outcome: Outcome) -> None:
-        """Bring the step in line with its outcome; doing it again changes nothing."""
-        store = self.room.store
-        step = store.get(order.bead_id)
-        if step.status == "closed":
-            return
-        data = {**step.data, "artifact": outcome.artifact, "outcome": outcome.status}
-        if outcome.status in ("verified", "unverified"):
-            store.close(step.id, outcome.status, data=data)
-            return
-        failed = step.data.get("failed", [])
-        if order.id not in failed:
-            data["failed"] = [*failed, order.id]
-            data["tried"] = [*step.data.get("tried", []), order.specialist]
-        store.update(step.id, data=data)
-        store.release(step.id)

@@ -128,7 +128,7 @@ class Monitor:
 
     def _signs(self, steps: list[Bead]) -> dict[str, Any]:
         """Progress, spinning and surprise, as numbers that the decision bead keeps."""
-        outcomes: list[Outcome] = self.room.outcomes()
+        outcomes: list[Outcome] = [o for _, o in self.room.outcomes().values()]
         signatures = Counter(s for o in outcomes for s in o.signatures)
         spinning = max(signatures.values(), default=0)
         return {

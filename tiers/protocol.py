@@ -147,3 +147,8 @@ class Outcome(Frozen):
     surprise: float | None = None
     """−log p of this status under the specialist's record, in nats."""
     error: str | None = None
+
+    @property
+    def fault(self) -> str:
+        """The first failing check in words, or the error; empty when there is none."""
+        return next((c.detail for c in self.checks if not c.passed), "") or self.error or ""

@@ -60,7 +60,7 @@ def conclude(room: Room, reason: str) -> Result:
 def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
     """Which kinds of checks passed on the steps, with counts, after those of the plan."""
     counts: dict[str, int] = {}
-    for outcome in room.outcomes():
+    for _, outcome in room.outcomes().values():
         if outcome.status == "verified":
             for check in outcome.checks:
                 counts[check.kind] = counts.get(check.kind, 0) + 1

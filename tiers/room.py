@@ -10,6 +10,7 @@ from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Policy, Scorer
 from state import Bead, BeadStore, keyed_id
+from state.rows import BeadChanges
 from tiers.calls import Caller
 from tiers.protocol import Outcome, Task, Validator
 
@@ -38,6 +39,7 @@ class Room:
     """Forced specialist, if the user asked for one."""
     seed: int = 0
     lease_s: float = 900.0
+    _outcomes: dict[str, tuple[str, Outcome]] | None = None
 
     @property
     def root(self) -> Bead:
@@ -74,10 +76,38 @@ class Room:
             "plan", f"plan {number} by {decomposer}: {why}", decomposer=decomposer, steps=rows
         )
 
-    def outcomes(self) -> list[Outcome]:
-        """All outcomes of the run so far, in order."""
-        beads = self.store.query(run_id=self.run_id, kind="outcome", order="created")
-        return [Outcome.model_validate(b.data["outcome"]) for b in beads]
+    def outcomes(self) -> dict[str, tuple[str, Outcome]]:
+        """Delegation → (specialist, outcome) of the run so far, in order; read from the store once."""
+        if self._outcomes is None:
+            beads = self.store.query(run_id=self.run_id, kind="outcome", order="created")
+            self._outcomes = {
+                b.parent or "": (b.assignee or "", Outcome.model_validate(b.data["outcome"]))
+                for b in beads
+            }
+        return self._outcomes
+
+    def settle(self, step_id: str, specialist: str, outcome: Outcome) -> None:
+        """Write an outcome and what it means for its step, in one transaction.
+
+        A verified or unverified step is closed; a failed one is open for another specialist.
+        """
+        step = self.store.get(step_id)
+        data = {**step.data, "artifact": outcome.artifact, "outcome": outcome.status}
+        change: BeadChanges
+        if outcome.status in ("verified", "unverified"):
+            change = {"status": "closed", "close_reason": outcome.status, "data": data}
+        else:
+            data["failed"] = [*step.data.get("failed", []), outcome.delegation_id]
+            data["tried"] = [*step.data.get("tried", []), specialist]
+            change = {"status": "open", "assignee": None, "data": data}
+        bead = Bead(
+            key=f"{outcome.delegation_id}|outcome", kind="outcome", parent=outcome.delegation_id,
+            title=f"{specialist}: {outcome.status}", run_id=self.run_id, tier="fleet",
+            assignee=specialist, status="closed", body=outcome.fault, surprise=outcome.surprise,
+            data={"outcome": outcome.model_dump(mode="json"), "step": step_id},
+        )  # fmt: skip
+        self.store.apply([bead], {step_id: change})
+        self.outcomes()[outcome.delegation_id] = (specialist, outcome)
 
 
 def chat(card: Card, prompt: str) -> tuple[Message, ...]:

@@ -10,11 +10,14 @@ import re
 from dataclasses import dataclass
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9(])")
-_STAGE_CUES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("code", re.compile(r"\b(python|program|code|script|function|implement|solve\(\))", re.I)),
-    ("explain", re.compile(r"\b(explain|describe|justify|why|reasoning|in words|how you got|walk me)", re.I)),
-    ("solve", re.compile(r"\b(solve|work out|compute|find|calculate|answer|determine|total|get|count)", re.I)),
-)  # fmt: skip
+_STAGE_CUES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (label, re.compile(rf"\b({cues})", re.I))
+    for label, cues in (
+        ("code", r"python|program|code|script|function|implement|solve\(\)"),
+        ("explain", "explain|describe|justify|why|reasoning|in words|how you got|walk me"),
+        ("solve", "solve|work out|compute|find|calculate|answer|determine|total|get|count"),
+    )
+)
 _CLAUSE = re.compile(
     r"(?:,?\s+and\s+finally\b,?|,?\s*\bthen\b,?|,?\s+and\s+then\b,?|\bfinally\b,?|\bafter that\b,?"
     r"|\bat last\b,?|;\s*next\b,?|\bnext\b,?|,\s+and\s+|\s+and\s+(?=(?:explain|write|describe|code|"

@@ -6,7 +6,10 @@ import pytest
 
 from tiers.llm_plan import read_plan
 
-GOOD = '{"steps": [{"name": "a", "objective": "x"}, {"name": "b", "objective": "y", "inputs": ["a"]}], "answer": "b"}'
+GOOD = (
+    '{"steps": [{"name": "a", "objective": "x"}, '
+    '{"name": "b", "objective": "y", "inputs": ["a"]}], "answer": "b"}'
+)
 
 
 def test_a_plan_may_stand_in_prose_and_fences() -> None:
