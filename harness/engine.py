@@ -25,12 +25,20 @@ LOCK_RENEWAL_S = 15.0
 
 
 async def start(
-    problem: Any, options: RunOptions, observer: Observer, *, stop: asyncio.Event
+    problem: Any,
+    options: RunOptions,
+    observer: Observer,
+    *,
+    stop: asyncio.Event,
+    fleet: tuple[Backend, list[Card]] | None = None,
 ) -> RunReport:
-    """Run ``problem`` (an ``eval.problems.Problem``) under ``options`` and report."""
+    """Run ``problem`` (an ``eval.problems.Problem``) under ``options`` and report.
+
+    ``fleet`` is an open backend with its cards, for runs that share one; it stays open.
+    """
     store = BeadStore.open(database_url())
     try:
-        async with _backend(options) as (backend, cards):
+        async with _backend(options, fleet) as (backend, cards):
             runs = Runs(store)
             run = runs.start(
                 problem.id,
@@ -224,8 +232,14 @@ async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, A
 
 
 @asynccontextmanager
-async def _backend(options: RunOptions) -> AsyncIterator[tuple[Backend, list[Card]]]:
+async def _backend(
+    options: RunOptions, fleet: tuple[Backend, list[Card]] | None = None
+) -> AsyncIterator[tuple[Backend, list[Card]]]:
     from harness.wiring import open_backend
+
+    if fleet is not None:
+        yield fleet
+        return
 
     backend, cards = await open_backend(options)
     try:

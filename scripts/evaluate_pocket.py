@@ -130,6 +130,35 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
     return result
 
 
+def render(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+
+    def cell(value: list[float]) -> str:
+        return f"{100 * value[0]:.1f} ({100 * value[1]:.1f}-{100 * value[2]:.1f})"
+
+    lines = [
+        "# The pocket fleet, measured", "",
+        f"Percent right of {result['count']} held-out tasks a cell, greedy, with 95% Wilson intervals.",
+        "", "## Each specialist on the cells of its domain", "", "| cell | right |", "| --- | --- |",
+        *(f"| {name} | {cell(value)} |" for name, value in result["cells"].items()),
+        "", "## Every adapter on every domain", "",
+        "`base` is the bare model under the domain's tag.", "",
+        "| adapter | " + " | ".join(SPECIALISTS) + " |", "| --- " * (len(SPECIALISTS) + 1) + "|",
+        *(
+            f"| {name} | " + " | ".join(cell(row[d]) for d in SPECIALISTS) + " |"
+            for name, row in result["table"].items()
+        ),
+        "", "## The gate: specialist against the tagged base, McNemar exact", "",
+        "| domain | only the specialist right | only the base right | p |", "| --- | --- | --- | --- |",
+        *(
+            f"| {d} | {g['better']} | {g['worse']} | {g['p']:.2g} |"
+            for d, g in result["gate"].items()
+        ),
+        "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
 def promote(result: dict[str, Any]) -> None:
     """Write metrics and status into the cards."""
     for folder in sorted(p for p in ADAPTERS_FOLDER.iterdir() if (p / CARD_FILE).is_file()):
@@ -156,6 +185,7 @@ def main() -> None:
     result = asyncio.run(measure(args.count, args.names))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
+    args.out.with_suffix(".md").write_text(render(result))
     if not args.names:
         promote(result)
 
