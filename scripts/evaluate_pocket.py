@@ -1,6 +1,6 @@
 """Measure the pocket fleet on held-out tasks, promote what passes the gate, and write the figures.
 
-    python scripts/evaluate_pocket.py --count 500 --out docs/benchmarks/pocket.json
+    python -m scripts.evaluate_pocket --count 500 --out docs/benchmarks/pocket.json
 
 Greedy decoding on the weights as shipped. Cells: each specialist on each cell of its own domain.
 Table: every adapter, and the base under its domain tag, on every domain, cells in equal shares. Gate:
@@ -26,7 +26,6 @@ from specialists.pocket.domains import CELLS, SPECIALISTS, Example, held_out_exa
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, CARD_FILE, Card, Registry
 from tiers.protocol import Check
 
-CONTROLS = ("generalist",)
 BATCH = 256
 
 
@@ -166,7 +165,7 @@ def promote(result: dict[str, Any]) -> None:
         gate = result["gate"].get(card["name"])
         passed = gate is not None and gate["p"] < 0.05 and gate["better"] > gate["worse"]
         card["status"] = (
-            "control" if card["name"] in CONTROLS else "promoted" if passed else "candidate"
+            "control" if card["status"] == "control" else "promoted" if passed else "candidate"
         )
         card["metrics"] = {
             cell: round(v[0], 4)

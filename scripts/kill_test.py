@@ -1,6 +1,6 @@
 """Kill runs at random moments, resume them, and compare with a run that nobody killed.
 
-    python scripts/kill_test.py --kills 30 --problem horizon/16-3
+    python -m scripts.kill_test --kills 30 --problem horizon/16-3
 
 Each run is killed by SIGKILL once, at a random moment of the time that an undisturbed run takes, then
 resumed to its end. The undisturbed run's verdict, answer, number of calls and of tokens, and beads
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from state import BeadStore, Ledger, Runs
+
+ROOT = Path(__file__).parent.parent
 
 
 def snapshot(home: Path, run_id: str) -> dict[str, Any]:
@@ -61,7 +63,11 @@ def undisturbed(start: list[str], home: Path) -> tuple[dict[str, Any], float]:
 def killed(start: list[str], resume: list[str], home: Path, after: float) -> dict[str, Any] | None:
     """A run killed ``after`` seconds and resumed; ``None`` if it died before it had a run."""
     process = subprocess.Popen(
-        start, env=_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        start,
+        cwd=ROOT,
+        env=_environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
@@ -74,7 +80,12 @@ def killed(start: list[str], resume: list[str], home: Path, after: float) -> dic
     if not runs:
         return None
     subprocess.run(
-        [*resume, runs[0].id], env=_environment(home), capture_output=True, text=True, check=False
+        [*resume, runs[0].id],
+        cwd=ROOT,
+        env=_environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return snapshot(home, runs[0].id)
 

@@ -22,12 +22,12 @@ from specialists.pocket.tokenizer import END, PAD, VOCABULARY, save_tokenizer, t
 from specialists.training.loop import LoopConfig, train
 
 SHARES = {
-    "math": 0.32,
-    "decompose": 0.3,
+    "math": 0.34,
+    "decompose": 0.32,
     "code": 0.24,
-    "explain": 0.05,
-    "split": 0.06,
-    "chain/short": 0.03,
+    "explain": 0.04,
+    "split": 0.04,
+    "chain/short": 0.02,
 }
 """Share of each domain, or cell, among the pre-training examples."""
 
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument(
         "--rate", type=float, default=1.0, help="peak rates, as a share of the usual"
     )
+    parser.add_argument("--decay", type=float, default=0.5, help="share of the run that decays")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
@@ -83,7 +84,7 @@ def main() -> None:
     config = LoopConfig(
         tokens=args.tokens, learning_rate=3e-3 * args.rate, muon_rate=0.02 * args.rate,
         batch_tokens=args.batch_tokens,
-        tag=True, seed=args.seed, device=args.device, compile=args.compile,
+        decay=args.decay, tag=True, seed=args.seed, device=args.device, compile=args.compile,
     )  # fmt: skip
 
     def shard(k: int) -> list[Example]:

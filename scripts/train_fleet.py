@@ -56,6 +56,7 @@ def main() -> None:
             folder, args.base, description=recipe.description, domain=recipe.domain,
             examples=[e.prompt for e in examples if len(e.prompt) < 400],
             max_tokens=recipe.max_tokens,
+            status="control" if recipe.control else "candidate",
         )  # fmt: skip
         print(f"{recipe.name}: adapter {card.adapter}, loss {last.get('loss')}", flush=True)
 

@@ -36,6 +36,8 @@ class Recipe(BaseModel):
     domain: str
     shares: dict[str, float]
     """Domain or ``domain/cell`` → share of the training examples."""
+    control: bool = False
+    """Exists to be compared with; the dispatcher never routes to it."""
     tokens: int = Field(gt=0)
     """Training length in tokens, prompts included."""
     max_tokens: int = Field(default=256, gt=0)
