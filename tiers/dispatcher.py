@@ -12,7 +12,7 @@ from tiers.protocol import Check, Delegation
 from tiers.room import Room
 from tiers.work import fill
 
-ATTEMPTS = 3
+ATTEMPTS = 4
 
 
 class Dispatcher:

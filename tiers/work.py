@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from specialists.pocket.arithmetic import LIMIT, read_result, within_reach
 from specialists.pocket.arithmetic import parse as parse_operation
-from specialists.pocket.arithmetic import read_result, within_reach
 from specialists.pocket.domains import program_prompt, solve_prompt
 from specialists.pocket.explain import explain_prompt, explains
 from specialists.pocket.stories import Step
@@ -68,11 +68,30 @@ class _Plain:
         )  # fmt: skip
 
 
-_INVERSE = {"+": "{c} - {b}", "-": "{c} + {b}", "*": "{c} / {b}", "/": "{c} * {b}"}
+def _derivations(a: int, op: str, b: int, c: int) -> list[tuple[str, int]]:
+    """(operation, result) pairs that hold if ``a op b = c``, the inverse first; within reach only.
+
+    None of them asks for ``c`` itself: a specialist that repeats itself must not confirm itself.
+    """
+    rows = {
+        "+": [(c, "-", b, a), (c, "-", a, b)],
+        "-": [(c, "+", b, a), (b, "+", c, a), (a, "-", c, b)],
+        "*": [(c, "/", b, a), (c, "/", a, b)],
+        "/": [(c, "*", b, a), (b, "*", c, a), (a, "/", c, b)],
+    }[op]
+    return [
+        (f"{x} {sign} {y}", result)
+        for x, sign, y, result in rows
+        if within_reach(sign, x, y) and (x, sign, y) != (a, op, b)
+    ]
 
 
 class MathCraft(_Plain):
-    """One operation; checked by asking the fleet for the inverse operation."""
+    """One operation; checked by asking the fleet for an inverse operation.
+
+    The first inverse that agrees is taken as evidence; where the fleet knows none for such numbers,
+    a second derivation by another adapter is.
+    """
 
     def extract(self, order: Delegation, answer: str) -> str | None:
         value = read_result(answer)
@@ -91,26 +110,22 @@ class MathCraft(_Plain):
             )  # fmt: skip
         a, op, b = operation
         c = int(artifact)
-        prompt = _INVERSE[op].format(b=b, c=c)
-        inverse = parse_operation(prompt)
-        if inverse is not None and within_reach(inverse[1], inverse[0], inverse[2]):
-            card = room.card("math")
-            expected, claim = a, f"{prompt} = {a}"
-        else:
-            # Out of the inverse's reach: a second derivation by another adapter.
-            card, prompt = room.card("generalist"), order.objective
-            expected, claim = c, f"{prompt} = {c} by another adapter"
-        if card is None:
-            return CheckResult(
-                kind="inverse", passed=False, detail="no specialist can check it",
-                signature="no-checker",
-            )  # fmt: skip
-        found = read_result(await ask(card, prompt, 0))
-        if found == expected:
-            return CheckResult(kind="inverse", passed=True, detail=claim)
+        claims = [(room.card("math"), p, r) for p, r in _derivations(a, op, b, c)]
+        if not claims and (c > LIMIT or op == "/" or (op == "*" and b < 2)):
+            claims = [(room.card("generalist"), order.objective, c)]
+        found: list[str] = []
+        for number, (card, prompt, expected) in enumerate(claims):
+            if card is None:
+                continue
+            value = read_result(await ask(card, prompt, number))
+            if value == expected:
+                detail = f"{prompt} = {expected}" + (f" by {card.name}" if number else "")
+                return CheckResult(kind="inverse", passed=True, detail=detail)
+            found.append(f"{prompt} gives {value}, not {expected}")
         return CheckResult(
-            kind="inverse", passed=False, detail=f"{claim} fails: the check gives {found}",
-            signature="inverse-mismatch",
+            kind="inverse", passed=False,
+            detail=found[0] if found else f"{order.objective} = {c} has no inverse",
+            signature="inverse-mismatch" if found else "no-inverse",
         )  # fmt: skip
 
 

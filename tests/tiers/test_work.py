@@ -1,0 +1,109 @@
+"""The crafts: what a step is asked, what is read, what its checks take as evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from specialists.pocket.arithmetic import apply, parse, work
+from specialists.registry import Card
+from tests.oracle import CARDS
+from tiers.protocol import Check, CheckResult, Delegation
+from tiers.work import CRAFTS, fill
+
+ROOM: Any = SimpleNamespace(
+    card=lambda domain: next((c for c in CARDS if c.domain == domain), None)
+)
+
+
+def order(objective: str, **more: Any) -> Delegation:
+    return Delegation(
+        id="d", run_id="r", bead_id="b", kind="math", objective=objective, specialist="math", **more
+    )
+
+
+def inverse(objective: str, artifact: str, answer: Any) -> tuple[CheckResult, list[str]]:
+    asked: list[str] = []
+
+    async def ask(card: Card, prompt: str, sample: int) -> str:
+        asked.append(prompt)
+        return str(answer(prompt))
+
+    check = CRAFTS["math"].check(ROOM, order(objective), Check(kind="inverse"), artifact, ask)
+    return asyncio.run(check), asked
+
+
+def honest(prompt: str) -> str:
+    found = parse(prompt)
+    assert found
+    a, op, b = found
+    return work(op, a, b)
+
+
+@pytest.mark.parametrize("objective", ["347 + 586", "900 - 17", "34 * 12", "1768 / 34", "7 - 0"])
+def test_a_right_result_is_confirmed_by_another_operation(objective: str) -> None:
+    a, op, b = parse(objective) or (0, "", 0)
+    result, asked = inverse(objective, str(apply(op, a, b)), honest)
+    assert result.passed
+    assert asked[0] != objective
+
+
+@pytest.mark.parametrize("objective", ["347 + 586", "900 - 17", "34 * 12", "1768 / 34"])
+@pytest.mark.parametrize("wrong", ["1", "17", "882", "9999"])
+def test_a_wrong_result_is_refused_with_a_reason(objective: str, wrong: str) -> None:
+    def careless(prompt: str) -> str:
+        try:
+            return honest(prompt)
+        except (ValueError, AssertionError):
+            return "= 0"
+
+    result, _ = inverse(objective, wrong, careless)
+    assert not result.passed
+    assert result.detail
+    assert result.signature
+
+
+def test_one_who_always_says_the_same_does_not_confirm_himself() -> None:
+    for objective in ("347 + 586", "900 - 17", "34 * 12", "1768 / 34"):
+        result, _ = inverse(objective, "1", lambda prompt: "= 1")
+        assert not result.passed, objective
+
+
+def test_what_is_read_of_answers() -> None:
+    assert CRAFTS["math"].extract(order("1 + 1"), "1+1+0=2\n= 2") == "2"
+    assert CRAFTS["math"].extract(order("1 + 1"), "two") is None
+    assert CRAFTS["solve"].extract(order("x"), "Ana: 3\nanswer: 3 + 4 = 7") == "7"
+    assert CRAFTS["solve"].extract(order("x"), "") is None
+
+
+def test_fill_replaces_known_names_only() -> None:
+    assert fill("{s1} + {s2}", {"s1": "4"}) == "4 + {s2}"
+
+
+def test_explain_asks_about_the_solved_steps_and_checks_the_citations() -> None:
+    rows = [
+        {"name": "s1", "target": "Ana", "objective": "3"},
+        {"name": "s2", "target": "Ana", "objective": "{s1} + 4"},
+    ]
+    job = order(
+        "Explain these steps.", inputs={"s1": "3", "s2": "7"}, meta={"steps": rows, "answer": "s2"}
+    )
+    assert CRAFTS["explain"].prompt(job).splitlines()[1:] == [
+        "1. Ana: 3",
+        "2. Ana: 3 + 4 = 7",
+        "answer: 7",
+    ]
+
+    async def ask(card: Card, prompt: str, sample: int) -> str:
+        raise AssertionError
+
+    def cites(text: str) -> CheckResult:
+        return asyncio.run(CRAFTS["explain"].check(ROOM, job, Check(kind="cites"), text, ask))
+
+    good = "Ana starts with 3 (step 1). Adding 4 to 3 gives Ana 7 (step 2). So the answer is 7."
+    assert cites(good).passed
+    assert not cites(good.replace("(step 2)", "(step 1)")).passed
+    assert not cites(good.replace("Adding 4", "Adding 5")).passed
