@@ -149,7 +149,7 @@ async def _drive(
         finished = runs.finish(
             run.id, verdict=verdict, answer=answer,
             stop_reason=(root.close_reason or "").partition(": ")[2],
-            reference_match=all(c.passed for c in hidden) if problem.hidden_checks else None,
+            reference_match=_matches(problem, hidden),
         )  # fmt: skip
         return _report(store, finished, hidden)
     except (Interrupted, asyncio.CancelledError):
@@ -162,6 +162,13 @@ async def _drive(
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
+
+
+def _matches(problem: Any, hidden: tuple[CheckResult, ...]) -> bool | None:
+    """Whether every hidden check passed; no answer passes none, no hidden checks are no verdict."""
+    if not problem.hidden_checks:
+        return None
+    return len(hidden) == len(problem.hidden_checks) and all(c.passed for c in hidden)
 
 
 async def _keep(runs: Runs, run_id: str, stop: asyncio.Event, caller: Caller) -> None:

@@ -97,6 +97,7 @@ def test_a_specialist_that_is_always_wrong_ends_with_a_reason(
     use(monkeypatch, OracleBackend([story], fault))
     report = run(get("horizon", "8-1"))
     assert report.verdict == "failed"
+    assert report.reference_match is False
     assert "no progress" in (report.stop_reason or "")
     assert report.exit_code == 1
 
