@@ -185,7 +185,7 @@ def test_explanation_validator() -> None:
         assert not judged(bad).passed
         assert judged(bad).signature == "wrong-explanation"
     long = good.replace(str(story.values[0][3]), "9" * 5000, 1)
-    assert "thousands of digits" in judged(long).detail
+    assert not judged(long).passed
     with pytest.raises(UsageError, match="answer: Field required"):
         asyncio.run(
             ExplanationValidator().validate(

@@ -157,7 +157,7 @@ def test_every_kind_has_its_validator() -> None:
     registry = validators()
     assert set(registry) == {
         *("exact", "numeric", "unordered", "any_of"),
-        *("function", "stdio", "class_ops", "program_value"),
+        *("function", "stdio", "class_ops", "program_value", "explanation"),
     }
     assert all(kind in registry[kind].kinds for kind in registry)
 
