@@ -124,6 +124,11 @@ def train_adapter(
     shutil.rmtree(part, ignore_errors=True)
     wrapped.save_pretrained(part)
     (part / "README.md").unlink(missing_ok=True)
+    config_file = part / "adapter_config.json"
+    settings = json.loads(config_file.read_text())
+    # peft writes where the base lay; the card's digest names the base, on every machine.
+    settings["base_model_name_or_path"] = "pocket"
+    config_file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
     weights = part / "adapter_model.safetensors"
     half = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(weights).items()}
     save_file(half, weights, metadata={"format": "pt"})
