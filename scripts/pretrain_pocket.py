@@ -23,11 +23,10 @@ from specialists.training.loop import LoopConfig, train
 
 SHARES = {
     "math": 0.34,
-    "decompose": 0.32,
-    "code": 0.24,
-    "explain": 0.04,
-    "split": 0.04,
-    "chain/short": 0.02,
+    "decompose": 0.30,
+    "code": 0.25,
+    "explain": 0.05,
+    "split": 0.06,
 }
 """Share of each domain, or cell, among the pre-training examples."""
 
@@ -52,17 +51,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--work", type=Path, default=Path("runs/pretrain"), help="log, checkpoint")
-    parser.add_argument("--tokens", type=int, default=20_000_000)
-    parser.add_argument("--width", type=int, default=160)
+    parser.add_argument("--tokens", type=int, default=40_000_000)
+    parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--heads", type=int, default=5)
-    parser.add_argument("--ffn", type=int, default=432)
+    parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--ffn", type=int, default=512)
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--init", type=Path, help="go on from this model instead of from scratch")
     parser.add_argument(
-        "--rate", type=float, default=1.0, help="peak rates, as a share of the usual"
+        "--rate", type=float, default=0.7, help="peak rates, as a share of the usual"
     )
-    parser.add_argument("--decay", type=float, default=0.5, help="share of the run that decays")
+    parser.add_argument("--decay", type=float, default=1.0, help="share of the run that decays")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")

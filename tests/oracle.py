@@ -21,7 +21,7 @@ from specialists.backends.base import (
     Usage,
 )
 from specialists.pocket import arithmetic, domains, explain
-from specialists.pocket.stories import Story, draw_story
+from specialists.pocket.stories import Story, draw_story, step_lines
 from specialists.registry import Card
 from specialists.routing import Decision
 
@@ -94,26 +94,20 @@ class OracleBackend:
                 return arithmetic.work(op, a, b)
             except ValueError:
                 return "= 0"
-        if prompt.startswith("Write the steps. "):
-            return self._decompose(prompt.removeprefix("Write the steps. "))
-        if prompt.startswith("Explain these steps."):
+        head, _, body = prompt.partition("\n")
+        parts = [row.partition(" ")[2] for row in body.splitlines()]
+        if head == "Write the steps.":
+            return self._decompose(parts)
+        if head == "Explain these steps.":
             return self._explain()
-        for lead, tell in (
-            ("Solve the story. ", domains.worked_story),
-            ("Write solve() for the story. ", domains.story_program),
-        ):
-            if prompt.startswith(lead):
-                return tell(self.stories[prompt.removeprefix(lead)])
-        return "no idea"
+        told = {"Solve the story.": domains.worked_story,
+                "Write solve() for the story.": domains.story_program}  # fmt: skip
+        return told[head](self.stories[" ".join(parts)]) if head in told else "no idea"
 
-    def _decompose(self, chunk: str) -> str:
-        lines: list[str] = []
-        for sentence in chunk.replace("? ", "?|").replace(". ", ".|").split("|"):
-            if sentence in self.questions:
-                lines.append(self.questions[sentence].ask)
-            else:
-                lines += [str(s) for s in self.sentences[sentence].steps]
-        return "\n".join(lines) or "none"
+    def _decompose(self, parts: Sequence[str]) -> str:
+        asks = parts[-1] in self.questions
+        events = [self.sentences[p] for p in (parts[:-1] if asks else parts)]
+        return step_lines(events, self.questions[parts[-1]].ask if asks else "")
 
     def _explain(self) -> str:
         (story,) = self.stories.values()

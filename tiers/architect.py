@@ -89,36 +89,39 @@ class Architect:
         self, card: Card, parts: Sequence[str], number: int
     ) -> tuple[list[PlanStep], str, tuple[CheckResult, ...]]:
         """Decompose sentence by sentence and in windows of two; where they differ, vote."""
-        singles, pairs = await asyncio.gather(
+        pairs = _pairs(len(parts))
+        alone, joint = await asyncio.gather(
             self._derive(card, [[s] for s in parts], number, 0),
-            self._derive(card, [[parts[i] for i in w] for w in _pairs(len(parts))], number, 0),
+            self._derive(card, [[parts[i] for i in w] for w in pairs], number, 0),
         )
+        readings = [
+            _fitting(part, [single[0], pair[k % WINDOW]])
+            for k, (part, single) in enumerate(zip(parts, alone, strict=True))
+            for pair in [joint[k // WINDOW]]
+        ]
+        split = [k for k, (_, votes) in enumerate(map(_leading, readings)) if votes < 2]
+        await asyncio.gather(*(self._vote(card, parts, k, readings[k], number) for k in split))
         lines: list[derivation.Line] = []
-        agreed = 0
-        for window, pair in zip(_pairs(len(parts)), pairs, strict=True):
-            source = [parts[i] for i in window]
-            alone = _join([singles[i] for i in window])
-            fits = [t for t in (alone, pair) if derivation.check_window(" ".join(source), t).passed]
-            if len(fits) == 2 and alone == pair:
-                chosen = alone
-                agreed += 1
-            else:
-                chosen = await self._vote(card, source, fits, number)
-            lines += derivation.parse(chosen) or []
+        for part, candidates in zip(parts, readings, strict=True):
+            best = derivation.majority(candidates)
+            if best is None:
+                raise derivation.PlanError(f"no derivation fits {part!r}")
+            lines += best[0]
         steps, answer = derivation.build_steps(lines)
-        windows = len(_pairs(len(parts)))
         checks = (
             CheckResult(kind="plan", passed=True, detail="parses, uses every number, refers backwards"),
             CheckResult(
                 kind="agreement", passed=True,
-                detail=f"{agreed} of {windows} windows agreed at once, the others by vote",
+                detail=f"{len(parts) - len(split)} of {len(parts)} sentences agreed at once, "
+                "the others by vote",
             ),
         )  # fmt: skip
         return steps, answer, checks
 
     async def _derive(
         self, card: Card, sources: Sequence[Sequence[str]], number: int, sample: int
-    ) -> list[str]:
+    ) -> list[list[derivation.Lines | None]]:
+        """What ``card`` reads in each source, a sentence at a time; ``None`` where it is malformed."""
         sampling = Sampling(
             max_tokens=card.max_tokens,
             temperature=0.0 if number == 0 and sample == 0 else 0.6,
@@ -126,26 +129,32 @@ class Architect:
         )
         origin = Origin(self.room.root_id, "architect", number, sample)
         calls = [
-            self.room.caller(card, chat(card, decompose_prompt(" ".join(s))), origin, sampling)
+            self.room.caller(card, chat(card, decompose_prompt(s)), origin, sampling)
             for s in sources
         ]
-        return [text.strip() for text in await asyncio.gather(*calls)]
+        texts = await asyncio.gather(*calls)
+        parsed = [derivation.parse(text) for text in texts]
+        return [
+            list(p) if p is not None and len(p) == len(s) else [None] * len(s)
+            for p, s in zip(parsed, sources, strict=True)
+        ]
 
-    async def _vote(self, card: Card, source: Sequence[str], fits: list[str], number: int) -> str:
-        """Further derivations of one window until one that fits has two votes."""
-        candidates = list(fits)
+    async def _vote(
+        self,
+        card: Card,
+        parts: Sequence[str],
+        k: int,
+        readings: list[derivation.Lines],
+        number: int,
+    ) -> None:
+        """Add derivations of sentence ``k`` to its readings until one has two votes."""
+        start = k // WINDOW * WINDOW
+        window = parts[start : start + WINDOW]
         for sample in range(1, RESAMPLES + 1):
-            again = await self._derive(card, [source, *([s] for s in source)], number, sample)
-            for text in (again[0], _join(again[1:])):
-                if derivation.check_window(" ".join(source), text).passed:
-                    candidates.append(text)
-            best = derivation.majority(candidates)
-            if best and best[1] >= 2:
-                return best[0]
-        best = derivation.majority(candidates)
-        if best is None:
-            raise derivation.PlanError(f"no derivation fits {' '.join(source)!r}")
-        return best[0]
+            single, pair = await self._derive(card, [[parts[k]], window], number, sample)
+            readings += _fitting(parts[k], [single[0], pair[k - start]])
+            if _leading(readings)[1] >= 2:
+                return
 
     def _write(self, plan: Plan, number: int) -> None:
         """Steps, their dependencies and the plan's decision bead; verified work is carried over."""
@@ -198,9 +207,12 @@ def _pairs(count: int) -> list[range]:
     return splitter.windows(count, WINDOW)
 
 
-def _join(texts: Sequence[str]) -> str:
-    kept = [t for t in texts if t != "none"]
-    return "\n".join(kept) if kept else "none"
+def _fitting(part: str, readings: Sequence[derivation.Lines | None]) -> list[derivation.Lines]:
+    return [r for r in readings if r is not None and derivation.check_sentence(part, r).passed]
+
+
+def _leading(readings: Sequence[derivation.Lines]) -> tuple[derivation.Lines, int]:
+    return derivation.majority(readings) or ((), 0)
 
 
 def _explain_step(steps: Sequence[PlanStep], answer: str) -> PlanStep:

@@ -1,7 +1,8 @@
 """Reading and checking what the ``decompose`` specialist writes, and joining it into a plan.
 
-One line is one step, ``Ben@market: Ben + 12``; ``answer: Ana + Ben`` closes. Nothing here computes a
-value: checks look at form, names and numbers, and compare independent derivations.
+One line is one step behind the number of its sentence, ``#2 Ben@market: Ben + 12``; ``#3 none`` is a
+sentence without one, ``answer: Ana + Ben`` the question. Nothing here computes a value: checks look
+at form, names and numbers, and compare independent derivations.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from tiers.protocol import Check, CheckResult, PlanStep
 
 _LINE = re.compile(
-    r"^(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: "
-    r"(?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)(?: (?P<op>[-+*/]) (?P<right>\d+|[A-Za-z]+(?:@[a-z]+)?))?$"
+    r"^#(?P<sentence>\d{1,4}) (?:none|(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: "
+    r"(?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)"
+    r"(?: (?P<op>[-+*/]) (?P<right>\d+|[A-Za-z]+(?:@[a-z]+)?))?)$"
 )
 _WORD_NUMBERS = {"double": 2, "twice": 2, "half": 2, "triple": 3, "three times": 3}
 
@@ -35,32 +37,42 @@ class Line:
         return (self.left, self.right) if self.right is not None else (self.left,)
 
 
-def parse(text: str) -> list[Line] | None:
-    """The lines of a decomposition; empty for ``none``, ``None`` if any line is malformed."""
-    if text.strip() == "none":
-        return []
-    lines = []
+Lines = tuple[Line, ...]
+"""What one sentence says."""
+
+
+def parse(text: str) -> list[Lines] | None:
+    """The lines of each sentence, empty for ``none``.
+
+    ``None`` if any line is malformed or the sentences are not numbered from 1 without a gap.
+    """
+    found: list[Lines] = []
     for row in text.strip().splitlines():
         match = _LINE.match(row)
         if not match:
             return None
-        lines.append(Line(**match.groupdict()))
-    return lines or None
+        groups = match.groupdict()
+        number = int(groups.pop("sentence"))
+        line = (Line(**groups),) if groups["target"] else ()
+        if number == len(found) + 1:
+            found.append(line)
+        elif number == len(found) and line and found[-1]:
+            found[-1] += line
+        else:
+            return None
+    return found or None
 
 
-def check_window(source: str, text: str) -> CheckResult:
-    """Whether a decomposition fits the text it came from.
+def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:
+    """Whether the lines of one sentence (or expression) fit it.
 
-    It must parse, use every number of the text and no other, and name nobody and no place that the
-    text does not name.
+    They must use every number of the text and no other, and name nobody and no place that the text
+    does not name.
     """
 
     def fail(signature: str, detail: str) -> CheckResult:
         return CheckResult(kind="plan", passed=False, detail=detail, signature=signature)
 
-    lines = parse(text)
-    if lines is None:
-        return fail("malformed", "a line is not of the form `Name: operand [op operand]`")
     used = {o for line in lines for o in line.operands}
     numbers = {o for o in used if o.isdigit()}
     told = set(re.findall(r"\d+", source))
@@ -69,8 +81,7 @@ def check_window(source: str, text: str) -> CheckResult:
         return fail("number-unused", f"the number {min(missing)} is not used")
     if extra := numbers - allowed:
         return fail("number-invented", f"the number {min(extra)} is not in the text")
-    words = set(re.findall(r"[A-Za-z]+", source))
-    if len(words) > 0:
+    if words := set(re.findall(r"[A-Za-z]+", source)):
         named = {p for o in used if not o.isdigit() for p in o.split("@")}
         named |= {line.target for line in lines} | {line.place for line in lines if line.place}
         if stranger := named - words - {"answer"}:
@@ -78,12 +89,12 @@ def check_window(source: str, text: str) -> CheckResult:
     return CheckResult(kind="plan", passed=True)
 
 
-def majority(candidates: Sequence[str]) -> tuple[str, int] | None:
+def majority(candidates: Sequence[Lines]) -> tuple[Lines, int] | None:
     """The most frequent candidate and its votes; the earliest wins a tie; ``None`` of none."""
     if not candidates:
         return None
     counts = Counter(candidates)
-    best = max(counts, key=lambda text: (counts[text], -candidates.index(text)))
+    best = max(counts, key=lambda c: (counts[c], -candidates.index(c)))
     return best, counts[best]
 
 

@@ -20,6 +20,7 @@ from specialists.pocket.stories import Step
 from specialists.registry import Card
 from tiers.protocol import Check, CheckResult, Delegation
 from tiers.room import Room
+from tiers.splitter import sentences
 
 Ask = Callable[[Card, str, int], Awaitable[str]]
 """(specialist, prompt, sample number) → answer: a further call on the same delegation's account."""
@@ -163,7 +164,9 @@ class CodeCraft(_Plain):
     """A program; one that tells a story's answer is checked against the solved number."""
 
     def prompt(self, order: Delegation) -> str:
-        return program_prompt(order.objective) if order.meta.get("story") else order.objective
+        if not order.meta.get("story"):
+            return order.objective
+        return program_prompt(sentences(order.objective))
 
     async def check(
         self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
@@ -183,7 +186,7 @@ class SolveCraft(_Plain):
     """A whole story in one call; checked by a program that another adapter writes."""
 
     def prompt(self, order: Delegation) -> str:
-        return solve_prompt(order.objective)
+        return solve_prompt(sentences(order.objective))
 
     def extract(self, order: Delegation, answer: str) -> str | None:
         numbers = re.findall(r"-?\d+", answer.strip().splitlines()[-1]) if answer.strip() else []
@@ -195,7 +198,7 @@ class SolveCraft(_Plain):
         card = room.card("code")
         if check.kind != "cross" or card is None:
             return await super().check(room, order, check, artifact, ask)
-        program = await ask(card, program_prompt(order.objective), 0)
+        program = await ask(card, program_prompt(sentences(order.objective)), 0)
         spec = {"expected": int(artifact), "entry_point": "solve"}
         result = await room.validators["program_value"].validate(
             program, Check(kind="program_value", spec=spec)

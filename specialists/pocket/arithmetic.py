@@ -1,8 +1,9 @@
 """Arithmetic as a pupil writes it: one operation, worked column by column, then ``= result``.
 
 Operations are ``+ - * /`` on natural numbers: sums and differences of up to four digits, products of
-up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits through
-the divisor's nine multiples.
+up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits by long
+division that tries the divisor's multiples one by one. Operands are written to equal width first, and
+every line ends with the digits of the result found so far, so that a line needs only the one before.
 """
 
 from __future__ import annotations
@@ -67,49 +68,53 @@ def _digits(n: int, width: int) -> list[int]:
 
 def _add(a: int, b: int) -> list[str]:
     width = max(len(str(a)), len(str(b)))
-    lines, carry = [], 0
-    for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
+    lines, carry, done = [f"{a:0{width}}+{b:0{width}}"], 0, ""
+    for k, (x, y) in enumerate(zip(_digits(a, width), _digits(b, width), strict=True), 1):
         total = x + y + carry
-        lines.append(f"{x}+{y}+{carry}={total}")
         carry = total // 10
+        done = f"{total if k == width else total % 10}{done}"
+        lines.append(f"{x}+{y}+{total - x - y}={total:02} {done}")
     return lines
 
 
 def _subtract(a: int, b: int) -> list[str]:
     width = len(str(a))
-    lines, borrow = [], 0
+    lines, borrow, done = [f"{a}-{b:0{width}}"], 0, ""
     for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
         top = x if x >= y + borrow else x + 10
-        lines.append(f"{top}-{y}-{borrow}={top - y - borrow}")
+        done = f"{top - y - borrow}{done}"
+        lines.append(f"{top:02}-{y}-{borrow}={top - y - borrow} {done}")
         borrow = int(top != x)
     return lines
 
 
-def _times_digit(a: int, digit: int) -> str:
-    columns, carry = [], 0
-    for x in _digits(a, len(str(a))):
+def _times_digit(a: int, digit: int) -> list[str]:
+    width = len(str(a))
+    lines, carry, done = [f"*{digit}"], 0, ""
+    for k, x in enumerate(_digits(a, width), 1):
         total = x * digit + carry
-        columns.append(f"{x}*{digit}+{carry}={total}")
+        done = f"{total if k == width else total % 10}{done}"
+        lines.append(f"{x}*{digit}+{carry}={total:02} {done}")
         carry = total // 10
-    return f"*{digit}: {' '.join(columns)} > {a * digit}"
+    return lines
 
 
 def _multiply(a: int, b: int) -> list[str]:
-    lines = [_times_digit(a, d) for d in _digits(b, len(str(b)))]
-    if len(lines) > 1:
-        low, high = _partial_products(a, b)
-        lines.append(f"{low}+{high}")
-        lines += _add(low, high)
+    lines = [line for d in _digits(b, len(str(b))) for line in _times_digit(a, d)]
+    if b > 9:
+        lines += _add(*_partial_products(a, b))
     return lines
 
 
 def _divide(a: int, b: int) -> list[str]:
-    steps, rest = [], 0
+    lines, rest, done = [], 0, ""
     for d in str(a):
         current = rest * 10 + int(d)
         digit, rest = divmod(current, b)
-        steps.append(f"{current}:{digit}" + (f"-{digit * b}={rest}" if digit else f"={rest}"))
-    return [" ".join(str(b * k) for k in range(1, 10)), " ".join(steps)]
+        done += str(digit)
+        tried = " ".join(f"{k} {b * k}" for k in range(1, min(9, digit + 1) + 1))
+        lines.append(f"{current}: {tried}> {digit} {digit * b} {rest} {done}")
+    return lines
 
 
 def _number(rng: random.Random, digits: int) -> int:

@@ -7,12 +7,13 @@ a cell; what is held out, and how, stands in :mod:`specialists.pocket.heldout` a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from specialists.pocket import arithmetic, explain, functions, split, stories
 from specialists.pocket.heldout import held_out
+from specialists.pocket.stories import numbered
 
 
 @dataclass(frozen=True)
@@ -39,26 +40,26 @@ def _math_chain(rng: random.Random, test: bool) -> Example:
     return Example("math", "", arithmetic.chain_prompt(chain), arithmetic.work_chain(chain))
 
 
-def decompose_prompt(chunk: str) -> str:
-    """What ``decompose`` is asked about one to four sentences or an expression."""
-    return f"Write the steps. {chunk}"
+def decompose_prompt(parts: Sequence[str]) -> str:
+    """What ``decompose`` is asked about one to four sentences, or about one expression."""
+    return "Write the steps.\n" + numbered(parts)
 
 
-def solve_prompt(story: str) -> str:
+def solve_prompt(parts: Sequence[str]) -> str:
     """What ``chain`` and ``generalist`` are asked when they must solve a story in one call."""
-    return f"Solve the story. {story}"
+    return "Solve the story.\n" + numbered(parts)
 
 
-def program_prompt(story: str) -> str:
+def program_prompt(parts: Sequence[str]) -> str:
     """What ``code`` is asked when a program must tell a story's answer."""
-    return f"Write solve() for the story. {story}"
+    return "Write solve() for the story.\n" + numbered(parts)
 
 
 def _decompose(events: int) -> Callable[[random.Random, bool], Example]:
     def draw(rng: random.Random, test: bool) -> Example:
         while True:
             chunk, answer = stories.draw_chunk(rng, events, test=test)
-            if held_out("decompose:" + chunk) == test:
+            if held_out("decompose:" + " ".join(chunk)) == test:
                 return Example("decompose", "", decompose_prompt(chunk), answer)
 
     return draw
@@ -68,7 +69,7 @@ def _expression(rng: random.Random, test: bool) -> Example:
     while True:
         text, answer = stories.draw_expression(rng, rng.randint(1, 4), test=test)
         if held_out("decompose:" + text) == test:
-            return Example("decompose", "", decompose_prompt(text), answer)
+            return Example("decompose", "", decompose_prompt([text]), answer)
 
 
 def _code(operations: int) -> Callable[[random.Random, bool], Example]:
@@ -91,7 +92,8 @@ def story_program(story: stories.Story) -> str:
         return operand.lower().replace("@", "_")
 
     lines = ["def solve():"]
-    for event in story.events:
+    for number, event in enumerate(story.events, 1):
+        lines.append(f"    #{number}")
         for step in event.steps:
             tail = f"{name(step.left)} {step.op} {name(step.right or '')}" if step.op else step.left
             tail = tail.replace(" / ", " // ")
@@ -99,6 +101,7 @@ def story_program(story: stories.Story) -> str:
         for step in event.steps:
             if step.place:
                 lines.append(f"    {name(step.target)}_{step.place} = {name(step.target)}")
+    lines.append(f"    #{len(story.events) + 1}")
     lines.append("    return " + " + ".join(name(a) for a in story.asked))
     return "\n".join(lines)
 
@@ -106,7 +109,7 @@ def story_program(story: stories.Story) -> str:
 def _code_story(rng: random.Random, test: bool) -> Example:
     story = stories.draw_story(rng, rng.randint(1, 6), test=test, people=rng.choice((1, 2, 2, 3)))
     data = {"entry_point": "solve", "cases": [{"args": [], "expected": story.answer}]}
-    return Example("code", "", program_prompt(story.text), story_program(story), data)
+    return Example("code", "", program_prompt(story.sentences), story_program(story), data)
 
 
 def _explain(rng: random.Random, test: bool) -> Example:
@@ -130,21 +133,28 @@ def split_prompt(request: str) -> str:
 
 def worked_story(story: stories.Story) -> str:
     """A story solved in one go, an operation with its result a line: what ``chain`` is taught."""
-    lines = []
-    for step, a, b, result in story.values:
-        tail = f"{a} {step.op} {b} = {result}" if step.op else str(result)
-        head = f"{step.target}@{step.place}" if step.place else step.target
-        lines.append(f"{head}: {tail}")
-    if len(story.asked) == 1:
-        lines.append(f"answer: {story.answer}")
-    return "\n".join(lines)
+    lines, values = [], iter(story.values)
+    for number, event in enumerate(story.events, 1):
+        if not event.steps:
+            lines.append(f"#{number} none")
+        for _ in event.steps:
+            step, a, b, result = next(values)
+            head = f"{step.target}@{step.place}" if step.place else step.target
+            lines.append(f"#{number} {head}: {_worked(step, a, b, result)}")
+    last = next(values, None)
+    tail = _worked(*last) if last else str(story.answer)
+    return "\n".join([*lines, f"#{len(story.events) + 1} answer: {tail}"])
+
+
+def _worked(step: stories.Step, a: int, b: int | None, result: int) -> str:
+    return f"{a} {step.op} {b} = {result}" if step.op else str(result)
 
 
 def _chain(low: int, high: int) -> Callable[[random.Random, bool], Example]:
     def draw(rng: random.Random, test: bool) -> Example:
         story = stories.draw_story(rng, rng.randint(low, high), test=test)
         data = {"answer": story.answer}
-        return Example("chain", "", solve_prompt(story.text), worked_story(story), data)
+        return Example("chain", "", solve_prompt(story.sentences), worked_story(story), data)
 
     return draw
 

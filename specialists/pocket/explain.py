@@ -7,50 +7,51 @@ import re
 from collections.abc import Sequence
 
 from specialists.pocket.arithmetic import apply
-from specialists.pocket.stories import Step, Story, draw_story
+from specialists.pocket.stories import Step, Story, draw_story, numbered
 
 _WORDS = {
-    "+": "Adding {b} to {a} gives {who} {r} (step {k}).",
-    "-": "Taking {b} from {a} leaves {who} {r} (step {k}).",
-    "*": "Multiplying {a} by {b} gives {who} {r} (step {k}).",
-    "/": "Dividing {a} by {b} leaves {who} {r} (step {k}).",
+    "+": "{who} has {a}, adds {b} and gets {r}.",
+    "-": "{who} has {a}, takes away {b} and keeps {r}.",
+    "*": "{who} has {a}, multiplies it by {b} and gets {r}.",
+    "/": "{who} has {a}, divides it by {b} and keeps {r}.",
 }
-_CITE = re.compile(r"\(step (\d+)\)")
+_CITE = re.compile(r"^#(\d+) ")
 
 
-def step_lines(values: Sequence[tuple[Step, int, int | None, int]]) -> list[str]:
-    """Numbered solution lines, ``3. Ben: 12 + 30 = 42``."""
+def step_lines(values: Sequence[tuple[Step, int, int | None, int]]) -> str:
+    """Numbered solution lines, ``#3 Ben: 12 + 30 = 42``."""
     lines = []
-    for k, (step, a, b, result) in enumerate(values, 1):
+    for step, a, b, result in values:
         tail = f"{a} {step.op} {b} = {result}" if step.op else str(result)
-        lines.append(f"{k}. {step.target}: {tail}")
-    return lines
+        lines.append(f"{step.target}: {tail}")
+    return numbered(lines)
 
 
 def explanation(values: Sequence[tuple[Step, int, int | None, int]], answer: int) -> str:
-    """The sentences that the ``explain`` specialist is taught to write."""
+    """The sentences that the ``explain`` specialist is taught to write, one a line."""
     parts = []
-    for k, (step, a, b, result) in enumerate(values, 1):
-        who = "the total" if step.target == "answer" else step.target
+    for step, a, b, result in values:
         if step.op is None:
-            parts.append(f"{who} starts with {result} (step {k}).")
+            parts.append(f"{step.target} starts with {result}.")
+        elif step.target == "answer":
+            parts.append(f"Together {a} and {b} make {result}.")
         else:
-            parts.append(_WORDS[step.op].format(a=a, b=b, r=result, who=who, k=k))
-    return " ".join([*parts, f"So the answer is {answer}."])
+            parts.append(_WORDS[step.op].format(a=a, b=b, r=result, who=step.target))
+    return "\n".join([numbered(parts), f"So the answer is {answer}."])
 
 
 def explain_prompt(values: Sequence[tuple[Step, int, int | None, int]], answer: int) -> str:
     """What ``explain`` is asked: the numbered steps and the answer."""
-    return "\n".join(["Explain these steps.", *step_lines(values), f"answer: {answer}"])
+    return "\n".join(["Explain these steps.", step_lines(values), f"answer: {answer}"])
 
 
 def explains(text: str, values: Sequence[tuple[Step, int, int | None, int]], answer: int) -> str:
     """Why ``text`` fails to explain the steps, or an empty string when it does.
 
-    Every step must be cited once, in order, by a sentence that holds the step's numbers and no
-    others, and the last sentence must hold the answer.
+    Every step must be cited once, in order, by a line that holds the step's numbers and no others,
+    and the last line must hold the answer.
     """
-    sentences = [s for s in re.split(r"(?<=\.)\s+", text.strip()) if s]
+    sentences = text.strip().splitlines()
     if len(sentences) != len(values) + 1:
         return f"{len(sentences)} sentences for {len(values)} steps and an answer"
     for k, ((step, a, b, result), sentence) in enumerate(zip(values, sentences, strict=False), 1):

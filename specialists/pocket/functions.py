@@ -1,5 +1,5 @@
-"""Small Python functions told in one line: a chain of one to four operations on a list, a string or
-a number.
+"""Small Python functions told in one line: a chain of one to four numbered operations on a list, a
+string or a number, written as a body whose comments name the operation they carry out.
 
 Every operation is a phrase, a line of code and a Python callable; the callable computes the expected
 values of checks, so a written function is judged by what it does, never by its text.
@@ -111,7 +111,6 @@ OPERATIONS: tuple[Operation, ...] = (
 _VARIABLE = {"list": "xs", "text": "s", "number": "n"}
 _NOUN = {"list": "list of numbers", "text": "string", "number": "number"}
 _NAMES = ("f", "g", "solve", "run", "apply", "work", "task", "process", "convert", "compute")
-_JOIN = (", then ", " and then ", ", ")
 
 
 @dataclass(frozen=True)
@@ -212,12 +211,7 @@ def _phrase(rng: random.Random, chosen: list[Operation]) -> FunctionTask:
     start = _VARIABLE[takes]
     with_k = [(o, o.draw(rng) if o.draw else None) for o in chosen]
     phrases = [rng.choice(o.phrases).replace("{k}", str(k)) for o, k in with_k]
-    text = phrases[0]
-    for i, phrase in enumerate(phrases[1:], 1):
-        last = i + 1 == len(phrases)
-        text += (
-            rng.choice((" and finally ", ", then ", " and ")) if last else rng.choice(_JOIN)
-        ) + phrase
+    text = " ".join(f"#{i} {phrase}" for i, phrase in enumerate(phrases, 1))
     lead = rng.choice(
         (
             "Write {f}({v}) for a {n}: ",
@@ -228,6 +222,7 @@ def _phrase(rng: random.Random, chosen: list[Operation]) -> FunctionTask:
     prompt = lead.format(f=name, v=start, n=_NOUN[takes]) + text + "."
     lines, variable = [f"def {name}({start}):"], start
     for i, (op, k) in enumerate(with_k):
+        lines.append(f"    #{i + 1}")
         expression = op.expression(variable, k)
         if i + 1 == len(with_k):
             lines.append(f"    return {expression}")

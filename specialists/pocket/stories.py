@@ -2,12 +2,15 @@
 
 A story is the program it was drawn from (:class:`Step`) and the sentences that tell it. The notation
 of a step, ``Ben@market: Ben + 12``, is what the ``decompose`` specialist writes: who it changes, at
-which place, and the operation on a name, on an earlier amount (``Ana@fair``) or on a number.
+which place, and the operation on a name, on an earlier amount (``Ana@fair``) or on a number. In
+prompts the sentences are numbered (:func:`numbered`), and each line of an answer begins with the
+number of the sentence that it comes from.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from specialists.pocket.arithmetic import LIMIT, apply, within_reach
@@ -141,6 +144,11 @@ _ASK_SUM = (
 )  # fmt: skip
 
 
+def numbered(parts: Iterable[str]) -> str:
+    """``parts`` a line each, behind their numbers: ``#1 Ana has 3 nuts at first.``"""
+    return "\n".join(f"#{k} {part}" for k, part in enumerate(parts, 1))
+
+
 @dataclass(frozen=True)
 class Step:
     """``target[@place]: left [op right]``; operands are numbers, names or ``name@place``."""
@@ -177,8 +185,12 @@ class Story:
     answer: int = 0
 
     @property
+    def sentences(self) -> list[str]:
+        return [*(e.sentence for e in self.events), self.question]
+
+    @property
     def text(self) -> str:
-        return " ".join([*(e.sentence for e in self.events), self.question])
+        return " ".join(self.sentences)
 
     @property
     def steps(self) -> list[Step]:
@@ -326,16 +338,24 @@ def draw_story(
             return teller.story
 
 
-def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[str, str]:
-    """(prompt, answer) of ``decompose``: up to ``events`` sentences out of the middle of a story."""
+def step_lines(events: Sequence[Event], ask: str = "") -> str:
+    """The decomposition of consecutive sentences, ``ask`` the line of a question that follows."""
+    lines = []
+    for k, event in enumerate(events, 1):
+        lines += [f"#{k} {step}" for step in event.steps or ("none",)]
+    if ask:
+        lines.append(f"#{len(events) + 1} {ask}")
+    return "\n".join(lines)
+
+
+def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[list[str], str]:
+    """(sentences, answer) of ``decompose``: up to ``events`` of them out of the middle of a story."""
     story = draw_story(rng, rng.randint(events, events + 8), test=test)
-    parts = [*story.events, Event(story.question)]
-    first = rng.randrange(max(1, len(parts) - events + 1))
-    chunk = parts[first : first + events]
-    lines = [str(s) for e in chunk for s in e.steps]
-    if chunk[-1].sentence == story.question:
-        lines.append(story.ask)
-    return " ".join(e.sentence for e in chunk), "\n".join(lines) or "none"
+    count = len(story.events) + 1
+    first = rng.randrange(max(1, count - events + 1))
+    chunk = story.events[first : first + events]
+    asks = first + events >= count
+    return story.sentences[first : first + events], step_lines(chunk, story.ask if asks else "")
 
 
 def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple[str, str]:
@@ -351,7 +371,7 @@ def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple
             if k or test or not pair_held_out(op, first, int(n)):
                 break
         name = "abcd"[k]
-        lines.append(f"{name}: {left} {op} {n}")
+        lines.append(f"#1 {name}: {left} {op} {n}")
         text = f"({text} {op} {n})" if k + 1 < operations else f"{text} {op} {n}"
         left = name
-    return text, "\n".join([*lines, f"answer: {left}"])
+    return text, "\n".join([*lines, f"#1 answer: {left}"])

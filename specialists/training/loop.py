@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,10 @@ class LoopConfig:
     """Peak rate of AdamW."""
     muon_rate: float | None = None
     """Peak rate of Muon on matrices; ``None`` trains everything by AdamW."""
-    batch_tokens: int = 6144
-    """Padded tokens a batch."""
+    batch_tokens: int = 4096
+    """Padded tokens a batch; a batch holds rows of like length."""
+    accumulate: int = 2
+    """Batches an optimizer step: one batch is one length, so one kind of task."""
     shard_examples: int = 4096
     warmup: float = 0.02
     decay: float = 0.5
@@ -176,23 +179,27 @@ def train(
         while state["seen"] < config.tokens:
             rng = random.Random(f"{config.seed}|batches|{state['shard']}")
             rows = encode(tokenizer, shard(int(state["shard"])), tag=config.tag)
-            for ids, labels, tokens in batches(rows, config.batch_tokens, rng):
+            made = batches(rows, config.batch_tokens, rng)
+            while together := list(islice(made, config.accumulate)):
                 if state["seen"] >= config.tokens:
                     break
                 share = rate_at(state["seen"] / config.tokens, config)
                 groups = [g for o in optimizers for g in o.param_groups]
                 for group, base in zip(groups, base_rates, strict=True):
                     group["lr"] = base * share
-                with torch.autocast(device.type, torch.bfloat16, enabled=config.autocast):
-                    loss = answer_loss(backbone, model.lm_head, ids.to(device), labels.to(device))
-                loss.backward()  # type: ignore[no-untyped-call]
+                for ids, labels, tokens in together:
+                    with torch.autocast(device.type, torch.bfloat16, enabled=config.autocast):
+                        loss = answer_loss(
+                            backbone, model.lm_head, ids.to(device), labels.to(device)
+                        )
+                    (loss / len(together)).backward()  # type: ignore[no-untyped-call]
+                    state["seen"] += tokens
+                    running, counted = running + loss.detach().cpu(), counted + 1
                 nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], config.clip)
                 for optimizer in optimizers:
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
-                state["seen"] += tokens
                 state["step"] += 1
-                running, counted = running + loss.detach().cpu(), counted + 1
                 if state["step"] % config.log_every == 0 or state["seen"] >= config.tokens:
                     spent = state["seconds"] + time.monotonic() - begun
                     row = {

@@ -58,7 +58,7 @@ def test_the_same_in_another_process() -> None:
 
 def test_the_same_for_ever() -> None:
     """Reported results name problems by number: this digest changes only with every such result."""
-    assert digest() == "16ee809afe5feb10"
+    assert digest() == "f7d44d8e8d4e65ea"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,7 +181,7 @@ def test_explanation_validator() -> None:
 
     assert judged(good).passed
     assert judged(f"<think>Hm, 17.</think>\n{good}\n").passed
-    for bad in ("", "So the answer is 3.", good.replace("(step 2)", ""), good + " 1.", "9" * 5000):
+    for bad in ("", "So the answer is 3.", good.replace("#2 ", ""), good + " 1.", "9" * 5000):
         assert not judged(bad).passed
         assert judged(bad).signature == "wrong-explanation"
     long = good.replace(str(story.values[0][3]), "9" * 5000, 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from specialists.pocket.arithmetic import apply
-from specialists.pocket.stories import Story, draw_story
-from tiers.derivation import PlanError, build_steps, check_window, majority, parse
+from specialists.pocket.stories import Story, draw_story, step_lines
+from tiers.derivation import Line, PlanError, build_steps, check_sentence, majority, parse
 from tiers.protocol import PlanStep
 from tiers.work import fill
 
@@ -26,50 +27,61 @@ def compute(steps: list[PlanStep]) -> dict[str, int]:
     return known
 
 
+def flat(text: str) -> list[Line]:
+    return [line for lines in parse(text) or [] for line in lines]
+
+
 @pytest.mark.parametrize("story", STORIES, ids=range(len(STORIES)))
 def test_the_plan_of_a_right_derivation_gives_the_answer(story: Story) -> None:
-    lines = parse("\n".join([*map(str, story.steps), story.ask]))
-    assert lines is not None
-    steps, answer = build_steps(lines)
+    steps, answer = build_steps(flat(step_lines(story.events, story.ask)))
     assert compute(steps)[answer] == story.answer
 
 
 @pytest.mark.parametrize("story", STORIES[:20], ids=range(20))
-def test_the_check_passes_right_windows_and_no_changed_number(story: Story) -> None:
-    for event in story.events:
-        text = "\n".join(map(str, event.steps)) or "none"
-        assert check_window(event.sentence, text).passed, (event.sentence, text)
-        for step in event.steps:
-            if step.right and step.right.isdigit() and step.right in event.sentence:
-                wrong = text.replace(step.right, step.right + "1")
-                assert not check_window(event.sentence, wrong).passed
+def test_the_check_passes_right_sentences_and_no_changed_number(story: Story) -> None:
+    read = parse(step_lines(story.events, story.ask))
+    assert read is not None
+    assert len(read) == len(story.sentences)
+    for sentence, lines in zip(story.sentences, read, strict=True):
+        assert check_sentence(sentence, lines).passed, (sentence, lines)
+        for k, line in enumerate(lines):
+            if line.right and line.right.isdigit() and line.right in sentence:
+                wrong = [*lines[:k], replace(line, right=line.right + "1"), *lines[k + 1 :]]
+                assert not check_sentence(sentence, wrong).passed
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "none", "Ben: Ben + 12", "#1 Ben + 12", "#2 Ben: Ben + 12", "#1 none\n#1 Ben: 3",
+     "#1 Ben: 3\n#3 none", "#1 Ben: 3\n#2 none\n#1 Ben: 4", "#1 Ben: 3\n#1 none"],
+)  # fmt: skip
+def test_malformed(text: str) -> None:
+    assert parse(text) is None
 
 
 @pytest.mark.parametrize(
     ("text", "signature"),
     [
-        ("Ben + 12", "malformed"),
         ("Ben: Ben + 13", "number-unused"),
-        ("Ben: Ben + 12\nBen: Ben + 99", "number-invented"),
+        ("Ben: Ben + 12\n#1 Ben: Ben + 99", "number-invented"),
         ("Zoe: Zoe + 12", "name-invented"),
         ("Ben@zoo: Ben + 12", "name-invented"),
         ("none", "number-unused"),
     ],
 )
 def test_what_the_check_refuses(text: str, signature: str) -> None:
-    assert check_window("Ben buys 12 pens.", text).signature == signature
+    assert check_sentence("Ben buys 12 pens.", flat(f"#1 {text}")).signature == signature
 
 
 def test_references_must_point_backwards() -> None:
-    lines = parse("Ana: 3\nAna: Ana + Ben@fair\nanswer: Ana")
-    assert lines
     with pytest.raises(PlanError, match="Ben@fair"):
-        build_steps(lines)
+        build_steps(flat("#1 Ana: 3\n#2 Ana: Ana + Ben@fair\n#3 answer: Ana"))
     with pytest.raises(PlanError, match="asked"):
-        build_steps(parse("Ana: 3") or [])
+        build_steps(flat("#1 Ana: 3"))
 
 
 def test_majority_prefers_votes_then_order() -> None:
-    assert majority(["a", "b", "b"]) == ("b", 2)
-    assert majority(["a", "b"]) == ("a", 1)
+    a, b = tuple(flat("#1 Ana: 3")), tuple(flat("#1 Ana: 4"))
+    assert majority([a, b, b]) == (b, 2)
+    assert majority([a, b]) == (a, 1)
     assert majority([]) is None

@@ -92,8 +92,8 @@ def test_explain_asks_about_the_solved_steps_and_checks_the_citations() -> None:
         "Explain these steps.", inputs={"s1": "3", "s2": "7"}, meta={"steps": rows, "answer": "s2"}
     )
     assert CRAFTS["explain"].prompt(job).splitlines()[1:] == [
-        "1. Ana: 3",
-        "2. Ana: 3 + 4 = 7",
+        "#1 Ana: 3",
+        "#2 Ana: 3 + 4 = 7",
         "answer: 7",
     ]
 
@@ -103,7 +103,7 @@ def test_explain_asks_about_the_solved_steps_and_checks_the_citations() -> None:
     def cites(text: str) -> CheckResult:
         return asyncio.run(CRAFTS["explain"].check(ROOM, job, Check(kind="cites"), text, ask))
 
-    good = "Ana starts with 3 (step 1). Adding 4 to 3 gives Ana 7 (step 2). So the answer is 7."
+    good = "#1 Ana starts with 3.\n#2 Ana has 3, adds 4 and gets 7.\nSo the answer is 7."
     assert cites(good).passed
-    assert not cites(good.replace("(step 2)", "(step 1)")).passed
-    assert not cites(good.replace("Adding 4", "Adding 5")).passed
+    assert not cites(good.replace("#2", "#1")).passed
+    assert not cites(good.replace("adds 4", "adds 5")).passed
