@@ -83,7 +83,7 @@ def main() -> None:
     config = LoopConfig(
         tokens=args.tokens, learning_rate=3e-3 * args.rate, muon_rate=0.02 * args.rate,
         batch_tokens=args.batch_tokens,
-        decay=args.decay, tag=True, seed=args.seed, device=args.device, compile=args.compile,
+        decay=args.decay, tag=True, seed=args.seed, device=args.device,
     )  # fmt: skip
 
     def shard(k: int) -> list[Example]:
@@ -94,6 +94,7 @@ def main() -> None:
         extract=lambda m: {k: v.detach().cpu() for k, v in m.state_dict().items()},
         restore=lambda m, weights: m.load_state_dict(weights),
         progress=lambda row: print(json.dumps(row), file=sys.stderr, flush=True),
+        backbone=torch.compile(model.model, dynamic=True) if args.compile else None,
     )  # fmt: skip
     part = args.out.with_name(args.out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

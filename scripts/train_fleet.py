@@ -14,7 +14,7 @@ from pathlib import Path
 
 from specialists.pocket.domains import training_examples
 from specialists.registry import Registry
-from specialists.training.lora import read_recipes, train_adapter
+from specialists.training.lora import LoraTrainer, read_recipes
 
 POCKET = Path(__file__).parent.parent / "specialists" / "pocket"
 
@@ -37,6 +37,7 @@ def main() -> None:
     if unknown := [n for n in args.names if n not in known]:
         sys.exit(f"no recipe {unknown[0]!r}; known: {', '.join(known)}")
     args.out.mkdir(parents=True, exist_ok=True)
+    trainer: LoraTrainer | None = None
     for recipe in recipes:
         folder = args.out / recipe.name
         if args.names and recipe.name not in args.names:
@@ -46,9 +47,11 @@ def main() -> None:
             continue
         if args.tokens:
             recipe = recipe.model_copy(update={"tokens": args.tokens})
-        last = train_adapter(
-            recipe, args.base, folder, args.work / recipe.name, device=args.device,
-            compile=args.compile,
+        size = (recipe.rank, recipe.alpha)
+        if trainer is None or (trainer.rank, trainer.alpha) != size:
+            trainer = LoraTrainer(args.base, *size, device=args.device, compile=args.compile)
+        last = trainer.train(
+            recipe, folder, args.work / recipe.name,
             progress=lambda row: print(json.dumps(row), file=sys.stderr, flush=True),
         )  # fmt: skip
         examples = training_examples(recipe.shares, 12, f"card|{recipe.name}")

@@ -42,8 +42,8 @@ class Recipe(BaseModel):
     """Training length in tokens, prompts included."""
     max_tokens: int = Field(default=256, gt=0)
     """Longest answer to ask of it."""
-    rank: int = Field(default=16, gt=0)
-    alpha: int = Field(default=32, gt=0)
+    rank: int = Field(default=32, gt=0)
+    alpha: int = Field(default=64, gt=0)
     learning_rate: float = Field(default=2e-3, gt=0)
     batch_tokens: int = Field(default=4096, gt=0)
     seed: int = 0
@@ -75,67 +75,83 @@ def read_recipes(file: Path) -> list[Recipe]:
     return recipes
 
 
-def train_adapter(
-    recipe: Recipe,
-    base: Path,
-    out: Path,
-    work: Path,
-    *,
-    device: str = "cpu",
-    compile: bool = False,
-    progress: Callable[[dict[str, float]], None] | None = None,
-) -> dict[str, float]:
-    """Train ``recipe`` on ``base`` and write a peft adapter folder at ``out``.
+class LoraTrainer:
+    """Trains adapters of one rank, one after the other, on one frozen base.
 
-    Log and checkpoint live under ``work``; started again there, it goes on. Returns the last log row.
+    The base is read, and with ``compile`` compiled, once for all of them.
     """
-    from peft import LoraConfig, get_peft_model
 
-    torch.manual_seed(recipe.seed)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
-    frozen = LlamaForCausalLM.from_pretrained(
-        base, dtype=torch.float32, attn_implementation="eager" if compile else "sdpa"
-    )
-    lora = LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=0.0, bias="none",
-        target_modules=list(PROJECTIONS), task_type="CAUSAL_LM",
-        base_model_name_or_path="pocket",
-    )  # fmt: skip
-    wrapped = get_peft_model(frozen, lora)
-    inner: Any = wrapped.get_base_model()
-    config = LoopConfig(
-        tokens=recipe.tokens, learning_rate=recipe.learning_rate,
-        batch_tokens=recipe.batch_tokens, seed=recipe.seed, device=device, compile=compile,
-    )  # fmt: skip
+    def __init__(
+        self, base: Path, rank: int, alpha: int, *, device: str = "cpu", compile: bool = False
+    ) -> None:
+        from peft import LoraConfig, get_peft_model
 
-    def shard(k: int) -> list[Example]:
-        seed = f"lora|{recipe.name}|{recipe.seed}|{k}"
-        return training_examples(recipe.shares, config.shard_examples, seed)
+        self.base, self.rank, self.alpha, self.device = base, rank, alpha, device
+        self._tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+        frozen = LlamaForCausalLM.from_pretrained(
+            base, dtype=torch.float32, attn_implementation="eager" if compile else "sdpa"
+        )
+        lora = LoraConfig(
+            r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none",
+            target_modules=list(PROJECTIONS), task_type="CAUSAL_LM",
+        )  # fmt: skip
+        self._wrapped = get_peft_model(frozen, lora)
+        self._inner: Any = self._wrapped.get_base_model()
+        self._backbone = torch.compile(self._inner.model, dynamic=True) if compile else None
 
-    last = train(
-        inner, tokenizer, shard, config, work,
-        extract=lambda m: {
-            n: p.detach().cpu() for n, p in m.named_parameters() if p.requires_grad
-        },
-        restore=lambda m, weights: m.load_state_dict(weights, strict=False),
-        progress=progress,
-    )  # fmt: skip
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    wrapped.save_pretrained(part)
-    (part / "README.md").unlink(missing_ok=True)
-    config_file = part / "adapter_config.json"
-    settings = json.loads(config_file.read_text())
-    # peft writes where the base lay; the card's digest names the base, on every machine.
-    settings["base_model_name_or_path"] = "pocket"
-    config_file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-    weights = part / "adapter_model.safetensors"
-    half = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(weights).items()}
-    save_file(half, weights, metadata={"format": "pt"})
-    (part / "recipe.json").write_text(
-        json.dumps({**recipe.model_dump(), "last": last}, indent=1) + "\n"
-    )
-    shutil.copy(work / "training_log.jsonl", part / "training_log.jsonl")
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
-    return last
+    def train(
+        self,
+        recipe: Recipe,
+        out: Path,
+        work: Path,
+        *,
+        progress: Callable[[dict[str, float]], None] | None = None,
+    ) -> dict[str, float]:
+        """Train ``recipe`` from a fresh adapter and write a peft adapter folder at ``out``.
+
+        Log and checkpoint live under ``work``; started again there, it goes on. Returns the last
+        log row.
+        """
+        torch.manual_seed(recipe.seed)
+        for module in self._wrapped.modules():
+            if hasattr(module, "reset_lora_parameters"):
+                module.reset_lora_parameters("default", True)
+        config = LoopConfig(
+            tokens=recipe.tokens, learning_rate=recipe.learning_rate, decay=1.0,
+            batch_tokens=recipe.batch_tokens, seed=recipe.seed, device=self.device,
+        )  # fmt: skip
+
+        def shard(k: int) -> list[Example]:
+            seed = f"lora|{recipe.name}|{recipe.seed}|{k}"
+            return training_examples(recipe.shares, config.shard_examples, seed)
+
+        last = train(
+            self._inner, self._tokenizer, shard, config, work,
+            extract=lambda m: {
+                n: p.detach().cpu() for n, p in m.named_parameters() if p.requires_grad
+            },
+            restore=lambda m, weights: m.load_state_dict(weights, strict=False),
+            progress=progress, backbone=self._backbone,
+        )  # fmt: skip
+        self._write(recipe, out, work, last)
+        return last
+
+    def _write(self, recipe: Recipe, out: Path, work: Path, last: dict[str, float]) -> None:
+        part = out.with_name(f".{out.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        self._wrapped.save_pretrained(part)
+        (part / "README.md").unlink(missing_ok=True)
+        config_file = part / "adapter_config.json"
+        settings = json.loads(config_file.read_text())
+        # peft writes where the base lay; the card's digest names the base, on every machine.
+        settings["base_model_name_or_path"] = "pocket"
+        config_file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+        weights = part / "adapter_model.safetensors"
+        half = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(weights).items()}
+        save_file(half, weights, metadata={"format": "pt"})
+        (part / "recipe.json").write_text(
+            json.dumps({**recipe.model_dump(), "last": last}, indent=1) + "\n"
+        )
+        shutil.copy(work / "training_log.jsonl", part / "training_log.jsonl")
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
