@@ -81,10 +81,12 @@ def _subtract(a: int, b: int) -> list[str]:
     width = len(str(a))
     lines, borrow, done = [f"{a}-{b:0{width}}"], 0, ""
     for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
-        top = x if x >= y + borrow else x + 10
-        done = f"{top - y - borrow}{done}"
-        lines.append(f"{top:02}-{y}-{borrow}={top - y - borrow} {done}")
-        borrow = int(top != x)
+        # Borrow and digit stand where a sum has carry and digit.
+        lent = int(x < y + borrow)
+        digit = x + 10 * lent - y - borrow
+        done = f"{digit}{done}"
+        lines.append(f"{x}-{y}-{borrow}={lent}{digit} {done}")
+        borrow = lent
     return lines
 
 
@@ -108,12 +110,16 @@ def _multiply(a: int, b: int) -> list[str]:
 
 def _divide(a: int, b: int) -> list[str]:
     lines, rest, done = [], 0, ""
+    width = len(str(10 * b - 1))
     for d in str(a):
         current = rest * 10 + int(d)
         digit, rest = divmod(current, b)
         done += str(digit)
-        tried = " ".join(f"{k} {b * k}" for k in range(1, min(9, digit + 1) + 1))
-        lines.append(f"{current}: {tried}> {digit} {digit * b} {rest} {done}")
+        tried = " ".join(f"{k} {b * k:0{width}}" for k in range(1, min(9, digit + 1) + 1))
+        product = f"{digit * b:0{width}}"
+        lines.append(
+            f"{current:0{width}}: {tried}> {digit} {product} {rest:0{width - 1}} {done}"
+        )
     return lines
 
 

@@ -55,8 +55,8 @@ def test_every_line_of_the_work_is_true() -> None:
         text = "\n".join(lines)
         for x, y, carry, total in re.findall(r"(\d)\+(\d)\+(\d)=(\d+)", text):
             assert int(x) + int(y) + int(carry) == int(total)
-        for x, y, borrow, rest in re.findall(r"(\d+)-(\d)-(\d)=(-?\d+)", text):
-            assert int(x) - int(y) - int(borrow) == int(rest) >= 0
+        for x, y, borrow, lent, digit in re.findall(r"(\d)-(\d)-(\d)=(\d)(\d)", text):
+            assert int(x) + 10 * int(lent) - int(y) - int(borrow) == int(digit)
         for x, y, carry, total in re.findall(r"(\d)\*(\d)\+(\d+)=(\d+)", text):
             assert int(x) * int(y) + int(carry) == int(total)
         done = lines[-1].rsplit(" ", 1)[1]
