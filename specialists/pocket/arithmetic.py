@@ -117,9 +117,7 @@ def _divide(a: int, b: int) -> list[str]:
         done += str(digit)
         tried = " ".join(f"{k} {b * k:0{width}}" for k in range(1, min(9, digit + 1) + 1))
         product = f"{digit * b:0{width}}"
-        lines.append(
-            f"{current:0{width}}: {tried}> {digit} {product} {rest:0{width - 1}} {done}"
-        )
+        lines.append(f"{current:0{width}}: {tried}> {digit} {product} {rest:0{width - 1}} {done}")
     return lines
 
 
