@@ -149,8 +149,8 @@ def train(
 
     ``shard(k)`` gives the k-th shard of examples; ``extract``/``restore`` say which tensors are the
     result; ``backbone`` is ``model.model``, compiled if so wished (a minute or two at the start, then
-    about twice the speed on two cores). Writes ``training_log.jsonl`` and ``checkpoint.pt`` under ``folder``; a checkpoint found
-    there is resumed.
+    about twice the speed on two cores). Writes ``training_log.jsonl`` and ``checkpoint.pt`` under
+    ``folder``; a checkpoint found there is resumed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
