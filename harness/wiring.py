@@ -9,6 +9,7 @@ from specialists.backends.base import Backend
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
 from specialists.routing import Policy, Scorer
 from state.errors import UsageError
+from state.vectors import Embedding
 
 POCKET = "pocket"
 
@@ -106,3 +107,10 @@ def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:
     from specialists.routing.embedder import Embedder
 
     return EmbeddingScorer(Embedder(options.embedder)), WinnerTakeAll()
+
+
+def open_embedding(embedder: str | None) -> Embedding:
+    """The embedder that memory searches with: the one that routing uses; loaded when needed."""
+    from specialists.routing.embedder import Embedder
+
+    return Embedder(embedder)

@@ -33,7 +33,7 @@ MISFITS = 8
 """Beads in a row that do not fit, after which the pack is full."""
 
 CountTokens = Callable[[str], int]
-Ranking = Literal["full", "recency"]
+Ranking = Literal["full", "recency", "inputs"]
 
 
 class Entry(BaseModel):
@@ -92,11 +92,11 @@ def pack(
 ) -> Pack:
     """The pack for a bead.
 
-    ``vectors`` finds what is relevant; ``ranking="recency"`` takes the newest beads instead and
-    needs none. Without ``objective`` the root objective is left out, for a prompt that states it
-    already. ``shared`` are the scopes of other runs' memory that may be quoted. Without ``decay``
-    old beads count like new ones. Raises UsageError for an unknown bead, a limit below 1, and a full
-    ranking without vectors.
+    ``vectors`` finds what is relevant; ``ranking="recency"`` takes the newest beads instead, and
+    ``"inputs"`` stops after the inputs; both need no vectors. Without ``objective`` the root
+    objective is left out, for a prompt that states it already. ``shared`` are the scopes of other
+    runs' memory that may be quoted. Without ``decay`` old beads count like new ones. Raises
+    UsageError for an unknown bead, a limit below 1, and a full ranking without vectors.
     """
     if limit_tokens < 1:
         raise UsageError(f"the limit of a context pack is at least 1 token, not {limit_tokens}")
@@ -112,6 +112,8 @@ def pack(
     for name, given in _inputs(store, bead):
         result = given.data.get("artifact") or given.close_reason or given.title
         builder.add(given, f"Known, {name}: {result}", "input of this step")
+    if ranking == "inputs":
+        return builder.pack()
     for decision in _decisions(store, [bead, *above]):
         builder.add(decision, line_of(decision), f"decision above, by the {decision.tier}")
     known = {bead.id, root.id, *builder.seen}

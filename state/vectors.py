@@ -129,6 +129,7 @@ class Vectors:
         self.store, self.embedding = store, embedding
         self._codes: dict[str, _Codes] = {}
         self._complete: set[str] = set()
+        self._late: dict[str, list[str]] = {}
         self._texts: dict[str, Vector] = {}
         with store.database.write() as session:
             _TABLE.create(session.connection(), checkfirst=True)
@@ -149,16 +150,18 @@ class Vectors:
         What all runs share, and the beads of no run, are looked through once; later additions of
         this process come by :meth:`touch`.
         """
-        if scope in self._complete:
-            return 0
-        if scope in (INSIGHTS, ROUTINES, ""):
-            self._complete.add(scope)
-        return self._embed_beads(in_scope(scope), scope)
+        if scope not in self._complete:
+            if scope in (INSIGHTS, ROUTINES, ""):
+                self._complete.add(scope)
+            return self._embed_beads(in_scope(scope), scope)
+        late = self._late.pop(scope, [])
+        return (
+            self._embed_beads(and_(in_scope(scope), col(Bead.id).in_(late)), scope) if late else 0
+        )
 
     def touch(self, bead_ids: Collection[str], scope: str) -> None:
-        """Embed these beads of ``scope``, just written."""
-        if bead_ids:
-            self._embed_beads(and_(in_scope(scope), col(Bead.id).in_(bead_ids)), scope)
+        """These beads of ``scope`` were just written; the next :meth:`sync` embeds them."""
+        self._late.setdefault(scope, []).extend(bead_ids)
 
     def search(self, query: Vector, scopes: Iterable[str], limit: int) -> list[tuple[str, float]]:
         """(bead id, cosine) of the ``limit`` beads of ``scopes`` nearest to ``query``, best first."""

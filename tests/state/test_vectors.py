@@ -47,8 +47,9 @@ def test_what_this_process_writes_later_is_found_after_touch(store: BeadStore) -
     vectors = Vectors(store, WordEmbedding())
     vectors.sync(INSIGHTS)
     late = store.create("insight", "apples rot")
-    assert vectors.search(vectors.embed("apples"), [INSIGHTS], 9) == []
+    assert vectors.sync(INSIGHTS) == 0
     vectors.touch([late.id], INSIGHTS)
+    assert vectors.sync(INSIGHTS) == 1
     assert [id for id, _ in vectors.search(vectors.embed("apples"), [INSIGHTS], 9)] == [late.id]
 
 

@@ -14,6 +14,7 @@ from harness import engine, wiring
 from harness.report import RunOptions
 from state import BeadStore, Ledger, database_url
 from tests.oracle import CARDS, Best, ByForm, OracleBackend
+from tests.state.words import WordEmbedding
 from tiers.protocol import Check, Task
 
 SENTINEL = 918273645
@@ -40,6 +41,7 @@ def test_a_run_never_shows_a_hidden_check_to_a_model(
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
     monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     public = {"entry_point": "f", "cases": [{"args": [[1]], "expected": 5}]}
     hidden = {"entry_point": "f", "cases": [{"args": [[SENTINEL]], "expected": SENTINEL}]}
     problem = Problem(
