@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.report import RunOptions
@@ -99,6 +100,18 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
         if card.adapter is not None:
             await backend.load(registry.ref(card.name))
     return registry.cards()
+
+
+def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
+    """Counts tokens as the model in force does, without loading the model."""
+    if backend == "openai" and fleet is None:
+        from specialists.backends.openai import estimate_tokens
+
+        return estimate_tokens
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folders(fleet)[0] / "tokenizer.json"))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:

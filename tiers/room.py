@@ -11,7 +11,9 @@ from specialists.registry import Card
 from specialists.routing import Policy, Scorer
 from state import Bead, BeadStore, keyed_id
 from state.errors import UsageError
+from state.evidence import EXPECTED
 from state.rows import BeadChanges
+from state.vectors import QUIET
 from tiers.calls import Caller
 from tiers.memory import Memory
 from tiers.protocol import Outcome, Task, Validator
@@ -123,10 +125,16 @@ class Room:
             key=f"{outcome.delegation_id}|outcome", kind="outcome", parent=outcome.delegation_id,
             title=f"{specialist}: {outcome.status}", run_id=self.run_id, tier="fleet",
             assignee=specialist, status="closed", body=outcome.fault, surprise=outcome.surprise,
+            labels=[] if worth_telling(outcome) else [QUIET],
             data={"outcome": outcome.model_dump(mode="json"), "step": step_id},
         )  # fmt: skip
         self.store.apply([bead, *lessons], {step_id: change})
         self.outcomes()[outcome.delegation_id] = (specialist, outcome)
+
+
+def worth_telling(outcome: Outcome) -> bool:
+    """Whether an outcome says more than its step does: a fault, or a surprise."""
+    return bool(outcome.fault) or (outcome.surprise or 0.0) > EXPECTED
 
 
 def chat(card: Card, prompt: str) -> tuple[Message, ...]:

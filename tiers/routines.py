@@ -24,8 +24,8 @@ from tiers.room import Room
 ALIKE = 0.35
 """Cosine of two problems of one kind: held-out stories reach .29 to .82 among themselves, unrelated
 texts at most .29 (all-MiniLM-L6-v2)."""
-TRUST = 0.5
-"""Posterior mean below which a routine is not tried."""
+TRUST = 0.4
+"""Posterior mean below which a routine is not tried: about one success in three."""
 NEAREST = 64
 SIZE_FACTOR = 2.0
 """How many times longer or shorter, in sentences, a problem of the same kind may be."""
@@ -65,17 +65,17 @@ async def learn(room: Room, verdict: str) -> None:
 
     Running out of budget says nothing about a routine. Doing it again changes nothing.
     """
-    if not room.memory.policy.routines or verdict == "exhausted" or "plan" not in room.root.data:
+    if not room.memory.policy.routines or verdict == "exhausted":
         return
     written = room.store.query(run_id=room.run_id, kind="outcome", tier=TIER)
     if any(b.data.get("routine") for b in written):
         return
-    tried, number = room.routine(), room.root.data["plan"]
+    tried, number = room.routine(), room.root.data.get("plan")
     beads: list[Bead] = []
     held = verdict == "verified" and number == 0
     if tried:
         beads.append(_evidence(room, tried["bead_id"], won=held))
-    if verdict == "verified" and not (tried and held):
+    if verdict == "verified" and number is not None and not (tried and held):
         method = _method(room, number)
         same = [b for b, _ in await _alike(room) if b.data["method"] == method["method"]]
         fresh = [] if same else [room.memory.shelf(room.task.kind), _new(room, method)]
