@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     cast,
     delete,
     insert,
@@ -215,36 +216,31 @@ class Vectors:
             batch = pending[start : start + BATCH]
             texts = {row.id: _text(row.kind, row.title, row.body) for row in batch}
             new = [row for row in batch if row.digest != _digest(texts[row.id])]
+            fresh = {row.id for row in new}
+            same = [{"id": r.id, "now": r.updated_at} for r in batch if r.id not in fresh]
             vectors: Sequence[Vector] = (
                 list(self.embedding.embed([texts[row.id] for row in new])) if new else []
             )
+            rows = [
+                {
+                    "bead_id": row.id, "model": self.embedding.name, "scope": scope,
+                    "digest": _digest(texts[row.id]), "as_of": row.updated_at,
+                    "code": _code(vector), "vector": vector.astype("<f4").tobytes(),
+                }
+                for row, vector in zip(new, vectors, strict=True)
+            ]  # fmt: skip
             with self.store.database.write() as session:
-                for row in batch:
-                    session.connection().execute(
-                        update(_TABLE).where(own_row(self.embedding.name, row.id))
-                        .values(as_of=row.updated_at)
-                    )  # fmt: skip
-                for row, vector in zip(new, vectors, strict=True):
-                    self._put(session, row.id, scope, texts[row.id], row.updated_at, vector)
+                connection, model = session.connection(), _TABLE.c.model == self.embedding.name
+                if same:
+                    own_row = and_(_TABLE.c.bead_id == bindparam("id"), model)
+                    seen = update(_TABLE).where(own_row).values(as_of=bindparam("now"))
+                    connection.execute(seen, same)
+                if rows:
+                    old = _TABLE.c.bead_id.in_([row["bead_id"] for row in rows])
+                    connection.execute(delete(_TABLE).where(old, model))
+                    connection.execute(insert(_TABLE), rows)
             done += len(new)
         return done
-
-    def _put(
-        self, session: Session, id: str, scope: str, text: str, as_of: float, vector: Vector
-    ) -> None:
-        connection = session.connection()
-        connection.execute(delete(_TABLE).where(own_row(self.embedding.name, id)))
-        connection.execute(
-            insert(_TABLE).values(
-                bead_id=id, model=self.embedding.name, scope=scope, digest=_digest(text),
-                as_of=as_of, code=_code(vector), vector=vector.astype("<f4").tobytes(),
-            )
-        )  # fmt: skip
-
-
-def own_row(model: str, bead_id: str) -> ColumnElement[bool]:
-    """The row of a bead under one embedder."""
-    return and_(_TABLE.c.bead_id == bead_id, _TABLE.c.model == model)
 
 
 def forget(session: Session, bead_ids: Sequence[str]) -> None:

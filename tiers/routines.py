@@ -136,7 +136,7 @@ def _new(room: Room, method: dict[str, Any]) -> Bead:
     key = f"routine|{room.memory.fleet}|{method['method']}|{room.root_id}"
     return Bead(
         id=keyed_id(key), key=key, kind="routine", parent=room.memory.shelf(room.task.kind).id,
-        title=f"a {room.task.kind} problem, by {method['decomposer']} plan of {shape}: {who}",
+        title=f"a {room.task.kind} problem, {method['decomposer']} plan ({shape}); {who}",
         body=room.task.statement, run_id=room.run_id, tier="monitor", status="closed",
         data={**method, "size": _size(room.task.statement)},
     )  # fmt: skip
