@@ -17,7 +17,9 @@ from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
 from state.errors import HarnessError
+from state.vectors import Vectors
 from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.memory import Memory, fleet_identity
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
 
@@ -195,9 +197,12 @@ def make_room(
     observer: Observer,
 ) -> Room:
     """The surroundings that all tiers of ``run`` share."""
-    from harness.wiring import open_routing
+    from harness.wiring import open_embedding, open_routing
 
     scorer, policy = open_routing(options)
+    vectors = Vectors(store, open_embedding(options.embedder))
+    fleet = fleet_identity(backend.model_id, cards)
+    memory = Memory(store, vectors, options.memory, fleet)
     ledger = Ledger(store)
     meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
 
@@ -217,7 +222,7 @@ def make_room(
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
         scorer=scorer, policy=policy,
-        validators=checkers, emit=emit, strategy=options.strategy,
+        validators=checkers, emit=emit, memory=memory, strategy=options.strategy,
         specialist=options.specialist, seed=options.seed,
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ def build(
     ) -> Command[Literal["architect", "dispatcher", "report"]]:
         here, wave = room(state), state.get("wave", 0)
         exhausted = state.get("exhausted") or here.caller.meter.exhausted() or _spent(here)
-        verdict = Monitor(here).decide(wave, state.get("error"), exhausted)
+        verdict = await Monitor(here).decide(wave, state.get("error"), exhausted)
         update: RunState = {"wave": wave + 1, "error": None}
         if verdict.kind == "stop":
             return Command(goto="report", update={**update, "reason": verdict.reason})
@@ -109,7 +109,7 @@ def build(
         return {}
 
     async def report(state: RunState) -> RunState:
-        result = conclude(room(state), state["reason"])
+        result = await conclude(room(state), state["reason"])
         return {"verdict": result.verdict}
 
     graph: StateGraph[Any] = StateGraph(state)

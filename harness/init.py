@@ -17,6 +17,7 @@ _SAYS = {
     "backend": "Who runs the model.",
     "run": "How a run is made.",
     "budget": "What one run may spend at most. No limit unless set.",
+    "memory": "What a run takes from earlier work, and leaves for later work.",
     "routing": "How steps find their specialist.",
     "prices": "What the model costs, for the cost line and max_cost.",
 }

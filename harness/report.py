@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tiers.memory import MemoryPolicy
 from tiers.protocol import Budget, CheckResult
 
 Verdict = Literal["verified", "unverified", "failed", "exhausted"]
@@ -41,6 +42,7 @@ class RunOptions(Frozen):
     """Send every step to this specialist instead of routing it."""
     embedder: str | None = None
     """sentence-transformers name or path; ``None`` is all-MiniLM-L6-v2 from its package."""
+    memory: MemoryPolicy = MemoryPolicy()
     budget: Budget = Budget()
     seed: int = 0
     approve: Literal["plan"] | None = None

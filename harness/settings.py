@@ -26,11 +26,12 @@ from pydantic_settings import (
 from harness.report import BackendName, RunOptions, Strategy
 from harness.wiring import POCKET
 from state.errors import UsageError
+from tiers.memory import MemoryPolicy, Packs
 from tiers.protocol import Budget
 
 FILE_NAME = "harness.toml"
 ENV_PREFIX = "HARNESS_"
-SECTIONS = ("backend", "run", "budget", "routing", "prices")
+SECTIONS = ("backend", "run", "budget", "memory", "routing", "prices")
 _PATHS = ("fleet", "recording", "record")
 _ONLY_FOR = {"base_url": "openai", "model": "openai", "api_key": "openai", "recording": "recorded"}
 
@@ -87,6 +88,14 @@ class Settings(BaseSettings):
     """Most US dollars of a run, by the prices below."""
     timeout: Annotated[Amount, Key("budget", "timeout", 600.0)] = None
     """Most seconds of work on a run; the pause before a resume does not count."""
+    packs: Annotated[Packs, Key("memory", "packs")] = "on"
+    """Context packs for chat models: on (ranked in full), recency (the newest beads), off."""
+    routines: Annotated[bool, Key("memory", "routines")] = True
+    """Try first how problems of the kind were verifiably solved before."""
+    insights: Annotated[bool, Key("memory", "insights")] = True
+    """Learn from repairs which remedy fits which fault."""
+    decay: Annotated[bool, Key("memory", "decay")] = True
+    """Let what was expected fade from memory; what was surprising stays either way."""
     embedder: Annotated[str | None, Key("routing", "embedder", "all-MiniLM-L6-v2")] = None
     """sentence-transformers name or folder; without it, all-MiniLM-L6-v2 from its package."""
     price_prompt: Annotated[Price, Key("prices", "prompt")] = 0.0
@@ -130,6 +139,12 @@ class Settings(BaseSettings):
             strategy=self.strategy,
             specialist=self.specialist,
             embedder=self.embedder,
+            memory=MemoryPolicy(
+                packs=self.packs,
+                routines=self.routines,
+                insights=self.insights,
+                decay=self.decay,
+            ),
             budget=Budget(
                 calls=self.max_calls,
                 tokens=self.max_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.report import RunOptions
@@ -9,6 +10,7 @@ from specialists.backends.base import Backend
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
 from specialists.routing import Policy, Scorer
 from state.errors import UsageError
+from state.vectors import Embedding
 
 POCKET = "pocket"
 
@@ -100,9 +102,28 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
     return registry.cards()
 
 
+def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
+    """Counts tokens as the model in force does, without loading the model."""
+    if backend == "openai" and fleet is None:
+        from specialists.backends.openai import estimate_tokens
+
+        return estimate_tokens
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folders(fleet)[0] / "tokenizer.json"))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
 def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:
     """The scorer and the policy; the embedding model is loaded when it is first needed."""
     from specialists.routing import EmbeddingScorer, WinnerTakeAll
     from specialists.routing.embedder import Embedder
 
     return EmbeddingScorer(Embedder(options.embedder)), WinnerTakeAll()
+
+
+def open_embedding(embedder: str | None) -> Embedding:
+    """The embedder that memory searches with: the one that routing uses; loaded when needed."""
+    from specialists.routing.embedder import Embedder
+
+    return Embedder(embedder)

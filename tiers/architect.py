@@ -60,6 +60,9 @@ class Architect:
     async def _decompose(self, number: int) -> Plan:
         room, task = self.room, self.room.task
         card = room.card("decompose")
+        routine = room.routine() if number == 0 else None
+        if routine and routine["decomposer"] == "llm" and (general := room.card("general")):
+            return await llm_plan.plan(room, general, number)
         request = splitter.read_request(task.statement)
         body = request.body if request else task.statement
         storied = task.kind in ("story", "multistage") or splitter.looks_like_story(body)

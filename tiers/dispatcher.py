@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
-from specialists.routing import Decision
+from specialists.routing import Decision, Scores
 from state import Bead, keyed_id
 from state.errors import SetupError
-from tiers.context import pack
-from tiers.protocol import Check, Delegation
+from state.vectors import QUIET
+from tiers.context import pack_for
+from tiers.insights import best_remedy, causes, known
+from tiers.protocol import Check, Delegation, Remedy
 from tiers.room import Room
 from tiers.work import fill
 
@@ -20,6 +23,7 @@ class Dispatcher:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self._known: dict[str, tuple[Remedy, ...]] = {}
 
     async def dispatch(self) -> list[str]:
         """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
@@ -37,7 +41,8 @@ class Dispatcher:
         ]
         decisions = await self._route(ready, objectives)
         beads = [
-            self._delegation(*row) for row in zip(ready, inputs, objectives, decisions, strict=True)
+            await self._delegation(*row)
+            for row in zip(ready, inputs, objectives, decisions, strict=True)
         ]
         taken = [
             bead for bead, step in zip(beads, ready, strict=True)
@@ -60,40 +65,101 @@ class Dispatcher:
             only = {room.specialist: 1.0}
             forced = Decision(specialist=room.specialist, scores=only, confidence=1.0)
             return [forced] * len(steps)
-        prompts = [routing_text(s, o) for s, o in zip(steps, objectives, strict=True)]
         fleet = [c for c in room.cards if c.status != "control"]
-        matrix = await room.scorer.score(prompts, fleet)
+        everybody, stay = {c.name for c in fleet}, self._stay()
+        remembered = [
+            Decision(specialist=stay[step.id], scores={stay[step.id]: 1.0}, confidence=1.0)
+            if step.id in stay
+            else self._remembered(step, everybody)
+            for step in steps
+        ]
+        asked = [
+            routing_text(s, o)
+            for s, o, recalled in zip(steps, objectives, remembered, strict=True)
+            if recalled is None
+        ]
+        rows: Iterator[Scores] = iter(await room.scorer.score(asked, fleet) if asked else ())
         decisions = []
-        for step, row in zip(steps, matrix, strict=True):
+        for step, recalled in zip(steps, remembered, strict=True):
+            if recalled is not None:
+                decisions.append(recalled)
+                continue
+            row = next(rows)
             tried = set(step.data.get("tried", []))
             left = [k for k, c in enumerate(fleet) if c.name not in tried]
             left = left or list(range(len(fleet)))
             decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
         return decisions
 
-    def _delegation(
+    def _stay(self) -> dict[str, str]:
+        """Failed step → the specialist that the monitor's last decision leaves it with."""
+        decisions = self.room.store.query(
+            run_id=self.room.run_id, kind="decision", tier="monitor", order="created"
+        )
+        return dict(decisions[-1].data.get("stay", {})) if decisions else {}
+
+    def _remembered(self, step: Bead, fleet: set[str]) -> Decision | None:
+        """Whom memory names: the routine for a fresh step, an insight for one that failed."""
+        kind, tried = step.data["kind"], step.data.get("tried", [])
+        if not tried:
+            routine = self.room.routine()
+            if routine is None or step.data["plan"] > 0:
+                return None
+            name, chance = routine["specialists"].get(kind), routine["chance"]
+        else:
+            _, failed = self.room.outcomes()[step.data["failed"][-1]]
+            remedies = [
+                r for r in self._remedies(kind)
+                if r.by == "specialist" and r.specialist not in tried
+            ]  # fmt: skip
+            advice = [best_remedy(remedies, cause) for cause in reversed(causes(failed.signatures))]
+            found = next((r for r in advice if r is not None), None)
+            name, chance = (found.specialist, found.chance) if found else (None, 0.0)
+        if name not in fleet:
+            return None
+        return Decision(specialist=name, scores={name: chance}, confidence=chance, path="cache")
+
+    def _remedies(self, kind: str) -> tuple[Remedy, ...]:
+        """What memory knows of faults of such steps, looked up once a wave."""
+        if kind not in self._known:
+            self._known[kind] = known(self.room, kind)
+        return self._known[kind]
+
+    async def _delegation(
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
     ) -> Bead:
         """The decision bead that carries the delegation of one step."""
         room = self.room
-        failed = step.data.get("failed", [])
+        failed, tried = step.data.get("failed", []), step.data.get("tried", [])
         key = f"{step.id}|delegation|{len(failed)}"
+        if given := room.find(key):
+            return given
+        card = next(c for c in room.cards if c.name == decision.specialist)
+        pack = await pack_for(room, card, step)
+        others = room.specialist is None and room.strategy != "direct"
+        remedies = tuple(
+            r for r in self._remedies(step.data["kind"])
+            if r.by != "specialist" or (others and r.specialist not in tried)
+        )  # fmt: skip
         order = Delegation(
             id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
             objective=objective, inputs=inputs,
             acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
             specialist=decision.specialist, policy="resample" if failed else "greedy",
             attempts=1 if room.strategy == "direct" else ATTEMPTS,
-            context=tuple(step.data["inputs"].values()),
-            deadline=time.time() + room.lease_s,
-            meta={**step.data.get("meta", {}), "pack": pack(room, step, inputs)},
+            context=pack.bead_ids if pack else (), pack=pack.text if pack else "",
+            remedies=remedies, deadline=time.time() + room.lease_s,
+            meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(
             id=order.id, key=key, kind="decision", title=f"{objective} → {decision.specialist}",
             parent=step.id, run_id=room.run_id, tier="dispatcher", status="closed",
             assignee=decision.specialist, confidence=decision.confidence,
-            body=f"route by {decision.path}",
-            data={"delegation": order.model_dump(mode="json"), "scores": decision.scores},
+            body=f"route by {decision.path}", labels=[QUIET],
+            data={
+                "delegation": order.model_dump(mode="json"), "scores": decision.scores,
+                "pack": [e.model_dump(exclude={"line"}) for e in pack.entries] if pack else [],
+            },
         )  # fmt: skip
 
 

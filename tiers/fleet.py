@@ -13,7 +13,10 @@ import time
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
+from state.vectors import INSIGHTS
 from tiers.calls import Origin
+from tiers.context import framed, reads_text
+from tiers.insights import best_remedy, handover, lessons
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
 from tiers.room import Room, chat
 from tiers.work import CRAFTS
@@ -37,7 +40,9 @@ class Fleet:
         card = next(c for c in room.cards if c.name == order.specialist)
         outcome = await self._attempts(order, card)
         outcome = outcome.model_copy(update={"surprise": self._surprise(order, outcome.status)})
-        room.settle(order.bead_id, order.specialist, outcome)
+        taught = lessons(room, order, card, room.store.get(order.bead_id), outcome)
+        room.settle(order.bead_id, order.specialist, outcome, taught)
+        room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
         why = f" ({outcome.fault})" if outcome.fault else ""
         room.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
@@ -48,11 +53,12 @@ class Fleet:
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = CRAFTS[order.kind]
-        prompt = craft.prompt(order)
-        messages = chat(card, prompt)
+        messages = chat(card, framed(order.pack, craft.prompt(order)))
         signatures: list[str] = []
+        passes: list[int] = []
         checks: tuple[CheckResult, ...] = ()
         artifact: str | None = None
+        error: str | None = None
         best: tuple[int, str, tuple[CheckResult, ...]] = (-1, "", ())
         for attempt in range(order.attempts):
             if order.deadline is not None and time.time() > order.deadline:
@@ -64,21 +70,26 @@ class Fleet:
                 )  # fmt: skip
                 artifact = craft.extract(order, answer)
                 checks = await self._checks(order, artifact, attempt)
-            except BudgetExceeded as error:
-                return self._outcome(order, "exhausted", best, attempt, signatures, str(error))
+            except BudgetExceeded as spent:
+                return self._outcome(order, "exhausted", best, signatures, passes, str(spent))
             passed = sum(c.passed for c in checks)
             if artifact is not None and passed > best[0]:
                 best = (passed, artifact, checks)
             if artifact is not None and not checks:
-                return self._outcome(order, "unverified", best, attempt + 1, signatures)
+                return self._outcome(order, "unverified", best, signatures, passes)
             if artifact is not None and passed == len(checks):
-                return self._outcome(order, "verified", best, attempt + 1, signatures)
+                return self._outcome(order, "verified", best, signatures, passes)
             fault = next((c for c in checks if not c.passed), None)
             answered = hashlib.sha256(answer.encode()).hexdigest()[:8]
-            signatures.append(f"{answered}:{fault.signature if fault else 'no-artifact'}")
-            messages = self._repair(card, messages, answer, fault)
+            cause = fault.signature if fault else "no-artifact"
+            signatures.append(f"{answered}:{cause}")
+            passes.append(passed)
+            if other := handover(order, cause):
+                error = f"handed over after {cause}: {other.says}"
+                break
+            messages = self._repair(order, card, messages, answer, fault)
         best = best if best[0] >= 0 else (-1, artifact or "", checks)
-        return self._outcome(order, "failed", best, order.attempts, signatures)
+        return self._outcome(order, "failed", best, signatures, passes, error)
 
     def _sampling(self, order: Delegation, card: Card, attempt: int) -> Sampling:
         fresh = attempt > 0 or order.policy == "resample"
@@ -116,12 +127,19 @@ class Fleet:
 
     @staticmethod
     def _repair(
-        card: Card, messages: tuple[Message, ...], answer: str, fault: CheckResult | None
+        order: Delegation,
+        card: Card,
+        messages: tuple[Message, ...],
+        answer: str,
+        fault: CheckResult | None,
     ) -> tuple[Message, ...]:
-        """The next attempt's prompt: a specialist that can read criticism sees the failing check."""
-        if card.retry == "resample" or fault is None:
+        """The next attempt's prompt: a specialist that can read criticism sees the failing check,
+        and what helped against such a fault before."""
+        if not reads_text(card) or fault is None:
             return messages
         criticism = f"That is not right: {fault.detail}. Answer again, in full."
+        if remedy := best_remedy(order.remedies, fault.signature):
+            criticism += f" From earlier work: {remedy.says}."
         return (
             *messages[:2],
             Message(role="assistant", content=answer),
@@ -140,11 +158,13 @@ class Fleet:
         order: Delegation,
         status: Status,
         best: tuple[int, str, tuple[CheckResult, ...]],
-        attempts: int,
         signatures: list[str],
+        passes: list[int],
         error: str | None = None,
     ) -> Outcome:
+        answered = status in ("verified", "unverified")
         return Outcome(
             delegation_id=order.id, status=status, artifact=best[1] or None, checks=best[2],
-            attempts=attempts, signatures=tuple(signatures), error=error,
+            attempts=len(signatures) + answered, signatures=tuple(signatures),
+            passes=tuple(passes), error=error,
         )  # fmt: skip

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
+from state.vectors import QUIET
 from tiers.calls import Origin
+from tiers.context import pack_for
 from tiers.derivation import PlanError
 from tiers.protocol import Plan, PlanStep
 from tiers.room import Room, chat
@@ -40,7 +42,7 @@ Reply with one JSON object: {{"steps": [{{"name": "a", "objective": "…", "inpu
 "answer": "name of the step whose result is the final answer"}}. `inputs` are names of earlier steps.
 
 Problem:
-{statement}"""
+{statement}{known}"""
 
 
 def read_plan(text: str) -> _Plan:
@@ -70,7 +72,9 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
 
     Raises :class:`PlanError` when the second is malformed too.
     """
-    messages = chat(card, _PROMPT.format(statement=room.task.statement))
+    context = await _context(room, card, number)
+    known = f"\n\nWhat is known already:\n{context}" if context else ""
+    messages = chat(card, _PROMPT.format(statement=room.task.statement, known=known))
     sampling = Sampling(
         max_tokens=1024, seed=room.seed * 1000 + number, json_schema=json.dumps(SCHEMA),
         temperature=0.0 if number == 0 else 0.6,
@@ -92,6 +96,23 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
             continue
         return _as_plan(room, found)
     raise PlanError(f"the model's plan is not valid: {fault}")
+
+
+async def _context(room: Room, card: Card, number: int) -> str:
+    """What the plan may build on; kept in a bead, so that a resumed run asks in the same words."""
+    key = f"{room.run_id}|pack|{number}"
+    if given := room.find(key):
+        return str(given.data["text"])
+    pack = await pack_for(room, card, room.root, objective=False)
+    if pack is None or not pack.entries:
+        return ""
+    room.store.create(
+        "decision", f"context of plan {number}: {len(pack.entries)} beads", key=key,
+        parent=room.root_id, run_id=room.run_id, tier="architect", status="closed",
+        labels=[QUIET], body="; ".join(f"{e.bead_id}: {e.why}" for e in pack.entries),
+        data={"text": pack.text, "pack": [e.model_dump(exclude={"line"}) for e in pack.entries]},
+    )  # fmt: skip
+    return pack.text
 
 
 def _as_plan(room: Room, found: _Plan) -> Plan:

@@ -1,31 +1,38 @@
 """The monitor: are we getting somewhere?
 
-It reads step and outcome beads, measures progress, spinning, surprise and drift, and decides what
-happens next. Each decision is a bead that says why; every stop has a reason; the number of plans and
-of specialists a step may try is bounded, so nothing loops for ever.
+It reads step and outcome beads and the signs in them (:mod:`tiers.signs`), and decides what happens
+next: a routine is tried first; a specialist that comes closer goes on; one that spins makes room for
+another; a step that lost sight of the problem, or that fails two plans in the same way, ends its
+plan. Each decision is a bead that says why; every stop has a reason; the number of plans and of
+delegations of a step is bounded, so nothing loops for ever.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from state import Bead
-from tiers import splitter
+from state.evidence import EXPECTED
+from state.vectors import QUIET
+from tiers import routines, signs, splitter
 from tiers.protocol import Outcome
 from tiers.room import Room
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
 """Specialists that may fail on one step before the plan is doubted."""
+MOST_DELEGATIONS = 4
+"""Times that a step may be tried under one plan, by whomever."""
 SHORT_STORY = 9
 """Sentences up to which one direct call is worth trying first."""
-SPINNING = 3
-"""Equal answers with equal faults that make a specialist's further attempts pointless."""
+ASTRAY = 0.9
+"""Drift from which a failed step is about something else: unrelated texts are this far apart."""
 
 Kind = Literal["direct", "plan", "continue", "escalate", "replan", "stop"]
+_GRAVITY: dict[Kind, int] = {"continue": 0, "escalate": 1, "replan": 2, "stop": 3}
+"""Of several failed steps, the one that calls for most decides."""
 
 
 class Verdict(BaseModel):
@@ -45,51 +52,78 @@ class Monitor:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    def decide(self, wave: int, error: str | None, exhausted: str | None) -> Verdict:
-        """The next move after ``wave``; writes it to the store.
+    async def decide(self, wave: int, error: str | None, exhausted: str | None) -> Verdict:
+        """The next move after ``wave``; written to the store, and read from it if it is there.
 
-        ``error`` is the architect's failure, ``exhausted`` the budget's, if there was one.
+        ``error`` is the architect's failure, ``exhausted`` the budget's, if there was one. The
+        dispatcher finds in the decision which failed steps stay with their specialist.
         """
-        verdict, signs = self._decide(error, exhausted)
-        room = self.room
-        room.store.create(
-            "decision", f"{verdict.kind}: {verdict.reason}",
-            key=f"{room.run_id}|monitor|{wave}", parent=room.root_id, run_id=room.run_id,
-            tier="monitor", status="closed", body=verdict.reason, surprise=signs.get("surprise"),
-            data={"decision": verdict.kind, "wave": wave, **signs},
-        )  # fmt: skip
+        room, key = self.room, f"{self.room.run_id}|monitor|{wave}"
+        bead = room.find(key)
+        if bead is None:
+            verdict, facts = await self._decide(wave, error, exhausted)
+            told = verdict.kind in ("escalate", "replan")
+            bead = room.store.create(
+                "decision", f"{verdict.kind}: {verdict.reason}", key=key, parent=room.root_id,
+                run_id=room.run_id, tier="monitor", status="closed", body=verdict.reason,
+                surprise=facts.get("surprise"), labels=[] if told else [QUIET],
+                data={"decision": verdict.kind, "wave": wave, "plan": verdict.plan, **facts},
+            )  # fmt: skip
+        data = bead.data
+        verdict = Verdict(kind=data["decision"], reason=bead.body, plan=data["plan"])
         room.emit("monitor", f"{verdict.kind}: {verdict.reason}", decision=verdict.kind,
                   reason=verdict.reason, wave=wave)  # fmt: skip
         return verdict
 
-    def _decide(self, error: str | None, exhausted: str | None) -> tuple[Verdict, dict[str, Any]]:
+    async def _decide(
+        self, wave: int, error: str | None, exhausted: str | None
+    ) -> tuple[Verdict, dict[str, Any]]:
         room = self.room
         plan = room.root.data.get("plan")
         if exhausted:
             return Verdict(kind="stop", reason=f"out of budget: {exhausted}"), {}
+        past = self._decisions()
         if error is not None:
             number = -1 if plan is None else plan
-            tries = room.root.data.get("plan_errors", 0) + 1
-            room.store.update(room.root_id, data={**room.root.data, "plan_errors": tries})
+            tries = sum("error" in d.data for d in past) + 1
+            fault = {"error": error}
             if tries >= MOST_PLANS:
-                return Verdict(kind="stop", reason=f"no plan after {tries} tries: {error}"), {}
-            return Verdict(kind="replan", reason=error, plan=number + 1 + tries), {}
+                return Verdict(kind="stop", reason=f"no plan after {tries} tries: {error}"), fault
+            return Verdict(kind="replan", reason=error, plan=number + 1 + tries), fault
         if plan is None:
+            if wave == 0 and (routine := await routines.recall(room)):
+                why = (
+                    f"routine {routine.bead_id} solved a problem {routine.likeness:.2f} alike this "
+                    f"way, chance {routine.chance:.2f}"
+                )
+                return Verdict(kind=routine.mode, reason=why), {"routine": routine.model_dump()}
             return self._first(), {}
         steps = room.steps()
-        signs = self._signs(steps)
+        seen = past[-1].data.get("outcomes", 0) if past else 0
+        facts = await signs.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
-            return Verdict(kind="stop", reason="every step of the plan is closed"), signs
+            return Verdict(kind="stop", reason="every step of the plan is closed"), facts
         failed = [s for s in steps if s.status != "closed" and s.data.get("failed")]
-        doubted = [s for s in failed if self._given_up(s)]
-        if doubted:
-            return self._doubt(doubted[0], plan), signs
         if failed:
-            tried = ", ".join(failed[0].data["tried"])
-            why = f"{failed[0].title!r} failed with {tried}; another specialist is next"
-            return Verdict(kind="escalate", reason=why), signs
+            verdicts = [self._failed(step, plan, facts) for step in failed]
+            facts["stay"] = {
+                step.id: step.data["tried"][-1]
+                for step, verdict in zip(failed, verdicts, strict=True)
+                if verdict.kind == "continue"
+            }
+            worst = max(verdicts, key=lambda v: _GRAVITY[v.kind])
+            surprised = facts["surprise"] > EXPECTED and worst.kind != "stop"
+            note = f" (surprising: {facts['surprise']:.1f} nats)" if surprised else ""
+            return worst.model_copy(update={"reason": worst.reason + note}), facts
         done = sum(s.status == "closed" for s in steps)
-        return Verdict(kind="continue", reason=f"{done} of {len(steps)} steps closed"), signs
+        return Verdict(kind="continue", reason=f"{done} of {len(steps)} steps closed"), facts
+
+    def _decisions(self) -> list[Bead]:
+        """The monitor's decisions of this run, oldest first."""
+        room = self.room
+        return room.store.query(
+            run_id=room.run_id, kind="decision", tier="monitor", order="created"
+        )
 
     def _first(self) -> Verdict:
         room, task = self.room, self.room.task
@@ -111,30 +145,39 @@ class Monitor:
             return Verdict(kind="plan", reason="an expression is a chain of operations")
         return Verdict(kind="direct", reason="nothing to check against; one call is the cheapest")
 
-    def _given_up(self, step: Bead) -> bool:
-        """Whether a failed step has used up its specialists, or keeps giving one wrong answer."""
-        if self.room.strategy == "direct" or self.room.specialist is not None:
-            return True
-        return len(step.data["failed"]) >= MOST_SPECIALISTS or len(self.room.cards) < 2
-
-    def _doubt(self, step: Bead, plan: int) -> Verdict:
-        room = self.room
-        why = f"{step.title[:60]!r} failed with {', '.join(step.data['tried'])}"
+    def _failed(self, step: Bead, plan: int, facts: dict[str, Any]) -> Verdict:
+        """What a failed step calls for."""
+        room, tries = self.room, signs.of_step(self.room, step)
+        who = ", ".join(dict.fromkeys(step.data["tried"]))
+        why = f"{step.title[:60]!r} failed with {who}"
+        spin, far = facts["spinning"].get(step.data["name"], ""), facts["drift"] or 0.0
         if room.strategy == "direct":
             return Verdict(kind="stop", reason=f"{why}; the strategy is direct")
+        if (before := self._earlier(step, plan)) and signs.nothing_new(tries, before):
+            return Verdict(
+                kind="stop", reason=f"no progress: spinning: {why} in the same way under two plans"
+            )
+        many = len(set(step.data["tried"])) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
+        alone = room.specialist is not None or len(room.cards) < 2
+        if not spin and signs.improving(tries[-1]) and len(tries) < MOST_DELEGATIONS:
+            return Verdict(kind="continue", reason=f"{why}, but came closer; it goes on")
+        if many or alone:
+            return self._doubt(why, plan)
+        if far > ASTRAY and step.data["kind"] in signs.WORDED:
+            return self._doubt(f"{why} and has drifted {far:.2f} from the problem", plan)
+        says = f" and spins: {spin}" if spin else ""
+        return Verdict(kind="escalate", reason=f"{why}{says}; another specialist is next")
+
+    def _earlier(self, step: Bead, plan: int) -> list[Outcome]:
+        """How the same work failed under earlier plans."""
+        beads = self.room.store.query(run_id=self.room.run_id, kind="step", order="created")
+        same = [
+            b for b in beads
+            if b.data["plan"] < plan and b.data["signature"] == step.data["signature"]
+        ]  # fmt: skip
+        return [outcome for bead in same for outcome in signs.of_step(self.room, bead)]
+
+    def _doubt(self, why: str, plan: int) -> Verdict:
         if plan + 1 >= MOST_PLANS:
             return Verdict(kind="stop", reason=f"no progress: {why} under {plan + 1} plans")
         return Verdict(kind="replan", reason=why, plan=plan + 1)
-
-    def _signs(self, steps: list[Bead]) -> dict[str, Any]:
-        """Progress, spinning and surprise, as numbers that the decision bead keeps."""
-        outcomes: list[Outcome] = [o for _, o in self.room.outcomes().values()]
-        signatures = Counter(s for o in outcomes for s in o.signatures)
-        spinning = max(signatures.values(), default=0)
-        return {
-            "closed": sum(s.status == "closed" for s in steps),
-            "steps": len(steps),
-            "checks_passed": sum(c.passed for o in outcomes for c in o.checks),
-            "spinning": spinning if spinning >= SPINNING else 0,
-            "surprise": max((o.surprise or 0.0 for o in outcomes[-len(steps) :]), default=0.0),
-        }

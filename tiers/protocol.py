@@ -105,6 +105,23 @@ class Plan(Frozen):
     checks: tuple[CheckResult, ...] = ()
 
 
+class Remedy(Frozen):
+    """What an insight advises: what helped when a check failed for this cause."""
+
+    insight: str
+    """Its bead."""
+    cause: str
+    """Normalised cause of a failure, as :attr:`CheckResult.signature` gives it."""
+    by: Literal["resample", "feedback", "specialist"]
+    """Another sample, an attempt that read the failing check, or another specialist."""
+    specialist: str
+    """Who succeeded."""
+    chance: float
+    """Posterior mean that it helps again."""
+    says: str
+    """One line for a prompt."""
+
+
 class Delegation(Frozen):
     """An order of the dispatcher to the fleet: one step for one specialist."""
 
@@ -125,6 +142,10 @@ class Delegation(Frozen):
     """Most attempts of this specialist, the first included."""
     context: tuple[str, ...] = ()
     """Beads that the specialist's prompt may quote."""
+    pack: str = ""
+    """What the specialist is shown beside its task; see :mod:`tiers.context`."""
+    remedies: tuple[Remedy, ...] = ()
+    """What memory knew about faults of such steps when the order was given."""
     deadline: float | None = None
     """Seconds since the epoch after which no further attempt starts."""
     meta: dict[str, Any] = Field(default_factory=dict)
@@ -141,7 +162,9 @@ class Outcome(Frozen):
     """Checks of the artifact, or of the last attempt when none passed."""
     attempts: int = 0
     signatures: tuple[str, ...] = ()
-    """One per failed attempt: hash of the answer and cause, for spinning detection."""
+    """One per failed attempt: ``hash of the answer:cause``, for spinning detection."""
+    passes: tuple[int, ...] = ()
+    """Checks that each failed attempt passed, to see whether it got any closer."""
     confidence: float | None = None
     """Mean probability per token of the answer, where the backend tells."""
     surprise: float | None = None

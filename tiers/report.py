@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from tiers import routines
 from tiers.answer import join_sections
 from tiers.room import Room
 
@@ -19,12 +20,12 @@ class Result(BaseModel):
     checks: tuple[str, ...] = ()
 
 
-def conclude(room: Room, reason: str) -> Result:
+async def conclude(room: Room, reason: str) -> Result:
     """The answer and verdict of the run as it stands in the store.
 
     ``verified`` takes an answer whose every step passed its checks; a step without a checker makes
     it ``unverified``, never a success; without an answer the run ``failed``, or was ``exhausted``
-    when the budget ended it.
+    when the budget ended it. What the run teaches about such problems is remembered.
     """
     steps = {s.id: s for s in room.steps()} if "plan" in room.root.data else {}
     plans = room.store.query(run_id=room.run_id, kind="decision", tier="architect")
@@ -53,6 +54,7 @@ def conclude(room: Room, reason: str) -> Result:
     room.store.update(room.root_id, data={**room.root.data, "verdict": verdict, "answer": answer,
                                       "checks": list(checks)})  # fmt: skip
     room.store.close(room.root_id, f"{verdict}: {reason}")
+    await routines.learn(room, verdict)
     room.emit("report", f"{verdict}: {reason}", verdict=verdict, answer=answer)
     return result
 

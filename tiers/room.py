@@ -10,8 +10,12 @@ from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Policy, Scorer
 from state import Bead, BeadStore, keyed_id
+from state.errors import UsageError
+from state.evidence import EXPECTED
 from state.rows import BeadChanges
+from state.vectors import QUIET
 from tiers.calls import Caller
+from tiers.memory import Memory
 from tiers.protocol import Outcome, Task, Validator
 
 
@@ -34,6 +38,7 @@ class Room:
     policy: Policy
     validators: Mapping[str, Validator]
     emit: Emit
+    memory: Memory
     strategy: str = "auto"
     specialist: str | None = None
     """Forced specialist, if the user asked for one."""
@@ -50,6 +55,18 @@ class Room:
     def root_id(self) -> str:
         """Id of the root bead."""
         return keyed_id(f"{self.run_id}|root")
+
+    def find(self, key: str) -> Bead | None:
+        """The bead written under ``key``, if it was."""
+        try:
+            return self.store.get(keyed_id(key))
+        except UsageError:
+            return None
+
+    def routine(self) -> dict[str, Any] | None:
+        """The routine that the monitor's first decision chose, if it chose one."""
+        first = self.find(f"{self.run_id}|monitor|0")
+        return first.data.get("routine") if first else None
 
     def card(self, domain: str) -> Card | None:
         """The fleet's card for a domain, if it has one."""
@@ -79,15 +96,19 @@ class Room:
     def outcomes(self) -> dict[str, tuple[str, Outcome]]:
         """Delegation → (specialist, outcome) of the run so far, in order; read from the store once."""
         if self._outcomes is None:
-            beads = self.store.query(run_id=self.run_id, kind="outcome", order="created")
+            beads = self.store.query(
+                run_id=self.run_id, kind="outcome", tier="fleet", order="created"
+            )
             self._outcomes = {
                 b.parent or "": (b.assignee or "", Outcome.model_validate(b.data["outcome"]))
                 for b in beads
             }
         return self._outcomes
 
-    def settle(self, step_id: str, specialist: str, outcome: Outcome) -> None:
-        """Write an outcome and what it means for its step, in one transaction.
+    def settle(
+        self, step_id: str, specialist: str, outcome: Outcome, lessons: Sequence[Bead] = ()
+    ) -> None:
+        """Write an outcome, what it means for its step and what it teaches, in one transaction.
 
         A verified or unverified step is closed; a failed one is open for another specialist.
         """
@@ -104,10 +125,16 @@ class Room:
             key=f"{outcome.delegation_id}|outcome", kind="outcome", parent=outcome.delegation_id,
             title=f"{specialist}: {outcome.status}", run_id=self.run_id, tier="fleet",
             assignee=specialist, status="closed", body=outcome.fault, surprise=outcome.surprise,
+            labels=[] if worth_telling(outcome) else [QUIET],
             data={"outcome": outcome.model_dump(mode="json"), "step": step_id},
         )  # fmt: skip
-        self.store.apply([bead], {step_id: change})
+        self.store.apply([bead, *lessons], {step_id: change})
         self.outcomes()[outcome.delegation_id] = (specialist, outcome)
+
+
+def worth_telling(outcome: Outcome) -> bool:
+    """Whether an outcome says more than its step does: a fault, or a surprise."""
+    return bool(outcome.fault) or (outcome.surprise or 0.0) > EXPECTED
 
 
 def chat(card: Card, prompt: str) -> tuple[Message, ...]:

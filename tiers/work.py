@@ -54,8 +54,7 @@ class _Plain:
     """Text in, text out; checks are all validators'."""
 
     def prompt(self, order: Delegation) -> str:
-        pack = order.meta.get("pack")
-        return f"{pack}\n\nTask: {order.objective}" if pack else order.objective
+        return order.objective
 
     def extract(self, order: Delegation, answer: str) -> str | None:
         return answer.strip() or None

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from harness.report import RunReport
 
-MODEL, LIMITS = "The model", "Limits of the run"
+MODEL, LIMITS, MEMORY = "The model", "Limits of the run", "Memory of earlier work"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -81,6 +81,30 @@ def run(
         float | None,
         typer.Option(metavar="D", rich_help_panel=LIMITS, help="US dollars, by your prices."),
     ] = None,
+    packs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off|recency", rich_help_panel=MEMORY, help="Context packs for chat models."
+        ),
+    ] = None,
+    routines: Annotated[
+        bool | None,
+        typer.Option(
+            "--routines/--no-routines", rich_help_panel=MEMORY, help="Try first what worked before."
+        ),
+    ] = None,
+    insights: Annotated[
+        bool | None,
+        typer.Option(
+            "--insights/--no-insights", rich_help_panel=MEMORY, help="Learn which remedy fits."
+        ),
+    ] = None,
+    decay: Annotated[
+        bool | None,
+        typer.Option(
+            "--decay/--no-decay", rich_help_panel=MEMORY, help="Let what was expected fade."
+        ),
+    ] = None,
 ) -> None:
     """Solve a problem, and say how sure the answer is."""
     from eval import load_problem
@@ -92,7 +116,8 @@ def run(
         "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
         "backend": backend, "base_url": base_url, "api_key": api_key, "model": model,
         "recording": recording, "record": record, "fleet": fleet, "max_tokens": max_tokens,
-        "max_calls": max_calls, "timeout": timeout, "max_cost": max_cost,
+        "max_calls": max_calls, "timeout": timeout, "max_cost": max_cost, "packs": packs,
+        "routines": routines, "insights": insights, "decay": decay,
     }  # fmt: skip
     options = settings.load(flags).options()
     asked = load_problem(problem, sys.stdin)

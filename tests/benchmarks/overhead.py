@@ -23,6 +23,7 @@ from harness import engine, wiring
 from harness.report import Event, RunOptions
 from state import checkpoint_path
 from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.state.words import WordEmbedding
 
 
 class Small(TypedDict, total=False):
@@ -84,6 +85,7 @@ def main() -> None:
 
             wiring.open_backend = open_backend  # type: ignore[assignment]
             wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
+            wiring.open_embedding = lambda embedder: WordEmbedding()
             waves, began = [0], [0.0]
 
             def watch(event: Event, waves: list[int] = waves, began: list[float] = began) -> None:

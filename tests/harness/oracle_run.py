@@ -10,6 +10,7 @@ from eval import get
 from harness import engine, wiring
 from harness.report import RunOptions
 from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.state.words import WordEmbedding
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
 
     wiring.open_backend = open_backend  # type: ignore[assignment]
     wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
+    wiring.open_embedding = lambda embedder: WordEmbedding()
     stop = asyncio.Event
     if words[0] == "resume":
         report = asyncio.run(engine.resume(words[1], lambda e: None, stop=stop()))

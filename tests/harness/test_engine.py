@@ -21,6 +21,7 @@ from tests.oracle import (
     horizon_story,
     multistage_story,
 )
+from tests.state.words import WordEmbedding
 from tiers.protocol import Budget
 from tiers.splitter import read_request
 
@@ -30,6 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
     monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
     monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     return tmp_path
 
 

@@ -13,7 +13,10 @@ from eval import Problem, get
 from harness import engine, wiring
 from harness.report import RunOptions
 from state import BeadStore, Ledger, database_url
+from state.compaction import compact
+from tests.harness.memory_runs import CHAT, PLAN, Lab, chat, garden, prompts
 from tests.oracle import CARDS, Best, ByForm, OracleBackend
+from tests.state.words import WordEmbedding
 from tiers.protocol import Check, Task
 
 SENTINEL = 918273645
@@ -40,6 +43,7 @@ def test_a_run_never_shows_a_hidden_check_to_a_model(
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
     monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     public = {"entry_point": "f", "cases": [{"args": [[1]], "expected": 5}]}
     hidden = {"entry_point": "f", "cases": [{"args": [[SENTINEL]], "expected": SENTINEL}]}
     problem = Problem(
@@ -57,3 +61,29 @@ def test_a_run_never_shows_a_hidden_check_to_a_model(
     assert str(SENTINEL) not in "".join(asked)
     for bead in store.query(run_id=report.run_id):
         assert str(SENTINEL) not in bead.title + bead.body + json.dumps(bead.data)
+
+
+def test_memory_carries_no_hidden_check_into_a_later_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+    lab = Lab(monkeypatch)
+    public = Check(kind="exact", spec={"expected": "34"})
+    secret = Check(kind="exact", spec={"expected": str(SENTINEL)})
+    problem = garden(checks=(public,)).model_copy(update={"hidden_checks": (secret,)})
+    backend = chat(
+        lambda prompt, request: PLAN if "Split the problem" in prompt
+        else "34" if "That is not right" in prompt else "33"
+    )  # fmt: skip
+    for strategy in ("auto", "plan"):
+        report = lab.run(problem, backend, CHAT, strategy=strategy)
+        assert report.reference_match is False
+        assert str(SENTINEL) not in "".join(prompts(backend))
+    assert lab.beads(kind="insight")
+    assert lab.beads(kind="routine")
+    for bead in lab.beads():
+        assert str(SENTINEL) not in bead.title + bead.body + json.dumps(bead.data)
+    store = BeadStore.open(database_url())
+    compact(store, report.run_id)
+    summary = store.query(kind="insight", label="summary")
+    assert str(SENTINEL) not in summary[0].body

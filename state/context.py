@@ -1,0 +1,288 @@
+"""Context packs: what is worth knowing about a bead, within a token limit.
+
+First what cannot be missed: the root objective, the inputs of the step, the decisions of the beads
+above it. Then other beads by relevance × recency × surprise, as long as they fit. A pack is a
+function of the store alone: age is counted in beads, not in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import col, select
+
+from state.errors import UsageError
+from state.evidence import fade
+from state.models import Bead
+from state.store import BeadStore
+from state.vectors import FOLDED, INSIGHTS, QUIET, ROUTINES, Vectors, audible, in_scope, scope_of
+
+CANDIDATES = 256
+"""Beads that are ranked, the nearest or, by recency alone, the newest."""
+HALF_LIFE = 64.0
+"""Newer candidates after which a bead of expected surprise counts half."""
+LOUD = 4.0
+"""Nats of surprise from which a bead counts double, and no more."""
+FLOOR = 0.2
+"""Cosine below which a bead is not about the same thing: unrelated texts reach it by chance."""
+ROOT_SHARE = 0.5
+"""Share of the limit that the root objective may fill."""
+MISFITS = 8
+"""Beads in a row that do not fit, after which the pack is full."""
+
+CountTokens = Callable[[str], int]
+Ranking = Literal["full", "recency", "inputs"]
+
+
+class Entry(BaseModel):
+    """One bead in a pack, and why it is there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bead_id: str
+    line: str
+    """What the pack says of it."""
+    why: str
+    tokens: int
+    """Of the line alone."""
+    relevance: float | None = None
+    """Cosine to the bead that the pack is for; ``None`` for what cannot be missed."""
+    recency: float | None = None
+    surprise: float | None = None
+    """Nats, as the bead recorded it."""
+    score: float | None = None
+
+
+class Pack(BaseModel):
+    """What is worth knowing about a bead; ``text`` never has more than ``limit`` tokens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bead_id: str
+    limit: int
+    tokens: int = 0
+    entries: tuple[Entry, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """What cannot be missed and yet did not fit, or was cut."""
+
+    @property
+    def text(self) -> str:
+        """The lines, one entry after the other."""
+        return _join(entry.line for entry in self.entries)
+
+    @property
+    def bead_ids(self) -> tuple[str, ...]:
+        """The beads that the text quotes."""
+        return tuple(dict.fromkeys(entry.bead_id for entry in self.entries))
+
+
+def pack(
+    store: BeadStore,
+    bead_id: str,
+    limit_tokens: int,
+    *,
+    count_tokens: CountTokens,
+    vectors: Vectors | None = None,
+    ranking: Ranking = "full",
+    objective: bool = True,
+    shared: Sequence[str] = (INSIGHTS, ROUTINES),
+    decay: bool = True,
+) -> Pack:
+    """The pack for a bead.
+
+    ``vectors`` finds what is relevant; ``ranking="recency"`` takes the newest beads instead, and
+    ``"inputs"`` stops after the inputs; both need no vectors. Without ``objective`` the root
+    objective is left out, for a prompt that states it already. ``shared`` are the scopes of other
+    runs' memory that may be quoted. Without ``decay`` old beads count like new ones. Raises
+    UsageError for an unknown bead, a limit below 1, and a full ranking without vectors.
+    """
+    if limit_tokens < 1:
+        raise UsageError(f"the limit of a context pack is at least 1 token, not {limit_tokens}")
+    if ranking == "full" and vectors is None:
+        raise UsageError("ranking by relevance needs an embedder; without one, rank by recency")
+    bead = store.get(bead_id)
+    builder = _Builder(bead.id, limit_tokens, count_tokens)
+    above = _ancestors(store, bead)
+    root = above[-1] if above else bead
+    asked = root.body or root.title
+    if objective and (root.id == bead.id or asked not in (bead.title, bead.body)):
+        builder.add_cut(root, f"Problem: {asked}", "root objective")
+    for name, given in _inputs(store, bead):
+        result = given.data.get("artifact") or given.close_reason or given.title
+        builder.add(given, f"Known, {name}: {result}", "input of this step")
+    if ranking == "inputs":
+        return builder.pack()
+    for decision in _decisions(store, [bead, *above]):
+        builder.add(decision, line_of(decision), f"decision above, by the {decision.tier}")
+    known = {bead.id, root.id, *builder.seen}
+    scopes = list(dict.fromkeys([scope_of(bead), *shared]))
+    found: list[tuple[Bead, float | None]]
+    if ranking == "recency":
+        found = [(b, None) for b in _newest(store, scopes)]
+    else:
+        assert vectors is not None
+        for scope in scopes:
+            vectors.sync(scope)
+        query = vectors.embed(f"{bead.title}\n{bead.body}".strip())
+        near = dict(vectors.search(query, scopes, CANDIDATES))
+        found = [(b, near[b.id]) for b in _beads(store, list(near)) if near[b.id] >= FLOOR]
+    builder.fill(_ranked([row for row in found if row[0].id not in known], decay=decay))
+    return builder.pack()
+
+
+def line_of(bead: Bead) -> str:
+    """What a pack says of a bead."""
+    body = bead.body.strip()
+    match bead.kind:
+        case "step":
+            artifact = bead.data.get("artifact")
+            return f"Open: {bead.title}" if artifact is None else f"Done: {bead.title} → {artifact}"
+        case "decision":
+            reason = f" ({body})" if body and body not in bead.title else ""
+            return f"Decided by the {bead.tier or 'user'}: {bead.title}{reason}"
+        case "outcome":
+            return f"Tried: {bead.title}" + (f": {body}" if body else "")
+        case "insight":
+            return f"Lesson: {bead.title}" + (f" ({body})" if body else "")
+        case "routine":  # Its body is the problem it solved, which is not this one.
+            return f"Solved before: {bead.title}"
+        case kind:
+            return f"{kind.capitalize()} {bead.id} ({bead.status}): {bead.title}" + (
+                f"\n{body}" if body else ""
+            )
+
+
+class _Builder:
+    """A pack in the making; counts the whole text, because tokens of parts do not add up."""
+
+    def __init__(self, bead_id: str, limit: int, count_tokens: CountTokens) -> None:
+        self.bead_id, self.limit, self.count = bead_id, limit, count_tokens
+        self.entries: list[Entry] = []
+        self.left_out: list[str] = []
+        self.tokens = 0
+
+    @property
+    def seen(self) -> set[str]:
+        return {entry.bead_id for entry in self.entries}
+
+    def add(self, bead: Bead, line: str, why: str) -> None:
+        """Add what cannot be missed, if it fits."""
+        if not self._try(Entry(bead_id=bead.id, line=line, why=why, tokens=self.count(line))):
+            self.left_out.append(f"{why} {bead.id}: does not fit")
+
+    def add_cut(self, bead: Bead, line: str, why: str) -> None:
+        """As :meth:`add`, cut after a word to its share of the limit."""
+        most = max(1, int(self.limit * ROOT_SHARE))
+        words = line.split(" ")
+        if self.count(line) > most:
+            low, high = 0, len(words) - 1
+            while low < high:
+                middle = (low + high + 1) // 2
+                fits = self.count(" ".join(words[:middle]) + " …") <= most
+                low, high = (middle, high) if fits else (low, middle - 1)
+            self.left_out.append(f"{why} {bead.id}: cut to {low} of {len(words)} words")
+            if not low:
+                return
+            line = " ".join(words[:low]) + " …"
+        self.add(bead, line, why)
+
+    def fill(self, ranked: Iterable[Entry]) -> None:
+        """Add the best of the ranked entries that fit."""
+        misfits = 0
+        for entry in ranked:
+            misfits = 0 if self._try(entry) else misfits + 1
+            if misfits == MISFITS:
+                return
+
+    def _try(self, entry: Entry) -> bool:
+        total = self.count(_join(e.line for e in [*self.entries, entry]))
+        if total > self.limit:
+            return False
+        counted = (
+            entry if entry.tokens else entry.model_copy(update={"tokens": self.count(entry.line)})
+        )
+        self.entries.append(counted)
+        self.tokens = total
+        return True
+
+    def pack(self) -> Pack:
+        return Pack(
+            bead_id=self.bead_id, limit=self.limit, tokens=self.tokens,
+            entries=tuple(self.entries), left_out=tuple(self.left_out),
+        )  # fmt: skip
+
+
+def _ranked(found: Sequence[tuple[Bead, float | None]], *, decay: bool) -> list[Entry]:
+    """Entries by relevance × recency × surprise, best first."""
+    newest_first = sorted(found, key=lambda row: (-row[0].created_at, row[0].id))
+    rows: list[tuple[float, Entry]] = []
+    for age, (bead, relevance) in enumerate(newest_first):
+        surprise = max(0.0, bead.surprise or 0.0)
+        recency = fade(age, bead.surprise, HALF_LIFE) if decay or relevance is None else 1.0
+        score = (1.0 if relevance is None else relevance) * recency
+        score *= 1 + min(surprise, LOUD) / LOUD
+        near = "" if relevance is None else f"relevance {relevance:.2f} × "
+        loud = f" × surprise {surprise:.1f} nats" if surprise else ""
+        rows.append(
+            (
+                score,
+                Entry(
+                    bead_id=bead.id, line=line_of(bead), tokens=0, relevance=relevance,
+                    why=f"{near}recency {recency:.2f}{loud} = {score:.2f}",
+                    recency=recency, surprise=bead.surprise, score=score,
+                ),
+            )
+        )  # fmt: skip
+    return [entry for _, entry in sorted(rows, key=lambda row: (-row[0], row[1].bead_id))]
+
+
+def _join(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+def _ancestors(store: BeadStore, bead: Bead) -> list[Bead]:
+    """The beads above, the nearest first; the store keeps parents free of cycles."""
+    above: list[Bead] = []
+    while bead.parent is not None:
+        bead = store.get(bead.parent)
+        above.append(bead)
+    return above
+
+
+def _inputs(store: BeadStore, bead: Bead) -> list[tuple[str, Bead]]:
+    """What the bead builds on, by name: its inputs if it has any, else its closed blockers."""
+    named = bead.data.get("inputs")
+    if isinstance(named, dict):
+        return [(str(name), store.get(str(id))) for name, id in named.items()]
+    blockers = [store.get(d.to_id) for d in store.dependencies(bead.id) if d.type == "blocks"]
+    return [(b.title, b) for b in blockers if b.status == "closed"]
+
+
+def _decisions(store: BeadStore, line: Sequence[Bead]) -> list[Bead]:
+    found = [d for bead in line for d in store.query(parent=bead.id, kind="decision")]
+    heard = [d for d in found if not {QUIET, FOLDED} & set(d.labels)]
+    return sorted(heard, key=lambda d: (d.created_at, d.id))
+
+
+def _beads(store: BeadStore, ids: Sequence[str]) -> list[Bead]:
+    with store.database.read() as session:
+        query = select(Bead).where(col(Bead.id).in_(ids), audible())
+        return list(session.exec(query).all())
+
+
+def _newest(store: BeadStore, scopes: Sequence[str]) -> list[Bead]:
+    """The newest beads of each scope."""
+    found: list[Bead] = []
+    with store.database.read() as session:
+        for scope in scopes:
+            query = (
+                select(Bead)
+                .where(in_scope(scope))
+                .order_by(col(Bead.created_at).desc(), col(Bead.id))
+                .limit(CANDIDATES)
+            )
+            found += session.exec(query).all()
+    newest = sorted(found, key=lambda b: (-b.created_at, b.id))
+    return newest[:CANDIDATES]

@@ -1,0 +1,77 @@
+"""How often something held: evidence as beads, and the Beta record they add up to.
+
+A piece of evidence is an outcome bead under what it speaks of, so it is written once however often a
+run is resumed. What was expected fades; what was surprising stays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+
+from state.models import Bead
+from state.store import BeadStore
+from state.vectors import QUIET
+
+HALF_LIFE = 32.0
+"""Later pieces of evidence after which an expected one counts half."""
+EXPECTED = math.log(4)
+"""Nats; an outcome of probability 1/4 or more is within the expected range."""
+LABEL, TIER = "evidence", "memory"
+WON, LOST = "won", "lost"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Beta(1 + won, 1 + lost) over the chance that it holds again."""
+
+    won: float = 0.0
+    lost: float = 0.0
+
+    @property
+    def chance(self) -> float:
+        """Mean of the posterior."""
+        return (1 + self.won) / (2 + self.won + self.lost)
+
+    def surprise(self, *, won: bool) -> float:
+        """−log p of the next outcome, in nats."""
+        return -math.log(self.chance if won else 1 - self.chance)
+
+
+def fade(age: float, surprise: float | None, half_life: float = HALF_LIFE) -> float:
+    """Weight of something ``age`` uses old: halved every ``half_life``, kept if it was surprising."""
+    return 1.0 if (surprise or 0.0) > EXPECTED else 0.5 ** (age / half_life)
+
+
+def tally(pieces: Sequence[tuple[bool, float | None]], *, decay: bool = True) -> Record:
+    """The record of (won, surprise) pieces, oldest first; without ``decay`` all count alike."""
+    won = lost = 0.0
+    for age, (held, surprise) in enumerate(reversed(pieces)):
+        weight = fade(age, surprise) if decay else 1.0
+        won, lost = (won + weight, lost) if held else (won, lost + weight)
+    return Record(won, lost)
+
+
+def record_of(store: BeadStore, subject: str, *, decay: bool = True) -> Record:
+    """The record of the bead ``subject``, a whole id."""
+    query = (
+        select(Bead.close_reason, Bead.surprise)
+        .where(Bead.parent == subject, Bead.kind == "outcome", Bead.tier == TIER)
+        .order_by(col(Bead.created_at), col(Bead.id))
+    )
+    with store.database.read() as session:
+        rows = session.exec(query).all()
+    return tally([(reason == WON, surprise) for reason, surprise in rows], decay=decay)
+
+
+def evidence(subject: str, source: str, run_id: str, record: Record, *, won: bool) -> Bead:
+    """The bead that says how ``subject`` fared in ``source``; once for each source."""
+    return Bead(
+        key=f"evidence|{subject}|{source}", kind="outcome", parent=subject, run_id=run_id,
+        title="it held" if won else "it did not hold", tier=TIER, status="closed",
+        close_reason=WON if won else LOST, surprise=record.surprise(won=won),
+        labels=[LABEL, QUIET], data={"source": source},
+    )  # fmt: skip

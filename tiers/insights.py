@@ -1,0 +1,106 @@
+"""Insights: which remedy helped when a check failed for which cause.
+
+Written when a repair succeeds, under the fleet's shelf for that kind of step; every later repair of
+the same cause adds to its record, for or against. An order carries the remedies known when it was
+given, so that a resumed run repairs in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from specialists.registry import Card
+from state import Bead, keyed_id
+from state.evidence import Record, evidence, record_of
+from tiers.protocol import Delegation, Outcome, Remedy
+from tiers.room import Room
+
+_WORDS = {
+    "resample": "another sample of {who}",
+    "feedback": "{who} reading the failing check",
+    "specialist": "{who} instead",
+}
+LONGEST = 200
+"""Characters of the example that an insight quotes."""
+
+
+def causes(signatures: Iterable[str]) -> list[str]:
+    """The causes in an outcome's signatures, each once, in order; nameless ones are passed over."""
+    found = (signature.partition(":")[2] for signature in signatures)
+    return [cause for cause in dict.fromkeys(found) if cause]
+
+
+def known(room: Room, kind: str) -> tuple[Remedy, ...]:
+    """All remedies for steps of ``kind``, the likeliest first."""
+    if not room.memory.policy.insights:
+        return ()
+    found = []
+    for bead in room.memory.on_shelf(kind, "insight"):
+        record = record_of(room.store, bead.id, decay=room.memory.policy.decay)
+        found.append(
+            Remedy(
+                insight=bead.id, cause=bead.data["cause"], by=bead.data["by"],
+                specialist=bead.data["specialist"], chance=record.chance, says=bead.title,
+            )
+        )  # fmt: skip
+    return tuple(sorted(found, key=lambda r: (-r.chance, r.insight)))
+
+
+def best_remedy(remedies: Sequence[Remedy], cause: str) -> Remedy | None:
+    """The likeliest remedy for a cause; nothing is advised against the odds."""
+    return next((r for r in remedies if r.cause == cause and r.chance >= 0.5), None)
+
+
+def handover(order: Delegation, cause: str) -> Remedy | None:
+    """The remedy that says somebody else should do it, where that is likelier to help."""
+    found = best_remedy(order.remedies, cause)
+    if found is None or found.by != "specialist" or found.specialist == order.specialist:
+        return None
+    return found
+
+
+def lessons(room: Room, order: Delegation, card: Card, step: Bead, outcome: Outcome) -> list[Bead]:
+    """The beads that an outcome teaches: new insights, and evidence for or against known ones."""
+    if not room.memory.policy.insights or outcome.status not in ("verified", "failed"):
+        return []
+    won = outcome.status == "verified"
+    beads: list[Bead] = []
+    if len(outcome.signatures) + won > 1:
+        for cause in causes(outcome.signatures):
+            beads += _lesson(room, order, cause, card.retry, outcome, won=won)
+    past = room.outcomes()
+    for before in step.data.get("failed", []):
+        who, failed = past[before]
+        if who != order.specialist:
+            for cause in causes(failed.signatures):
+                beads += _lesson(room, order, cause, "specialist", failed, won=won)
+    return beads
+
+
+def _lesson(
+    room: Room, order: Delegation, cause: str, by: str, failed: Outcome, *, won: bool
+) -> list[Bead]:
+    """Evidence on one remedy.
+
+    Against it counts only if the order knew it: what steps of the same wave learn meanwhile must not
+    matter, or a resumed run would learn something else.
+    """
+    shelf = room.memory.shelf(order.kind)
+    key = f"insight|{room.memory.fleet}|{order.kind}|{cause}|{by}|{order.specialist}"
+    id = keyed_id(key)
+    if not won and id not in {remedy.insight for remedy in order.remedies}:
+        return []
+    exists = any(b.id == id for b in room.memory.on_shelf(order.kind, "insight"))
+    record = record_of(room.store, id, decay=room.memory.policy.decay) if exists else Record()
+    piece = evidence(id, order.id, room.run_id, record, won=won)
+    if exists:
+        return [piece]
+    how = _WORDS[by].format(who=order.specialist)
+    fault = next((c.detail for c in failed.checks if not c.passed), "")
+    example = f"as in {order.objective[:LONGEST]!r}" + (f": {fault[:LONGEST]}" if fault else "")
+    insight = Bead(
+        id=id, key=key, kind="insight", parent=shelf.id, run_id=room.run_id, tier="fleet",
+        title=f"{order.kind} step, {cause}: what helped was {how}", body=example, status="closed",
+        data={"cause": cause, "by": by, "specialist": order.specialist, "kind": order.kind},
+    )  # fmt: skip
+    return [shelf, insight, piece]

@@ -1,0 +1,153 @@
+"""Routines: how a kind of problem was verifiably solved, tried first on the next one of its kind.
+
+A routine is a bead under its fleet's shelf. Its body is a problem it solved, which is what the next
+problem is compared with; its data say the plan's shape, the decomposer and the specialists; its
+record is the evidence under it (:mod:`state.evidence`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from state import Bead, keyed_id
+from state.evidence import TIER, Record, evidence, record_of
+from state.vectors import ROUTINES
+from tiers import splitter
+from tiers.protocol import Frozen
+from tiers.room import Room
+
+ALIKE = 0.35
+"""Cosine of two problems of one kind: held-out stories reach .29 to .82 among themselves, unrelated
+texts at most .29 (all-MiniLM-L6-v2)."""
+TRUST = 0.4
+"""Posterior mean below which a routine is not tried: about one success in three."""
+NEAREST = 64
+SIZE_FACTOR = 2.0
+"""How many times longer or shorter, in sentences, a problem of the same kind may be."""
+
+
+class Routine(Frozen):
+    """A way to begin, and how good it has been."""
+
+    bead_id: str
+    title: str
+    mode: Literal["direct", "plan"]
+    decomposer: str
+    specialists: dict[str, str]
+    """Kind of step → the one specialist that solved all steps of it."""
+    likeness: float
+    """Cosine of the present problem to the one that it solved."""
+    chance: float
+    """Posterior mean that it solves this one."""
+
+
+async def recall(room: Room) -> Routine | None:
+    """The routine to try first on this run's problem, if there is one to trust."""
+    if not room.memory.policy.routines or room.strategy != "auto":
+        return None
+    for bead, likeness in await _alike(room):
+        record = record_of(room.store, bead.id, decay=room.memory.policy.decay)
+        if record.chance >= TRUST:
+            how = {name: bead.data[name] for name in ("mode", "decomposer", "specialists")}
+            return Routine(
+                bead_id=bead.id, title=bead.title, likeness=likeness, chance=record.chance, **how
+            )
+    return None
+
+
+async def learn(room: Room, verdict: str) -> None:
+    """Note how the run's routine did, and write a new one for a new way to a verified answer.
+
+    Running out of budget says nothing about a routine. Doing it again changes nothing.
+    """
+    if not room.memory.policy.routines or verdict == "exhausted":
+        return
+    written = room.store.query(run_id=room.run_id, kind="outcome", tier=TIER)
+    if any(b.data.get("routine") for b in written):
+        return
+    tried, number = room.routine(), room.root.data.get("plan")
+    beads: list[Bead] = []
+    held = verdict == "verified" and number == 0
+    if tried:
+        beads.append(_evidence(room, tried["bead_id"], won=held))
+    if verdict == "verified" and number is not None and not (tried and held):
+        method = _method(room, number)
+        same = [b for b, _ in await _alike(room) if b.data["method"] == method["method"]]
+        fresh = [] if same else [room.memory.shelf(room.task.kind), _new(room, method)]
+        subject = same[0].id if same else fresh[-1].id
+        beads += [*fresh, _evidence(room, subject, won=True)]
+    room.store.apply(beads, {})
+
+
+async def _alike(room: Room) -> list[tuple[Bead, float]]:
+    """Routines for problems of this kind and size, by likeness × chance, best first."""
+    shelf = {b.id: b for b in room.memory.on_shelf(room.task.kind, "routine")}
+    if not shelf:
+        return []
+    near = dict(await asyncio.to_thread(_search, room))
+    size = _size(room.task.statement)
+    rows = [
+        (near[id] * record_of(room.store, id, decay=room.memory.policy.decay).chance, bead)
+        for id, bead in shelf.items()
+        if near.get(id, 0.0) >= ALIKE and 1 / SIZE_FACTOR <= size / bead.data["size"] <= SIZE_FACTOR
+    ]
+    rows.sort(key=lambda row: (-row[0], row[1].id))
+    return [(bead, near[bead.id]) for _, bead in rows]
+
+
+def _search(room: Room) -> Sequence[tuple[str, float]]:
+    vectors = room.memory.vectors
+    vectors.sync(ROUTINES)
+    return vectors.search(vectors.embed(room.task.statement), [ROUTINES], NEAREST)
+
+
+def _size(statement: str) -> int:
+    return max(1, len(splitter.sentences(statement)))
+
+
+def _method(room: Room, number: int) -> dict[str, Any]:
+    """Mode, decomposer, specialists and shape of the plan that led to the answer."""
+    plan = room.store.get(keyed_id(f"{room.run_id}|plan{number}"))
+    steps = [s for s in room.steps() if not s.data["given"]]
+    solvers: dict[str, set[str]] = {}
+    for step in steps:
+        if step.assignee:
+            solvers.setdefault(step.data["kind"], set()).add(step.assignee)
+    decomposer = plan.data["decomposer"]
+    how = {
+        "mode": "direct" if decomposer == "direct" else "plan",
+        "decomposer": decomposer,
+        "specialists": {k: min(who) for k, who in sorted(solvers.items()) if len(who) == 1},
+    }
+    text = json.dumps([room.task.kind, how], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    shape = dict(sorted(Counter(s.data["kind"] for s in steps).items()))
+    return {**how, "method": digest, "shape": shape}
+
+
+def _new(room: Room, method: dict[str, Any]) -> Bead:
+    shape = ", ".join(f"{count} {kind}" for kind, count in method["shape"].items())
+    who = ", ".join(f"{kind} by {name}" for kind, name in method["specialists"].items())
+    key = f"routine|{room.memory.fleet}|{method['method']}|{room.root_id}"
+    return Bead(
+        id=keyed_id(key), key=key, kind="routine", parent=room.memory.shelf(room.task.kind).id,
+        title=f"a {room.task.kind} problem, {method['decomposer']} plan ({shape}); {who}",
+        body=room.task.statement, run_id=room.run_id, tier="monitor", status="closed",
+        data={**method, "size": _size(room.task.statement)},
+    )  # fmt: skip
+
+
+def _evidence(room: Room, subject: str, *, won: bool) -> Bead:
+    record = (
+        record_of(room.store, subject, decay=room.memory.policy.decay)
+        if any(b.id == subject for b in room.memory.on_shelf(room.task.kind, "routine"))
+        else Record()
+    )
+    bead = evidence(subject, room.run_id, room.run_id, record, won=won)
+    bead.data = {**bead.data, "routine": True}
+    return bead

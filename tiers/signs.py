@@ -1,0 +1,93 @@
+"""Signs of how a run goes: progress, spinning, drift and surprise, as numbers and words.
+
+The monitor decides by them and writes them into its decision beads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from state import Bead
+from tiers.protocol import Outcome
+from tiers.room import Room
+
+SPINNING = 3
+"""Attempts that must be alike before a step is said to spin."""
+WORDED = ("text", "code", "solve")
+"""Kinds of step whose objective is worded; arithmetic has no words to drift in."""
+
+
+def spinning(outcomes: Sequence[Outcome]) -> str:
+    """Why further attempts of the same kind are pointless; empty while they may still help.
+
+    ``outcomes`` are those of one step, in order. Its last :data:`SPINNING` failed attempts spin if
+    the answers are equal, or if none passed more checks than the first of them, be it for one cause
+    or for several.
+    """
+    recent = [s for o in outcomes for s in o.signatures][-SPINNING:]
+    if len(recent) < SPINNING:
+        return ""
+    answers, causes = zip(*((a, c) for a, _, c in (s.partition(":") for s in recent)), strict=True)
+    if len(set(answers)) == 1:
+        return f"the same answer {SPINNING} times"
+    passes = [p for o in outcomes for p in o.passes][-SPINNING:]
+    if passes and max(passes) <= passes[0]:
+        if len(set(causes)) == 1:
+            return f"the same fault {SPINNING} times ({causes[0]})"
+        return f"no more checks pass than {SPINNING} attempts ago"
+    return ""
+
+
+def improving(outcome: Outcome) -> bool:
+    """Whether the attempts of a delegation came closer: the last passed more than the first."""
+    return len(outcome.passes) > 1 and outcome.passes[-1] > outcome.passes[0]
+
+
+def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:
+    """Whether every failed attempt of ``now`` gave an answer and a fault that ``before`` gave."""
+    seen = {s for o in before for s in o.signatures}
+    fresh = {s for o in now for s in o.signatures}
+    return bool(fresh) and fresh <= seen
+
+
+def of_step(room: Room, step: Bead) -> list[Outcome]:
+    """The failed outcomes of a step, in order."""
+    return [room.outcomes()[id][1] for id in step.data.get("failed", [])]
+
+
+async def drift(room: Room, steps: Sequence[Bead]) -> float | None:
+    """Cosine distance (0 to 2) of the objective at hand that is farthest from the root objective.
+
+    ``None`` when no step at hand has a worded objective. Objectives at hand are those that failed
+    or, if none did, those that are open.
+    """
+    left = [s for s in steps if s.status != "closed" and s.data["kind"] in WORDED]
+    at_hand = [s for s in left if s.data.get("failed")] or left
+    told = room.task.statement
+    texts = {s.data["objective"] for s in at_hand}
+    if not texts:
+        return None
+    if texts == {told}:
+        return 0.0
+    vectors = room.memory.vectors
+    likeness = await asyncio.to_thread(lambda: min(vectors.likeness(t, told) for t in texts))
+    return round(1.0 - likeness, 6)
+
+
+async def read(room: Room, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
+    """All signs, for the decision bead; ``seen`` outcomes were there at the decision before."""
+    outcomes = [o for _, o in room.outcomes().values()]
+    spins = {s.data["name"]: spinning(of_step(room, s)) for s in steps if s.status != "closed"}
+    return {
+        "closed": sum(s.status == "closed" for s in steps),
+        "steps": len(steps),
+        "outcomes": len(outcomes),
+        "checks_passed": sum(c.passed for o in outcomes for c in o.checks),
+        "statuses": dict(Counter(o.status for o in outcomes)),
+        "spinning": {name: why for name, why in spins.items() if why},
+        "drift": await drift(room, steps),
+        "surprise": max((o.surprise or 0.0 for o in outcomes[seen:]), default=0.0),
+    }
