@@ -14,7 +14,15 @@ from sqlmodel import col, select
 from state import rows
 from state.database import Database
 from state.frontier import is_blocked, is_free, is_ready
-from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, BeadKind, Dependency, DependencyType
+from state.models import (
+    BEAD_KINDS,
+    BEAD_STATUSES,
+    DONE,
+    Bead,
+    BeadKind,
+    Dependency,
+    DependencyType,
+)
 from state.rows import ORDERS, BeadChanges, BeadFields, Order
 
 _FREE: BeadChanges = {"status": "open", "assignee": None}
@@ -95,9 +103,9 @@ class BeadStore:
                 return id_of_key.get(name) or rows.find(session, name).id
 
             for bead, parent in under:
-                rows.set_parent(session, bead, id_of(parent))
+                rows.set_parent(session, bead, id_of(parent), now)
             for edge in dependencies:
-                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type)
+                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type, now)
             return stored
 
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
@@ -111,7 +119,7 @@ class BeadStore:
         rows.refuse_unknown(fields)
         with self.database.write() as session:
             bead = rows.find(session, id)
-            if bead.status == "closed":
+            if bead.status in DONE:
                 return bead
             changes = {**fields, "status": "closed", "close_reason": reason}
             return rows.change(session, bead, changes, self.database.now())
@@ -129,7 +137,7 @@ class BeadStore:
             for id, fields in changes.items():
                 rows.refuse_unknown(fields)
                 stored = rows.find(session, id)
-                if stored.status != "closed":
+                if stored.status not in DONE:
                     rows.change(session, stored, fields, now)
 
     def reopen(self, id: str) -> Bead:
@@ -145,7 +153,7 @@ class BeadStore:
         """
         with self.database.write() as session:
             source, target = rows.find(session, from_id), rows.find(session, to_id)
-            return rows.link(session, source.id, target.id, type)
+            return rows.link(session, source.id, target.id, type, self.database.now())
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -158,27 +166,12 @@ class BeadStore:
         """What the bead depends on: its parent, its blockers, and what else it points to."""
         with self.database.read() as session:
             bead = rows.find(session, id)
-            edges = session.exec(
-                select(Dependency)
-                .where(Dependency.from_id == bead.id)
-                .order_by(Dependency.type, Dependency.to_id)
-            ).all()
-            above = [rows.child_of(bead.id, bead.parent)] if bead.parent else []
-            return above + list(edges)
+            return rows.edges(session, bead.id)
 
     def dependents(self, id: str) -> list[Dependency]:
         """What depends on the bead: its children, and what points to it."""
         with self.database.read() as session:
-            whole = rows.find(session, id).id
-            edges = session.exec(
-                select(Dependency)
-                .where(Dependency.to_id == whole)
-                .order_by(Dependency.type, Dependency.from_id)
-            ).all()
-            children = session.exec(
-                select(Bead.id).where(Bead.parent == whole).order_by(*ORDERS["created"])
-            ).all()
-            return [rows.child_of(child, whole) for child in children] + list(edges)
+            return rows.edges_to(session, rows.find(session, id).id)
 
     def query(
         self,
