@@ -11,14 +11,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from state.fields import (
+    NOTHING,
+    Malformed,
+    items_of,
+    known,
+    labels_of,
+    moment,
+    priority_of,
+    same,
+    text_of,
+    time_of,
+)
 from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency
 
 OURS = "hi_moe"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _TEXTS = {
     "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",
@@ -41,10 +50,6 @@ _ESCAPES = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What the format's own program escapes, and what UTF-8 cannot say."""
 
 
-class Malformed(ValueError):
-    """A line is no issue; the message says why, without the number of the line."""
-
-
 @dataclass
 class Issue:
     """A bead with all that hangs on it."""
@@ -62,7 +67,7 @@ def parse(line: str) -> Issue:
     try:
         record = json.loads(line, parse_constant=_refuse_constant)
     except RecursionError:
-        raise Malformed("nested too deeply") from None
+        raise Malformed("is nested too deeply") from None
     except ValueError as error:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         hint = "; it is a mark of an unresolved merge" if line[:7] in _MERGE_MARKS else ""
@@ -74,29 +79,29 @@ def parse(line: str) -> Issue:
 
 def decode(record: Mapping[str, Any]) -> Issue:
     """The issue that a record says. Raises Malformed."""
-    id = _text(record, "id")
+    id = text_of(record, "id")
     if not id or id != id.strip() or not id.isprintable():
         raise Malformed("needs an id")
     if "title" not in record:
         raise Malformed(f"{id} needs a title")
     bead = Bead(
         id=id,
-        kind=_known(_text(record, "issue_type"), BEAD_KINDS, "task"),  # type: ignore[arg-type]
+        kind=known(text_of(record, "issue_type"), BEAD_KINDS, "task"),  # type: ignore[arg-type]
         # An unknown status is unfinished, but nobody's next work.
-        status=_known(_text(record, "status"), BEAD_STATUSES, "deferred", "open"),  # type: ignore[arg-type]
-        priority=_priority(record),
-        labels=_labels(record),
-        title=_text(record, "title") or "",
-        body=_text(record, "description") or "",
-        notes=_text(record, "notes") or "",
-        assignee=_text(record, "assignee") or None,
-        close_reason=_text(record, "close_reason") or None,
-        created_at=_time(record, "created_at") or 0.0,
-        updated_at=_time(record, "updated_at") or _time(record, "created_at") or 0.0,
-        closed_at=_time(record, "closed_at"),
+        status=known(text_of(record, "status"), BEAD_STATUSES, "deferred", "open"),  # type: ignore[arg-type]
+        priority=priority_of(record),
+        labels=labels_of(record),
+        title=text_of(record, "title") or "",
+        body=text_of(record, "description") or "",
+        notes=text_of(record, "notes") or "",
+        assignee=text_of(record, "assignee") or None,
+        close_reason=text_of(record, "close_reason") or None,
+        created_at=time_of(record, "created_at") or 0.0,
+        updated_at=time_of(record, "updated_at") or time_of(record, "created_at") or 0.0,
+        closed_at=time_of(record, "closed_at"),
     )
-    edges = [_edge(id, item) for item in _items(record, "dependencies")]
-    comments = [_comment(id, item) for item in _items(record, "comments")]
+    edges = [_edge(id, item) for item in items_of(record, "dependencies")]
+    comments = [_comment(id, item) for item in items_of(record, "comments")]
     bead.parent = next((edge.to_id for edge in edges if edge.type == "parent-child"), None)
     for name, value in _own(record).items():
         setattr(bead, name, value)
@@ -105,13 +110,13 @@ def decode(record: Mapping[str, Any]) -> Issue:
     bead.extra = {
         name: value
         for name, value in record.items()
-        if name not in ("dependencies", "comments") and not _same(value, plain.get(name, _NOTHING))
+        if name not in ("dependencies", "comments") and not same(value, plain.get(name, NOTHING))
     }
     return issue
 
 
 def _edge(id: str, item: Mapping[str, Any]) -> Dependency:
-    target = _text(item, "depends_on_id")
+    target = text_of(item, "depends_on_id")
     if not target:
         raise Malformed(f"{id} has a dependency without depends_on_id")
     if target == id:
@@ -119,9 +124,9 @@ def _edge(id: str, item: Mapping[str, Any]) -> Dependency:
     edge = Dependency(
         from_id=id,
         to_id=target,
-        type=_text(item, "type") or "blocks",  # type: ignore[arg-type]
-        created_at=_time(item, "created_at"),
-        created_by=_text(item, "created_by"),
+        type=text_of(item, "type") or "blocks",  # type: ignore[arg-type]
+        created_at=time_of(item, "created_at"),
+        created_by=text_of(item, "created_by"),
     )
     edge.extra = _remainder(item, _plain_edge(edge))
     return edge
@@ -130,9 +135,9 @@ def _edge(id: str, item: Mapping[str, Any]) -> Dependency:
 def _comment(id: str, item: Mapping[str, Any]) -> Comment:
     comment = Comment(
         bead_id=id,
-        author=_text(item, "author") or "",
-        text=_text(item, "text") or "",
-        created_at=_time(item, "created_at") or 0.0,
+        author=text_of(item, "author") or "",
+        text=text_of(item, "text") or "",
+        created_at=time_of(item, "created_at") or 0.0,
     )
     comment.extra = _remainder(item, _plain_comment(comment))
     return comment
@@ -146,68 +151,6 @@ def _own(record: Mapping[str, Any]) -> dict[str, Any]:
         if name in _OWN and (not isinstance(value, _OWN[name]) or isinstance(value, bool)):
             raise Malformed(f"{OURS}.{name} has a value of the wrong type")
     return {name: value for name, value in own.items() if name in _OWN}
-
-
-def _text(record: Mapping[str, Any], name: str) -> str | None:
-    value = record.get(name)
-    if value is not None and not isinstance(value, str):
-        raise Malformed(f"{name} should be text, not {json.dumps(value)[:40]}")
-    if value is not None and ("\0" in value or _has_surrogate(value)):
-        raise Malformed(f"{name} holds a character that no database can store")
-    return value
-
-
-def _has_surrogate(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _known(value: str | None, known: tuple[str, ...], other: str, absent: str = "task") -> str:
-    return absent if not value else value if value in known else other
-
-
-def _priority(record: Mapping[str, Any]) -> int:
-    value = record.get("priority")
-    if value is None:
-        return 2
-    if isinstance(value, bool) or not isinstance(value, int) or value not in range(5):
-        raise Malformed(f"priority is 0 (most urgent) to 4, not {json.dumps(value)[:40]}")
-    return value
-
-
-def _labels(record: Mapping[str, Any]) -> list[str]:
-    value = record.get("labels")
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Malformed("labels should be a list of texts")
-    return [_text({"labels": label}, "labels") or "" for label in value]
-
-
-def _items(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = record.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise Malformed(f"{name} should be a list of objects")
-    return value
-
-
-def _time(record: Mapping[str, Any], name: str) -> float | None:
-    value = _text(record, name)
-    if not value:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise Malformed(
-            f"{name} should be a time such as 2025-01-31T12:00:00Z, not {value!r:.40}"
-        ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND / 1e6
 
 
 def _refuse_constant(name: str) -> None:
@@ -254,19 +197,19 @@ def _still_says(name: str, value: Any, bead: Bead) -> bool:
     if name in _TEXTS:
         return (value or "") == (getattr(bead, _TEXTS[name]) or "")
     if name == "created_at":
-        return (_time(record, name) or 0.0) == bead.created_at
+        return (time_of(record, name) or 0.0) == bead.created_at
     if name == "updated_at":
-        return _time(record, name) in (bead.updated_at, None if bead.updated_at else 0.0)
+        return time_of(record, name) in (bead.updated_at, None if bead.updated_at else 0.0)
     if name == "closed_at":
-        return _time(record, name) == bead.closed_at
+        return time_of(record, name) == bead.closed_at
     if name == "status":
-        return _known(value, BEAD_STATUSES, "deferred", "open") == bead.status
+        return known(value, BEAD_STATUSES, "deferred", "open") == bead.status
     if name == "issue_type":
-        return _known(value, BEAD_KINDS, "task") == bead.kind
+        return known(value, BEAD_KINDS, "task") == bead.kind
     if name == "priority":
-        return _priority(record) == bead.priority
+        return priority_of(record) == bead.priority
     if name == "labels":
-        return _labels(record) == list(bead.labels)
+        return labels_of(record) == list(bead.labels)
     return True
 
 
@@ -314,26 +257,8 @@ def _overlaid(plain: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _remainder(item: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: value for n, value in item.items() if not _same(value, plain.get(n, _NOTHING))}
+    return {n: value for n, value in item.items() if not same(value, plain.get(n, NOTHING))}
 
 
 def _edge_order(edge: Dependency) -> tuple[float, str, str]:
     return edge.created_at or 0.0, edge.type, edge.to_id
-
-
-def moment(seconds: float | None) -> str | None:
-    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind."""
-    if seconds is None:
-        return None
-    whole, micro = divmod(round(seconds * 1e6), 1_000_000)
-    text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{micro:06}".rstrip("0") if micro else ""
-    return f"{text:0>19}{fraction}Z"
-
-
-_NOTHING = object()
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Equal as JSON: ``1``, ``1.0`` and ``true`` are not."""
-    return b is not _NOTHING and json.dumps(a) == json.dumps(b)

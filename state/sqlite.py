@@ -50,7 +50,7 @@ class Sqlite:
             URL.create("sqlite", database=self.name), connect_args={"timeout": BUSY_TIMEOUT_S}
         )
         self.writer: Engine = self.reader.execution_options(begin="BEGIN IMMEDIATE")
-        self.claimer = self.writer
+        self.claimer: Engine = self.writer
         event.listen(self.reader, "connect", _configure)
         event.listen(self.reader, "begin", _begin)
 
