@@ -28,6 +28,8 @@ from state.fields import (
 from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency
 
 OURS = "hi_moe"
+IMPORTED_TEXTS = ("design", "acceptance_criteria")
+"""Texts of the format that a bead keeps in ``extra``."""
 
 _TEXTS = {
     "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",

@@ -64,15 +64,27 @@ def find(session: Session, id: str) -> Bead:
     bead = session.get(Bead, id)
     if bead is not None:
         return bead
-    starts = [id, f"hm-{id}"] if not id.startswith("hm-") else [id]
-    matches = [col(Bead.id).startswith(start, autoescape=True) for start in starts]
-    beads = session.exec(select(Bead).where(or_(*matches)).order_by(Bead.id).limit(4)).all()
+    beads = session.exec(select(Bead).where(starts_so(id)).order_by(Bead.id).limit(4)).all()
     if not id or not beads:
         raise UsageError(f"unknown bead id {id!r}; `harness bead list` shows them")
     if len(beads) > 1:
         some = ", ".join(bead.id for bead in beads[:3]) + (", …" if len(beads) > 3 else "")
         raise UsageError(f"bead id {id!r} is ambiguous: {some}")
     return beads[0]
+
+
+def find_all(session: Session, ids: Collection[str]) -> list[Bead]:
+    """As :func:`find`, for several; those given in full with one query."""
+    known: dict[str, Bead] = {}
+    if len(ids) > 1:
+        known = {b.id: b for b in session.exec(select(Bead).where(col(Bead.id).in_(ids))).all()}
+    return [known.get(id) or find(session, id) for id in ids]
+
+
+def starts_so(id: str) -> ColumnElement[bool]:
+    """The bead's id begins with ``id``, with or without ``hm-``."""
+    starts = [id] if id.startswith("hm-") else [id, f"hm-{id}"]
+    return or_(*(col(Bead.id).startswith(start, autoescape=True) for start in starts))
 
 
 def select_beads(

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 from state.errors import UsageError
 
@@ -124,7 +125,12 @@ def is_complete(connection: Connection) -> bool:
     """Whether every bead and comment is in the index, and the index sound."""
     if connection.dialect.name == "postgresql":
         return True
-    connection.exec_driver_sql("INSERT INTO bead_search (bead_search) VALUES ('integrity-check')")
+    try:
+        connection.exec_driver_sql(
+            "INSERT INTO bead_search (bead_search) VALUES ('integrity-check')"
+        )
+    except DatabaseError:  # what the check says of a damaged index
+        return False
     counts = (
         "SELECT (SELECT count(*) FROM bead) + (SELECT count(*) FROM comment)",
         "SELECT count(*) FROM bead_document",

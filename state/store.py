@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from sqlalchemy import ColumnElement, String, cast, func, or_, update
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from state import rows
 from state.database import Database
+from state.filters import matching
 from state.frontier import is_blocked, is_free, is_ready
 from state.models import (
-    BEAD_KINDS,
-    BEAD_STATUSES,
     DONE,
     Bead,
     BeadKind,
@@ -188,22 +186,10 @@ class BeadStore:
         order: Order = "created",
     ) -> list[Bead]:
         """Beads that match all filters; ``text`` is looked for in title and body, in any case."""
-        conditions = _within(run_id, kind)
-        if status is not None:
-            conditions.append(
-                col(Bead.status).in_(rows.one_of("bead status", status, BEAD_STATUSES))
-            )
-        if tier is not None:
-            conditions.append(col(Bead.tier) == tier)
-        if assignee is not None:
-            conditions.append(col(Bead.assignee) == assignee)
-        if label is not None:
-            # Unlike LIKE, replace() minds the case on every database.
-            stored = cast(col(Bead.labels), String)
-            conditions.append(func.replace(stored, json.dumps(label), "") != stored)
-        if text is not None:
-            in_title = col(Bead.title).icontains(text, autoescape=True)
-            conditions.append(or_(in_title, col(Bead.body).icontains(text, autoescape=True)))
+        conditions = matching(
+            run_id=run_id, kind=kind, status=status, tier=tier, assignee=assignee, label=label,
+            text=text,
+        )  # fmt: skip
         with self.database.read() as session:
             if parent is not None:
                 conditions.append(col(Bead.parent) == rows.find(session, parent).id)
@@ -220,13 +206,13 @@ class BeadStore:
         open blocker. Decisions, outcomes, insights and routines are no work.
         """
         with self.database.read() as session:
-            conditions = [is_ready(self.database.now()), *_within(run_id, kind)]
+            conditions = [is_ready(self.database.now()), *matching(run_id=run_id, kind=kind)]
             return rows.select_beads(session, conditions, limit)
 
     def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
         with self.database.read() as session:
-            return rows.select_beads(session, [is_blocked(), *_within(run_id, kind)])
+            return rows.select_beads(session, [is_blocked(), *matching(run_id=run_id, kind=kind)])
 
     def claim(
         self,
@@ -243,7 +229,7 @@ class BeadStore:
         """
         now = self.database.now()
         with self.database.write() as session:
-            conditions = [is_ready(now), *_within(run_id, kind)]
+            conditions = [is_ready(now), *matching(run_id=run_id, kind=kind)]
             if id is not None:
                 conditions.append(col(Bead.id) == rows.find(session, id).id)
             first = (
@@ -302,12 +288,3 @@ class BeadStore:
             for bead in claimed:
                 rows.change(session, bead, _FREE, self.database.now())
             return len(claimed)
-
-
-def _within(run_id: str | None, kind: str | Collection[str] | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if run_id is not None:
-        conditions.append(col(Bead.run_id) == run_id)
-    if kind is not None:
-        conditions.append(col(Bead.kind).in_(rows.one_of("bead kind", kind, BEAD_KINDS)))
-    return conditions

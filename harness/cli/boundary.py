@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import look, run
+from harness.cli.bead import bead
 
 UNEXPECTED = 70
 """Exit code of a fault in the program itself (EX_SOFTWARE of sysexits.h)."""
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.add_typer(look.runs, name="runs")
+app.add_typer(bead, name="bead")
 app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
