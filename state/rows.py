@@ -73,14 +73,6 @@ def find(session: Session, id: str) -> Bead:
     return beads[0]
 
 
-def find_all(session: Session, ids: Collection[str]) -> list[Bead]:
-    """As :func:`find`, for several; those given in full with one query."""
-    known: dict[str, Bead] = {}
-    if len(ids) > 1:
-        known = {b.id: b for b in session.exec(select(Bead).where(col(Bead.id).in_(ids))).all()}
-    return [known.get(id) or find(session, id) for id in ids]
-
-
 def starts_so(id: str) -> ColumnElement[bool]:
     """The bead's id begins with ``id``, with or without ``hm-``."""
     starts = [id] if id.startswith("hm-") else [id, f"hm-{id}"]

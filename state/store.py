@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col
 
-from state import rows
+from state import hot, rows
 from state.database import Database
 from state.filters import matching
-from state.frontier import is_blocked, is_free, is_ready
+from state.frontier import is_blocked
 from state.models import (
     DONE,
     Bead,
@@ -21,7 +20,7 @@ from state.models import (
     Dependency,
     DependencyType,
 )
-from state.rows import ORDERS, BeadChanges, BeadFields, Order
+from state.rows import BeadChanges, BeadFields, Order
 
 _FREE: BeadChanges = {"status": "open", "assignee": None}
 
@@ -68,6 +67,10 @@ class BeadStore:
         """
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
+        if id is None and key is None and parent is None:
+            drawn = {"kind": kind, "title": title, **fields}
+            rows.check(drawn)
+            return hot.create(self.database, drawn)
         with self.database.write() as session:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
@@ -205,9 +208,7 @@ class BeadStore:
         Ready work is open or its lease has expired, and neither it nor a bead above it has an
         open blocker. Decisions, outcomes, insights and routines are no work.
         """
-        with self.database.read() as session:
-            conditions = [is_ready(self.database.now()), *matching(run_id=run_id, kind=kind)]
-            return rows.select_beads(session, conditions, limit)
+        return hot.ready(self.database, run_id, kind, limit)
 
     def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
@@ -227,33 +228,11 @@ class BeadStore:
 
         Atomic: of many claimants one gets the bead. Counts as one more of its attempts.
         """
-        now = self.database.now()
-        with self.database.write() as session:
-            conditions = [is_ready(now), *matching(run_id=run_id, kind=kind)]
-            if id is not None:
-                conditions.append(col(Bead.id) == rows.find(session, id).id)
-            first = (
-                select(Bead.id)
-                .where(*conditions)
-                .order_by(*ORDERS["priority"])
-                .limit(1)
-                .with_for_update(skip_locked=True)  # for PostgreSQL; SQLite has the write lock
-                .correlate(None)
-                .scalar_subquery()
-            )
-            return session.scalars(
-                update(Bead)
-                .where(col(Bead.id) == first, is_free(now))
-                .values(
-                    status="in_progress",
-                    assignee=assignee,
-                    lease_until=now + lease_s,
-                    attempts=Bead.attempts + 1,
-                    updated_at=now,
-                )
-                .returning(Bead)
-                .execution_options(synchronize_session=False, populate_existing=True)
-            ).one_or_none()
+        if id is not None:
+            id = self.get(id).id
+        return hot.claim(
+            self.database, id, assignee=assignee, lease_s=lease_s, run_id=run_id, kind=kind
+        )
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
         """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.

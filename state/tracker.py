@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
-from state import graph, rows, search
+from state import graph, hot, rows, search
 from state.errors import ClaimError, UsageError
 from state.filters import matching
 from state.frontier import is_blocked, is_ready, note
@@ -97,13 +97,13 @@ class Tracker:
 
     def close(self, ids: Collection[str], reason: str = "") -> list[Bead]:
         """Close all of the beads, or none; closed ones stay as they are. Raises UsageError."""
-        with self.database.write() as session:
-            beads = rows.find_all(session, ids)
-            for bead in beads:
-                if bead.status not in DONE:
-                    changes = {"status": "closed", "close_reason": reason}
-                    rows.change(session, bead, changes, self.database.now())
-            return beads
+        with self.database.writing() as connection:
+            found = hot.by_ids(self.database, connection, list(ids))
+            with Session(connection, join_transaction_mode="rollback_only") as session:
+                whole = [id if id in found else rows.find(session, id).id for id in ids]
+            hot.close(self.database, connection, whole, reason)
+            found = hot.by_ids(self.database, connection, whole)
+            return [found[id] for id in whole]
 
     def reopen(self, ids: Collection[str]) -> list[Bead]:
         """Open all of the beads again, or none. Raises UsageError."""
