@@ -85,8 +85,9 @@ def claim(
     now = database.now()
     values = {"id": id, "run": run_id, "now": now, "who": assignee, "until": now + lease_s}
     with database.writing(claim=True) as connection:
-        row = database.run(connection, sql, values).fetchone()
-    return None if row is None else bead_of(row)
+        # All rows: a statement that has not run to its end holds up SQLite's commit.
+        rows = database.run(connection, sql, values).fetchall()
+    return bead_of(rows[0]) if rows else None
 
 
 def create(database: Database, fields: Mapping[str, Any]) -> Bead:
