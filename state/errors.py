@@ -2,6 +2,7 @@
 
 HarnessError                 exit code 1
 ├── UsageError               exit code 2   bad input: what, where, what to do
+├── ClaimError               exit code 1   the bead is closed, blocked, taken, or there is none
 ├── BudgetExceeded           exit code 3   the run's one budget is spent
 └── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
     ├── SandboxUnavailable
@@ -23,6 +24,10 @@ class UsageError(HarnessError):
     """The user's input is wrong; the message says what, where and what to do."""
 
     exit_code = 2
+
+
+class ClaimError(HarnessError):
+    """There is no bead to claim, or not this one, or not now."""
 
 
 class BudgetExceeded(HarnessError):

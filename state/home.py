@@ -14,7 +14,8 @@ def home() -> Path:
     """The runs folder; it may not exist yet.
 
     ``HARNESS_HOME`` if set; else ``runs`` in the nearest folder upwards that holds a
-    ``harness.toml``, or a ``runs`` folder beside a ``pyproject.toml``; else ``./runs``.
+    ``harness.toml``, a ``runs`` folder beside a ``pyproject.toml``, or a ``runs/state.db``; else
+    ``./runs``.
     """
     chosen = os.environ.get("HARNESS_HOME")
     if chosen:
@@ -22,7 +23,8 @@ def home() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
         is_project = (folder / "runs").is_dir() and (folder / "pyproject.toml").is_file()
-        if is_project or (folder / "harness.toml").is_file():
+        has_state = (folder / "runs" / "state.db").is_file()
+        if is_project or has_state or (folder / "harness.toml").is_file():
             return folder / "runs"
     return here / "runs"
 

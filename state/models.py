@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, Column, Index, Integer, String, Table, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
-"""Version of the tables below; written to ``meta`` when a database is created."""
+SCHEMA_VERSION = 2
+"""Version of the tables below, and number of the last script in ``state/migrations/versions``."""
 
 BeadKind: TypeAlias = Literal[
     "epic", "task", "bug", "feature", "chore", "step", "decision", "outcome", "insight", "routine"
 ]
-BeadStatus: TypeAlias = Literal["open", "in_progress", "closed"]
+BeadStatus: TypeAlias = Literal["open", "in_progress", "blocked", "deferred", "closed", "tombstone"]
 DependencyType: TypeAlias = Literal["blocks", "parent-child", "related", "discovered-from"]
 RunStatus: TypeAlias = Literal["running", "interrupted", "finished"]
 
@@ -22,6 +22,10 @@ BEAD_STATUSES: tuple[str, ...] = get_args(BeadStatus)
 DEPENDENCY_TYPES: tuple[str, ...] = get_args(DependencyType)
 WORK_KINDS: tuple[str, ...] = ("epic", "task", "bug", "feature", "chore", "step")
 """Kinds that somebody can claim and do; the other kinds record what happened."""
+DONE: tuple[str, ...] = ("closed", "tombstone")
+"""Statuses that hold nobody back; a tombstone is what remains of a deleted issue."""
+
+_EMPTY = {"server_default": "{}"}
 
 
 class Meta(SQLModel, table=True):
@@ -73,10 +77,7 @@ class Bead(SQLModel, table=True):
     """A unit of shared context and of work: step, decision, outcome, insight, issue, …"""
 
     __tablename__ = "bead"
-    __table_args__ = (
-        Index("bead_frontier", "status", "priority", "created_at"),
-        Index("bead_of_run", "run_id", "status", "priority", "created_at"),
-    )
+    __table_args__ = (Index("bead_of_run", "run_id", "created_at"),)
 
     id: str = Field(default="", primary_key=True)
     """``hm-3f9a``; the store fills it in when it is empty."""
@@ -88,12 +89,8 @@ class Bead(SQLModel, table=True):
     status: BeadStatus = Field(default="open", sa_type=String)
     priority: int = 2
     """0 is the most urgent, 4 the least."""
-    parent: str | None = Field(
-        default=None,
-        index=True,
-        sa_type=String,
-        sa_column_args=(ForeignKey("bead.id", deferrable=True, initially="DEFERRED"),),
-    )
+    parent: str | None = Field(default=None, index=True)
+    """The first of the bead's ``parent-child`` dependencies, which say the same."""
     run_id: str | None = None
     tier: str | None = None
     """Which tier wrote it: ``monitor``, ``architect``, ``dispatcher``, ``fleet``."""
@@ -113,20 +110,43 @@ class Bead(SQLModel, table=True):
     updated_at: float = 0.0
     closed_at: float | None = None
     close_reason: str | None = None
+    notes: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """What was noted on the way, beside the description in ``body``."""
+    extra: dict[str, Any] = Field(default={}, sa_type=JSON, sa_column_kwargs=_EMPTY)
+    """What an imported record said that no other field can hold; export writes it back."""
 
 
 class Dependency(SQLModel, table=True):
     """``from_id`` depends on ``to_id``; with ``blocks``, it waits until ``to_id`` is closed.
 
-    The table holds no ``parent-child`` rows: ``Bead.parent`` says it, and the store presents it as
-    a dependency of the child on the parent.
+    ``to_id`` may name a bead that is not here: imported issues point to other projects, and to
+    issues that have gone. Imported rows may have types beyond ours, which hold nobody back.
     """
 
     __tablename__ = "dependency"
 
     from_id: str = Field(primary_key=True, foreign_key="bead.id", ondelete="CASCADE")
-    to_id: str = Field(primary_key=True, foreign_key="bead.id", ondelete="CASCADE", index=True)
+    to_id: str = Field(primary_key=True, index=True)
     type: DependencyType = Field(default="blocks", primary_key=True, sa_type=String)
+    created_at: float | None = None
+    created_by: str | None = None
+    extra: dict[str, Any] = Field(default={}, sa_type=JSON, sa_column_kwargs=_EMPTY)
+    """As :attr:`Bead.extra`."""
+
+
+class Comment(SQLModel, table=True):
+    """What somebody said about a bead; never changed."""
+
+    __tablename__ = "comment"
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    """Order of writing in this database, from 1."""
+    bead_id: str = Field(index=True, foreign_key="bead.id", ondelete="CASCADE")
+    author: str = ""
+    text: str
+    created_at: float = 0.0
+    extra: dict[str, Any] = Field(default={}, sa_type=JSON, sa_column_kwargs=_EMPTY)
+    """As :attr:`Bead.extra`."""
 
 
 class Call(SQLModel, table=True):
@@ -159,3 +179,27 @@ class Call(SQLModel, table=True):
     params: dict[str, Any] = Field(default={}, sa_type=JSON)
     """Sampling parameters: temperature, max tokens, seed, …"""
     created_at: float = 0.0
+
+
+BEAD_TABLE: Table = SQLModel.metadata.tables["bead"]
+# Kept by the store and no part of a bead: 1 while the bead, or one above it, has an open blocker.
+BEAD_TABLE.append_column(Column("waiting", Integer, nullable=False, server_default="0"))
+
+OPEN_WORK = "status = 'open' AND waiting = 0 AND kind IN ({})".format(
+    ", ".join(f"'{kind}'" for kind in WORK_KINDS)
+)
+"""SQL for work that anybody may take; word for word the condition of the index ``bead_ready``."""
+
+for _name, _columns, _where in (
+    ("bead_ready", ("priority", "created_at", "id"), OPEN_WORK),
+    (
+        "bead_ready_in_run",
+        ("run_id", "priority", "created_at", "id"),
+        f"{OPEN_WORK} AND run_id IS NOT NULL",
+    ),
+    ("bead_leased", ("lease_until",), "status = 'in_progress'"),
+):
+    Index(
+        _name, *(BEAD_TABLE.c[column] for column in _columns),
+        sqlite_where=text(_where), postgresql_where=text(_where),
+    )  # fmt: skip

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from sqlalchemy import ColumnElement, String, cast, func, or_, update
-from sqlmodel import col, select
+from sqlmodel import col
 
-from state import rows
+from state import hot, rows
 from state.database import Database
-from state.frontier import is_blocked, is_free, is_ready
-from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, BeadKind, Dependency, DependencyType
-from state.rows import ORDERS, BeadChanges, BeadFields, Order
+from state.filters import matching
+from state.frontier import is_blocked
+from state.models import (
+    DONE,
+    Bead,
+    BeadKind,
+    Dependency,
+    DependencyType,
+)
+from state.rows import BeadChanges, BeadFields, Order
 
 _FREE: BeadChanges = {"status": "open", "assignee": None}
 
@@ -62,6 +67,10 @@ class BeadStore:
         """
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
+        if id is None and key is None and parent is None:
+            drawn = {"kind": kind, "title": title, **fields}
+            rows.check(drawn)
+            return hot.create(self.database, drawn)
         with self.database.write() as session:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
@@ -95,9 +104,9 @@ class BeadStore:
                 return id_of_key.get(name) or rows.find(session, name).id
 
             for bead, parent in under:
-                rows.set_parent(session, bead, id_of(parent))
+                rows.set_parent(session, bead, id_of(parent), now)
             for edge in dependencies:
-                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type)
+                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type, now)
             return stored
 
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
@@ -111,7 +120,7 @@ class BeadStore:
         rows.refuse_unknown(fields)
         with self.database.write() as session:
             bead = rows.find(session, id)
-            if bead.status == "closed":
+            if bead.status in DONE:
                 return bead
             changes = {**fields, "status": "closed", "close_reason": reason}
             return rows.change(session, bead, changes, self.database.now())
@@ -129,7 +138,7 @@ class BeadStore:
             for id, fields in changes.items():
                 rows.refuse_unknown(fields)
                 stored = rows.find(session, id)
-                if stored.status != "closed":
+                if stored.status not in DONE:
                     rows.change(session, stored, fields, now)
 
     def reopen(self, id: str) -> Bead:
@@ -145,7 +154,7 @@ class BeadStore:
         """
         with self.database.write() as session:
             source, target = rows.find(session, from_id), rows.find(session, to_id)
-            return rows.link(session, source.id, target.id, type)
+            return rows.link(session, source.id, target.id, type, self.database.now())
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -158,27 +167,12 @@ class BeadStore:
         """What the bead depends on: its parent, its blockers, and what else it points to."""
         with self.database.read() as session:
             bead = rows.find(session, id)
-            edges = session.exec(
-                select(Dependency)
-                .where(Dependency.from_id == bead.id)
-                .order_by(Dependency.type, Dependency.to_id)
-            ).all()
-            above = [rows.child_of(bead.id, bead.parent)] if bead.parent else []
-            return above + list(edges)
+            return rows.edges(session, bead.id)
 
     def dependents(self, id: str) -> list[Dependency]:
         """What depends on the bead: its children, and what points to it."""
         with self.database.read() as session:
-            whole = rows.find(session, id).id
-            edges = session.exec(
-                select(Dependency)
-                .where(Dependency.to_id == whole)
-                .order_by(Dependency.type, Dependency.from_id)
-            ).all()
-            children = session.exec(
-                select(Bead.id).where(Bead.parent == whole).order_by(*ORDERS["created"])
-            ).all()
-            return [rows.child_of(child, whole) for child in children] + list(edges)
+            return rows.edges_to(session, rows.find(session, id).id)
 
     def query(
         self,
@@ -195,22 +189,10 @@ class BeadStore:
         order: Order = "created",
     ) -> list[Bead]:
         """Beads that match all filters; ``text`` is looked for in title and body, in any case."""
-        conditions = _within(run_id, kind)
-        if status is not None:
-            conditions.append(
-                col(Bead.status).in_(rows.one_of("bead status", status, BEAD_STATUSES))
-            )
-        if tier is not None:
-            conditions.append(col(Bead.tier) == tier)
-        if assignee is not None:
-            conditions.append(col(Bead.assignee) == assignee)
-        if label is not None:
-            # Unlike LIKE, replace() minds the case on every database.
-            stored = cast(col(Bead.labels), String)
-            conditions.append(func.replace(stored, json.dumps(label), "") != stored)
-        if text is not None:
-            in_title = col(Bead.title).icontains(text, autoescape=True)
-            conditions.append(or_(in_title, col(Bead.body).icontains(text, autoescape=True)))
+        conditions = matching(
+            run_id=run_id, kind=kind, status=status, tier=tier, assignee=assignee, label=label,
+            text=text,
+        )  # fmt: skip
         with self.database.read() as session:
             if parent is not None:
                 conditions.append(col(Bead.parent) == rows.find(session, parent).id)
@@ -226,14 +208,12 @@ class BeadStore:
         Ready work is open or its lease has expired, and neither it nor a bead above it has an
         open blocker. Decisions, outcomes, insights and routines are no work.
         """
-        with self.database.read() as session:
-            conditions = [is_ready(self.database.now()), *_within(run_id, kind)]
-            return rows.select_beads(session, conditions, limit)
+        return hot.ready(self.database, run_id, kind, limit)
 
     def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
         with self.database.read() as session:
-            return rows.select_beads(session, [is_blocked(), *_within(run_id, kind)])
+            return rows.select_beads(session, [is_blocked(), *matching(run_id=run_id, kind=kind)])
 
     def claim(
         self,
@@ -248,33 +228,11 @@ class BeadStore:
 
         Atomic: of many claimants one gets the bead. Counts as one more of its attempts.
         """
-        now = self.database.now()
-        with self.database.write() as session:
-            conditions = [is_ready(now), *_within(run_id, kind)]
-            if id is not None:
-                conditions.append(col(Bead.id) == rows.find(session, id).id)
-            first = (
-                select(Bead.id)
-                .where(*conditions)
-                .order_by(*ORDERS["priority"])
-                .limit(1)
-                .with_for_update(skip_locked=True)  # for PostgreSQL; SQLite has the write lock
-                .correlate(None)
-                .scalar_subquery()
-            )
-            return session.scalars(
-                update(Bead)
-                .where(col(Bead.id) == first, is_free(now))
-                .values(
-                    status="in_progress",
-                    assignee=assignee,
-                    lease_until=now + lease_s,
-                    attempts=Bead.attempts + 1,
-                    updated_at=now,
-                )
-                .returning(Bead)
-                .execution_options(synchronize_session=False, populate_existing=True)
-            ).one_or_none()
+        if id is not None:
+            id = self.get(id).id
+        return hot.claim(
+            self.database, id, assignee=assignee, lease_s=lease_s, run_id=run_id, kind=kind
+        )
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
         """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.
@@ -309,12 +267,3 @@ class BeadStore:
             for bead in claimed:
                 rows.change(session, bead, _FREE, self.database.now())
             return len(claimed)
-
-
-def _within(run_id: str | None, kind: str | Collection[str] | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if run_id is not None:
-        conditions.append(col(Bead.run_id) == run_id)
-    if kind is not None:
-        conditions.append(col(Bead.kind).in_(rows.one_of("bead kind", kind, BEAD_KINDS)))
-    return conditions

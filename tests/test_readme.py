@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ EXPECTED = {"horizon/": {0, 1, 3}}
 
 
 def harness(command: str, home: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    words = command.split()
+    words = shlex.split(command)
     assert words[0] == "harness"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
     return subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -12,7 +13,9 @@ from typing import Annotated
 import typer
 
 from harness.cli import look, memory, run
+from harness.cli.bead import bead
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNEXPECTED = 70
 """Exit code of a fault in the program itself (EX_SOFTWARE of sysexits.h)."""
 BAD_COMMAND_LINE: type[Exception] = typer.BadParameter.__mro__[2]
@@ -30,10 +33,11 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.add_typer(look.runs, name="runs")
+memory.register(bead)
+app.add_typer(bead, name="bead")
 app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
-app.add_typer(memory.bead, name="bead")
 app.command("version")(look.version)
 
 
@@ -62,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(words, "interrupted", 130)
     except BrokenPipeError:
         return _nobody_reads()
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            return _explain(words, error)
+        code = _fail(words, f"cannot write ({error.strerror}); free some space", 4)
+        _silence()
+        return code
     except BAD_COMMAND_LINE as error:
         path = getattr(getattr(error, "ctx", None), "command_path", "harness")
         says = getattr(error, "format_message", error.__str__)()
@@ -101,5 +111,10 @@ def _fail(words: Sequence[str], says: str, code: int) -> int:
 
 def _nobody_reads() -> int:
     """The reader has gone (``harness … | head``): say nothing, not even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _silence()
     return 1
+
+
+def _silence() -> None:
+    """What is still to be written goes nowhere, so that the end of the program cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.look import help_alone
+from harness.cli.bead.options import Json, opened
 
 if TYPE_CHECKING:
-    from state import BeadStore
     from state.context import Pack
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-
-bead = typer.Typer(help="Look at beads, the shared memory of all runs.")
-bead.callback(invoke_without_command=True)(help_alone)
 
 
 def register(group: typer.Typer) -> None:
@@ -27,6 +19,7 @@ def register(group: typer.Typer) -> None:
 
 
 def context(
+    here: typer.Context,
     bead_id: Annotated[str, typer.Argument(metavar="ID", help="Id, or its unique beginning.")],
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most tokens of the pack.")] = 1024,
     recency: Annotated[
@@ -43,7 +36,7 @@ def context(
     from state.vectors import Vectors
 
     in_force = settings.load()
-    with _store() as store:
+    with opened(here, looking=True) as store:
         found = pack(
             store,
             bead_id,
@@ -62,29 +55,19 @@ def context(
 
 
 def compact(
+    here: typer.Context,
     run: Annotated[str, typer.Option("--run", metavar="RUN", help="Id, or its beginning.")],
     as_json: Json = False,
 ) -> None:
     """Fold the closed beads of a finished run into one summary bead; nothing is deleted."""
     from state.compaction import compact as fold
 
-    with _store() as store:
+    with opened(here) as store:
         done = fold(store, run)
     if as_json:
         typer.echo(done.model_dump_json())
     else:
         typer.echo(f"{done.folded} beads folded into {done.summary}, {done.kept} kept as they are")
-
-
-@contextmanager
-def _store() -> Iterator[BeadStore]:
-    from state import BeadStore, database_url
-
-    store = BeadStore.open(database_url())
-    try:
-        yield store
-    finally:
-        store.close_database()
 
 
 def _explain(found: Pack) -> None:
@@ -105,6 +88,3 @@ def _explain(found: Pack) -> None:
     for left in found.left_out:
         screen.print(Text(f"left out: {clean(left)}", "yellow"))
     screen.print(Text(f"{found.tokens} of {found.limit} tokens", "dim"))
-
-
-register(bead)

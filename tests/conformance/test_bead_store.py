@@ -1,10 +1,9 @@
-"""The contract of a bead store. Every database that can hold one joins ``FACTORIES``."""
+"""The contract of a bead store. Every database that can hold one joins ``PLACES``."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -12,10 +11,11 @@ import pytest
 from state import Bead, BeadStore, Dependency, UsageError, keyed_id
 from tests.state.clock import Clock
 
-Factory = Callable[[Path, Clock], BeadStore]
+Place = Callable[[pytest.FixtureRequest], str]
 
-FACTORIES: dict[str, Factory] = {
-    "sqlite": lambda folder, clock: BeadStore.open(folder / "state.db", clock),
+PLACES: dict[str, Place] = {
+    "sqlite": lambda request: str(request.getfixturevalue("tmp_path") / "state.db"),
+    "postgres": lambda request: str(request.getfixturevalue("postgres_url")),
 }
 
 
@@ -24,9 +24,14 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=FACTORIES)
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[BeadStore]:
-    store = FACTORIES[request.param](tmp_path, clock)
+@pytest.fixture(params=PLACES)
+def url(request: pytest.FixtureRequest) -> str:
+    return PLACES[request.param](request)
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[BeadStore]:
+    store = BeadStore.open(url, clock)
     yield store
     store.close_database()
 

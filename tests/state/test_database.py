@@ -101,8 +101,13 @@ def test_a_read_only_folder(unprivileged_folder: Path) -> None:
 
 
 def test_other_urls_are_refused_without_their_password() -> None:
-    line = complaint(lambda: BeadStore.open("postgresql://me:secret@host/db"))
-    assert "sqlite:///PATH" in line
+    line = complaint(lambda: BeadStore.open("mysql://me:secret@host/db"))
+    assert "sqlite:///PATH or postgresql://" in line
+    assert "secret" not in line
+    line = complaint(lambda: BeadStore.open("postgresql://me:secret@127.0.0.1:1/db"))
+    assert line.startswith(
+        "state database 127.0.0.1/db does not answer; check HARNESS_DATABASE_URL"
+    )
     assert "secret" not in line
 
 

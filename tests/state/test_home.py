@@ -30,6 +30,9 @@ def test_the_nearest_project_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     (tmp_path / "project" / "runs").mkdir()
     assert home() == inside / "runs", "a runs folder alone makes no project"
+    (tmp_path / "project" / "runs" / "state.db").touch()
+    assert home() == tmp_path / "project" / "runs"
+    (tmp_path / "project" / "runs" / "state.db").unlink()
     (tmp_path / "project" / "pyproject.toml").touch()
     assert home() == tmp_path / "project" / "runs"
 

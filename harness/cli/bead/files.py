@@ -1,0 +1,151 @@
+"""Bead commands about the store as a whole: export, import, doctor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.bead.options import RunId, Type, opened, run_of
+from harness.cli.look import Json
+
+
+def export(
+    context: typer.Context,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is the output.")
+    ] = "-",
+    type: Type = None,
+    status: Annotated[str | None, typer.Option("--status", "-s", help="Only this status.")] = None,
+    run: RunId = None,
+    as_json: Json = False,
+) -> None:
+    """Write beads as JSON lines, in the order of their ids; with a file, it is replaced whole."""
+    from harness.cli.bead.render import print_json
+    from state import UsageError
+    from state.exchange import export_lines
+
+    if as_json and output == "-":
+        raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
+    with opened(context, looking=True) as store:
+        lines = list(export_lines(store, run_id=run_of(store, run), kind=type, status=status))
+    if output == "-":
+        for line in lines:
+            sys.stdout.buffer.write(f"{line}\n".encode())
+        sys.stdout.buffer.flush()
+        return
+    _replace(Path(output), lines)
+    if as_json:
+        print_json({"file": output, "beads": len(lines)})
+    else:
+        typer.echo(f"wrote {len(lines):,} beads to {output}")
+
+
+def _replace(file: Path, lines: Iterable[str]) -> None:
+    """Write a file whole or leave it as it was. Raises UsageError."""
+    from state.errors import UsageError
+
+    target = file.resolve()
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile("wb", dir=target.parent, delete=False) as stream:
+            temporary = stream.name
+            stream.writelines(f"{line}\n".encode() for line in lines)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"--output {file}: cannot be written: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def import_issues(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; - is the input.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Merge beads from JSON lines: the newest version of each wins, all lines or none are taken."""
+    from dataclasses import asdict
+
+    from harness.cli.bead.render import print_json
+    from state.exchange import import_lines
+
+    lines = _read(file)
+    with opened(context, looking=dry_run) as store:
+        report = import_lines(store, lines, file, dry_run=dry_run)
+    if as_json:
+        dangling = [{"from": f, "to": t, "type": type} for f, t, type in report.dangling]
+        print_json({**asdict(report), "dangling": dangling, "dry_run": dry_run})
+        return
+    would = "would have " if dry_run else ""
+    typer.echo(
+        f"{would}created {len(report.created):,}, updated {len(report.updated):,}, "
+        f"unchanged {report.unchanged:,}, comments {report.comments:,}, "
+        f"conflicts {len(report.conflicts):,}"
+    )
+    for conflict in report.conflicts:
+        why = "older than the store's" if conflict.why == "older" else "of the same time"
+        typer.echo(
+            f"conflict: line {conflict.line}, {conflict.id} is {why} but differs in "
+            f"{', '.join(conflict.fields)}; kept the store's"
+        )
+    for source, target, type in report.dangling:
+        typer.echo(f"note: {source} depends on {target} ({type}), which is not here")
+
+
+def _read(file: str) -> list[bytes]:
+    from state.errors import UsageError
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    return content.split(b"\n")
+
+
+def doctor(
+    context: typer.Context,
+    fix: Annotated[bool, typer.Option("--fix", help="Put right what needs no judgement.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong with the store; exit code 1 if something is, and stays so."""
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from harness.cli.bead.render import print_json
+    from harness.view import console
+    from state import health
+
+    with opened(context, looking=not fix) as store:
+        checks = health.examine(store, fix=fix)
+    sound = all(check.ok for check in checks)
+    if as_json:
+        print_json({"ok": sound, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            sign = (
+                ("fixed", "yellow")
+                if check.fixed
+                else ("ok", "green")
+                if check.ok
+                else ("fail", "red")
+            )
+            line = Text.assemble((f"{sign[0]:<5}", sign[1]), f"  {check.name:<10} {check.detail}")
+            console().print(line, soft_wrap=True)
+    raise typer.Exit(0 if sound else 1)

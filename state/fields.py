@@ -1,0 +1,102 @@
+"""Single fields of a record in the beads JSONL format: read, checked, and written again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+NOTHING = object()
+"""Stands for a field that is not there; equal to no value."""
+
+
+class Malformed(ValueError):
+    """A line is no issue; the message says why, without the number of the line."""
+
+
+def text_of(record: Mapping[str, Any], name: str) -> str | None:
+    """A text, or ``None`` where there is none. This and those below raise Malformed."""
+    value = record.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Malformed(f"{name} should be text, not {json.dumps(value)[:40]}")
+    if value is not None and ("\0" in value or _has_surrogate(value)):
+        raise Malformed(f"{name} holds a character that no database can store")
+    return value
+
+
+def _has_surrogate(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def known(value: str | None, names: tuple[str, ...], other: str, absent: str = "task") -> str:
+    """``value`` if it is one of ``names``, else what stands for an unknown or absent one."""
+    return absent if not value else value if value in names else other
+
+
+def priority_of(record: Mapping[str, Any]) -> int:
+    """The priority, 0 to 4."""
+    value = record.get("priority")
+    if value is None:
+        return 2
+    if isinstance(value, bool) or not isinstance(value, int) or value not in range(5):
+        raise Malformed(f"priority is 0 (most urgent) to 4, not {json.dumps(value)[:40]}")
+    return value
+
+
+def labels_of(record: Mapping[str, Any]) -> list[str]:
+    """The labels."""
+    value = record.get("labels")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Malformed("labels should be a list of texts")
+    return [text_of({"labels": label}, "labels") or "" for label in value]
+
+
+def items_of(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A list of objects."""
+    value = record.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Malformed(f"{name} should be a list of objects")
+    return value
+
+
+def time_of(record: Mapping[str, Any], name: str) -> float | None:
+    """A time in seconds since the epoch, to the microsecond; without a zone it is UTC."""
+    value = text_of(record, name)
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise Malformed(
+            f"{name} should be a time such as 2025-01-31T12:00:00Z, not {value!r:.40}"
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MICROSECOND / 1e6
+
+
+def moment(seconds: float | None) -> str | None:
+    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind."""
+    if seconds is None:
+        return None
+    whole, micro = divmod(round(seconds * 1e6), 1_000_000)
+    text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{micro:06}".rstrip("0") if micro else ""
+    return f"{text:0>19}{fraction}Z"
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal as JSON: ``1``, ``1.0`` and ``true`` are not."""
+    if isinstance(a, str) or isinstance(b, str):
+        return bool(a == b)
+    return b is not NOTHING and json.dumps(a) == json.dumps(b)

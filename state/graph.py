@@ -1,0 +1,207 @@
+"""Beads as a graph: who waits for whom, as a tree, and where it runs in circles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlmodel import Session, col, select
+
+from state import rows
+from state.models import DONE, Bead, Dependency
+from state.store import BeadStore
+
+HOLDING = ("blocks", "parent-child")
+"""Types of dependency that make a bead wait, directly or through what it is part of."""
+
+
+@dataclass
+class Node:
+    """A bead in a tree of dependencies."""
+
+    id: str
+    bead: Bead | None
+    """``None`` if the bead is not in this database."""
+    relation: str = ""
+    """How the node above relates to it: ``needs`` or ``part``, upwards ``needed by``, ``part of``;
+    empty at the root. Other types of dependency stand as they are."""
+    children: list[Node] = field(default_factory=list)
+    repeated: bool = False
+    """The bead stands further up, with what is below it."""
+
+
+def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = None) -> Node:
+    """What must be done before a bead is done: its parts and blockers, and theirs.
+
+    With ``up``, what waits for it and what it is part of. ``depth`` limits the levels.
+    """
+    with store.database.read() as session:
+        root = rows.find(session, id)
+        top = Node(root.id, root)
+        seen, level, deep = {root.id}, [top], 0
+        while level and (depth is None or deep < depth):
+            level = _grow(session, level, seen, up=up)
+            deep += 1
+        return top
+
+
+_ORDER = {"part": 0, "part of": 0, "needs": 1, "needed by": 1}
+
+
+def _grow(session: Session, level: list[Node], seen: set[str], *, up: bool) -> list[Node]:
+    """Add the nodes below ``level``; returns those that may have nodes below them."""
+    ids = [node.id for node in level]
+    links: dict[str, list[tuple[str, str]]] = {}
+    for edge in _touching(session, ids):
+        downward = edge.type != "parent-child"  # a part points up to the whole
+        for source, target, forward in (
+            (edge.from_id, edge.to_id, True),
+            (edge.to_id, edge.from_id, False),
+        ):
+            if source in ids and forward is (downward is not up):
+                links.setdefault(source, []).append((target, _relation(edge.type, up=up)))
+    beads = beads_of(session, {target for found in links.values() for target, _ in found})
+    following = []
+    for node in level:
+        for target, relation in sorted(
+            links.get(node.id, ()),
+            key=lambda link: (
+                _ORDER.get(link[1], 2),
+                beads[link[0]].created_at if link[0] in beads else 0.0,
+                link[0],
+            ),
+        ):
+            child = Node(target, beads.get(target), relation, repeated=target in seen)
+            node.children.append(child)
+            if not child.repeated:
+                seen.add(target)
+                following.append(child)
+    return following
+
+
+def _relation(type: str, *, up: bool) -> str:
+    names = {"blocks": ("needs", "needed by"), "parent-child": ("part", "part of")}
+    return names[type][up] if type in names else type
+
+
+def _touching(session: Session, ids: Collection[str]) -> list[Dependency]:
+    found: list[Dependency] = []
+    for chunk in _chunks(ids):
+        found += session.exec(
+            select(Dependency).where(
+                col(Dependency.from_id).in_(chunk) | col(Dependency.to_id).in_(chunk)
+            )
+        ).all()
+    return found
+
+
+def beads_of(session: Session, ids: Collection[str]) -> dict[str, Bead]:
+    """The beads with these whole ids, as far as they are here."""
+    found: dict[str, Bead] = {}
+    for chunk in _chunks(ids):
+        beads = session.exec(select(Bead).where(col(Bead.id).in_(chunk))).all()
+        found.update((bead.id, bead) for bead in beads)
+    return found
+
+
+def _chunks(ids: Collection[str], size: int = 1000) -> Iterable[list[str]]:
+    ordered = sorted(ids)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def holding_edges(session: Session) -> dict[str, list[str]]:
+    """Bead → what it waits for, its blockers and parents, open or not."""
+    query = select(Dependency.from_id, Dependency.to_id).where(col(Dependency.type).in_(HOLDING))
+    found: dict[str, list[str]] = {}
+    for source, target in session.exec(query.order_by(Dependency.from_id, Dependency.to_id)).all():
+        found.setdefault(source, []).append(target)
+    return found
+
+
+def cycles(edges: Mapping[str, list[str]]) -> list[list[str]]:
+    """Circles among ``edges``, one for each knot of beads that wait for each other.
+
+    Each begins with its smallest id and reads in the direction of waiting. Knots are the strongly
+    connected components (Tarjan 1972, without recursion).
+    """
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    found: list[list[str]] = []
+    for start in edges:
+        work = [(start, iter(edges.get(start, ())))] if start not in number else []
+        while work:
+            node, targets = work[-1]
+            if node not in number:
+                number[node] = low[node] = len(number)
+                stack.append(node)
+                on_stack.add(node)
+            for target in targets:
+                if target not in number:
+                    work.append((target, iter(edges.get(target, ()))))
+                    break
+                if target in on_stack:
+                    low[node] = min(low[node], number[target])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == number[node]:
+                    place = stack.index(node)
+                    knot = set(stack[place:])
+                    del stack[place:]
+                    on_stack -= knot
+                    if len(knot) > 1 or node in edges.get(node, ()):
+                        found.append(_circle(knot, edges))
+    return sorted(found)
+
+
+def _circle(knot: set[str], edges: Mapping[str, list[str]]) -> list[str]:
+    """A shortest way from the smallest id of a knot back to itself."""
+    start = min(knot)
+    came: dict[str, str] = {}
+    level = [start]
+    while start not in came:
+        following = []
+        for node in level:
+            for target in edges.get(node, ()):
+                if target in knot and target not in came:
+                    came[target] = node
+                    following.append(target)
+        level = following
+    way = [came[start]]
+    while way[-1] != start:
+        way.append(came[way[-1]])
+    return way[::-1]
+
+
+def blockers(store: BeadStore, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """For each bead its open blockers, each with the bead that has it: itself, or one above."""
+    with store.database.read() as session:
+        above: dict[str, set[str]] = {id: {id} for id in ids}
+        level = dict(above)
+        while level:
+            edges = _touching(session, {a for found in level.values() for a in found})
+            parents: dict[str, list[str]] = {}
+            for edge in edges:
+                if edge.type == "parent-child":
+                    parents.setdefault(edge.from_id, []).append(edge.to_id)
+            following: dict[str, set[str]] = {}
+            for id, found in level.items():
+                new = {p for a in found for p in parents.get(a, ())} - above[id]
+                if new:
+                    above[id] |= new
+                    following[id] = new
+            level = following
+        everybody = {a for found in above.values() for a in found}
+        blocks = [e for e in _touching(session, everybody) if e.type == "blocks"]
+        beads = beads_of(session, {edge.to_id for edge in blocks})
+    held: dict[str, list[str]] = {}
+    for edge in blocks:
+        if edge.to_id in beads and beads[edge.to_id].status not in DONE:
+            held.setdefault(edge.from_id, []).append(edge.to_id)
+    return {
+        id: sorted({(blocker, a) for a in found for blocker in held.get(a, ())})
+        for id, found in above.items()
+    }

@@ -1,0 +1,266 @@
+"""One issue as one line of the beads JSONL format, and back, without losing anything.
+
+Fields that a bead has no place for, and values that it cannot hold as they were written (a time to
+the nanosecond or in another zone, a status we do not know), wait in ``extra`` until export. What
+only our beads have travels in the field ``hi_moe``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from state.fields import (
+    NOTHING,
+    Malformed,
+    items_of,
+    known,
+    labels_of,
+    moment,
+    priority_of,
+    same,
+    text_of,
+    time_of,
+)
+from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency
+
+OURS = "hi_moe"
+IMPORTED_TEXTS = ("design", "acceptance_criteria")
+"""Texts of the format that a bead keeps in ``extra``."""
+
+_TEXTS = {
+    "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",
+    "close_reason": "close_reason",
+}  # fmt: skip
+_TIMES = ("created_at", "updated_at", "closed_at")
+_OWN: dict[str, tuple[type, ...]] = {
+    "key": (str,), "parent": (str,), "run_id": (str,), "tier": (str,), "lease_until": (int, float),
+    "attempts": (int,), "confidence": (int, float), "surprise": (int, float), "data": (dict,),
+}  # fmt: skip
+_ORDER = (
+    "id", "title", "description", "design", "acceptance_criteria", "notes", "status", "priority",
+    "issue_type", "assignee", "estimated_minutes", "created_at", "updated_at", "closed_at",
+    "close_reason", "external_ref", "compaction_level", "compacted_at", "compacted_at_commit",
+    "original_size", "labels", "dependencies", "comments", "deleted_at", "deleted_by",
+    "delete_reason", "original_type",
+)  # fmt: skip
+"""Fields as the format has them; others follow in the order in which they came."""
+_ESCAPES = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+"""What the format's own program escapes, and what UTF-8 cannot say."""
+
+
+@dataclass
+class Issue:
+    """A bead with all that hangs on it."""
+
+    bead: Bead
+    edges: list[Dependency] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def parse(line: str) -> Issue:
+    """The issue on a line. Raises Malformed."""
+    try:
+        record = json.loads(line, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Malformed("is nested too deeply") from None
+    except ValueError as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        hint = "; it is a mark of an unresolved merge" if line[:7] in _MERGE_MARKS else ""
+        raise Malformed(f"no JSON ({why}){hint}") from None
+    if not isinstance(record, dict):
+        raise Malformed("no JSON object")
+    return decode(record)
+
+
+def decode(record: Mapping[str, Any]) -> Issue:
+    """The issue that a record says. Raises Malformed."""
+    id = text_of(record, "id")
+    if not id or id != id.strip() or not id.isprintable():
+        raise Malformed("needs an id")
+    if "title" not in record:
+        raise Malformed(f"{id} needs a title")
+    bead = Bead(
+        id=id,
+        kind=known(text_of(record, "issue_type"), BEAD_KINDS, "task"),  # type: ignore[arg-type]
+        # An unknown status is unfinished, but nobody's next work.
+        status=known(text_of(record, "status"), BEAD_STATUSES, "deferred", "open"),  # type: ignore[arg-type]
+        priority=priority_of(record),
+        labels=labels_of(record),
+        title=text_of(record, "title") or "",
+        body=text_of(record, "description") or "",
+        notes=text_of(record, "notes") or "",
+        assignee=text_of(record, "assignee") or None,
+        close_reason=text_of(record, "close_reason") or None,
+        created_at=time_of(record, "created_at") or 0.0,
+        updated_at=time_of(record, "updated_at") or time_of(record, "created_at") or 0.0,
+        closed_at=time_of(record, "closed_at"),
+    )
+    edges = [_edge(id, item) for item in items_of(record, "dependencies")]
+    comments = [_comment(id, item) for item in items_of(record, "comments")]
+    bead.parent = next((edge.to_id for edge in edges if edge.type == "parent-child"), None)
+    for name, value in _own(record).items():
+        setattr(bead, name, value)
+    issue = Issue(bead, sorted(edges, key=_edge_order), comments)
+    plain = encode(issue)
+    bead.extra = {
+        name: value
+        for name, value in record.items()
+        if name not in ("dependencies", "comments") and not same(value, plain.get(name, NOTHING))
+    }
+    return issue
+
+
+def _edge(id: str, item: Mapping[str, Any]) -> Dependency:
+    target = text_of(item, "depends_on_id")
+    if not target:
+        raise Malformed(f"{id} has a dependency without depends_on_id")
+    if target == id:
+        raise Malformed(f"{id} depends on itself")
+    edge = Dependency(
+        from_id=id,
+        to_id=target,
+        type=text_of(item, "type") or "blocks",  # type: ignore[arg-type]
+        created_at=time_of(item, "created_at"),
+        created_by=text_of(item, "created_by"),
+    )
+    edge.extra = _remainder(item, _plain_edge(edge))
+    return edge
+
+
+def _comment(id: str, item: Mapping[str, Any]) -> Comment:
+    comment = Comment(
+        bead_id=id,
+        author=text_of(item, "author") or "",
+        text=text_of(item, "text") or "",
+        created_at=time_of(item, "created_at") or 0.0,
+    )
+    comment.extra = _remainder(item, _plain_comment(comment))
+    return comment
+
+
+def _own(record: Mapping[str, Any]) -> dict[str, Any]:
+    own = record.get(OURS, {})
+    if not isinstance(own, dict):
+        raise Malformed(f"{OURS} should be an object")
+    for name, value in own.items():
+        if name in _OWN and (not isinstance(value, _OWN[name]) or isinstance(value, bool)):
+            raise Malformed(f"{OURS}.{name} has a value of the wrong type")
+    return {name: value for name, value in own.items() if name in _OWN}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+_MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def line(issue: Issue) -> str:
+    """The issue as a line, without its end."""
+    text = json.dumps(encode(issue), ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def encode(issue: Issue) -> dict[str, Any]:
+    """The issue as a record of the format."""
+    bead = issue.bead
+    said = {
+        "id": bead.id, "title": bead.title, "description": bead.body, "notes": bead.notes or None,
+        "status": bead.status, "priority": bead.priority, "issue_type": bead.kind,
+        "assignee": bead.assignee, **{name: moment(getattr(bead, name)) for name in _TIMES},
+        "close_reason": bead.close_reason, "labels": list(bead.labels) or None,
+        "dependencies": [_whole_edge(e) for e in sorted(issue.edges, key=_edge_order)] or None,
+        "comments": [_whole_comment(comment) for comment in issue.comments] or None,
+        OURS: _our_own(issue) or None,
+    }  # fmt: skip
+    record = {name: value for name, value in said.items() if value is not None}
+    for name, value in bead.extra.items():
+        if _still_says(name, value, bead):
+            record[name] = value
+    known = {name: record.pop(name) for name in _ORDER if name in record}
+    return {**known, **record}
+
+
+def _still_says(name: str, value: Any, bead: Bead) -> bool:
+    """Whether an imported value still means what the bead's field holds."""
+    record = {name: value}
+    if name == OURS or name == "id":
+        return False
+    if name in _TEXTS:
+        return (value or "") == (getattr(bead, _TEXTS[name]) or "")
+    if name == "created_at":
+        return (time_of(record, name) or 0.0) == bead.created_at
+    if name == "updated_at":
+        return time_of(record, name) in (bead.updated_at, None if bead.updated_at else 0.0)
+    if name == "closed_at":
+        return time_of(record, name) == bead.closed_at
+    if name == "status":
+        return known(value, BEAD_STATUSES, "deferred", "open") == bead.status
+    if name == "issue_type":
+        return known(value, BEAD_KINDS, "task") == bead.kind
+    if name == "priority":
+        return priority_of(record) == bead.priority
+    if name == "labels":
+        return labels_of(record) == list(bead.labels)
+    return True
+
+
+def _our_own(issue: Issue) -> dict[str, Any]:
+    """What other programs' issues do not have, where it is not at its default."""
+    bead = issue.bead
+    edges = sorted(issue.edges, key=_edge_order)
+    first = next((edge.to_id for edge in edges if edge.type == "parent-child"), None)
+    values = {name: getattr(bead, name) for name in _OWN}
+    values["parent"] = None if bead.parent == first else bead.parent
+    known = {name: value for name, value in values.items() if value not in (None, 0, {})}
+    foreign = bead.extra.get(OURS, {})
+    return {**known, **{name: value for name, value in foreign.items() if name not in _OWN}}
+
+
+def _whole_edge(edge: Dependency) -> dict[str, Any]:
+    return _overlaid(_plain_edge(edge), edge.extra)
+
+
+def _plain_edge(edge: Dependency) -> dict[str, Any]:
+    said = {
+        "issue_id": edge.from_id, "depends_on_id": edge.to_id, "type": edge.type,
+        "created_at": moment(edge.created_at), "created_by": edge.created_by,
+    }  # fmt: skip
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _whole_comment(comment: Comment) -> dict[str, Any]:
+    own = {} if comment.sequence is None else {"id": comment.sequence}
+    return _overlaid({**own, **_plain_comment(comment)}, comment.extra)
+
+
+def _plain_comment(comment: Comment) -> dict[str, Any]:
+    return {
+        "issue_id": comment.bead_id, "author": comment.author, "text": comment.text,
+        "created_at": moment(comment.created_at),
+    }  # fmt: skip
+
+
+def _overlaid(plain: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Edges and comments never change, so what came with them always holds."""
+    if "id" in extra:
+        plain = {"id": extra["id"], **plain}
+    return {**plain, **extra}
+
+
+def _remainder(item: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: value for n, value in item.items() if not same(value, plain.get(n, NOTHING))}
+
+
+def _edge_order(edge: Dependency) -> tuple[float, str, str]:
+    return edge.created_at or 0.0, edge.type, edge.to_id

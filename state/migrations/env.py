@@ -1,0 +1,13 @@
+"""Alembic runs this: the scripts inside the transaction that :mod:`state.schema` has begun."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,86 @@
+"""The state database on a PostgreSQL server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from state.errors import StoreError
+
+SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+CONNECT_TIMEOUT_S = 10
+_LOCK = 0x68692D6D6F65
+"""Number of the advisory lock that writers take; ``hi-moe`` in ASCII."""
+
+_EXPLANATIONS = {
+    "25006": "is read-only; use a server that accepts writes",
+    "28": "refuses the login; check user and password in HARNESS_DATABASE_URL",
+    "3D": "does not exist; create it with createdb",
+    "42501": "does not grant the rights needed; use the owner of the database",
+    "53100": "cannot grow: the server's disk is full; nothing was changed, free some space",
+    "53300": "has no connection left; close some or raise max_connections",
+    "57": "is shutting down or cancelled the operation; try again",
+}
+
+
+class Postgres:
+    """A database on a server; see :class:`state.database.Backend`."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StoreError if the URL cannot be understood or the driver is missing."""
+        try:
+            parsed = make_url(url).set(drivername="postgresql+psycopg")
+        except (ArgumentError, ValueError):
+            raise StoreError(
+                "HARNESS_DATABASE_URL is not a URL such as postgresql://USER@HOST:5432/NAME"
+            ) from None
+        self.name = f"{parsed.host or 'local socket'}/{parsed.database or parsed.username or ''}"
+        try:
+            self.reader = create_engine(
+                parsed,
+                isolation_level="REPEATABLE READ",
+                connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+                pool_pre_ping=True,
+            )
+        except ImportError as error:
+            raise StoreError(
+                f"state database {self.name} needs the PostgreSQL driver ({error}); "
+                "pip install 'hi-moe[postgres]'"
+            ) from error
+        self.claimer: Engine = self.reader.execution_options(isolation_level="READ COMMITTED")
+        self.writer: Engine = self.claimer.execution_options()
+        event.listen(self.writer, "begin", _exclude_writers)
+
+    def prepare(self) -> None:
+        """Nothing: the server has been prepared by who runs it."""
+
+    def refuse_read_only(self, connection: Connection) -> None:
+        """A server says itself when it does not accept writes."""
+        connection.exec_driver_sql("UPDATE meta SET value = value")
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[Connection]:
+        """Tables change inside a transaction like rows."""
+        with self.writer.begin() as connection:
+            yield connection
+
+    def explain(self, error: BaseException | None) -> str:
+        """By the server's SQLSTATE, or the reason why there is no connection."""
+        state: str = getattr(error, "sqlstate", None) or ""
+        why = _EXPLANATIONS.get(state) or _EXPLANATIONS.get(state[:2])
+        if why is not None:
+            return why
+        says = " ".join(str(error).split())
+        if "does not exist" in says and "database" in says:
+            return _EXPLANATIONS["3D"]
+        if not state:
+            return f"does not answer; check HARNESS_DATABASE_URL and the server ({says})"
+        return f"refused the operation: {says}"
+
+
+def _exclude_writers(connection: Connection) -> None:
+    """One writer at a time, as on SQLite: what a transaction checked stays true until its end."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

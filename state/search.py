@@ -1,0 +1,177 @@
+"""Full-text search: FTS5 on SQLite, ``tsvector`` on PostgreSQL; words are stemmed in both."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
+
+from state.errors import UsageError
+
+# On SQLite every bead and every comment is a document; triggers keep them. Documents have numbers
+# of their own, because VACUUM may renumber the rows of a table without an integer key.
+_SQLITE = (
+    """
+    CREATE TABLE bead_document (
+        number INTEGER PRIMARY KEY,
+        bead_id VARCHAR NOT NULL REFERENCES bead (id) ON DELETE CASCADE,
+        comment INTEGER
+    )
+    """,
+    "CREATE INDEX bead_document_of ON bead_document (bead_id, comment)",
+    """
+    CREATE VIRTUAL TABLE bead_search USING fts5 (
+        title, body, notes, tokenize = 'porter unicode61'
+    )
+    """,
+    """
+    CREATE TRIGGER bead_search_insert AFTER INSERT ON bead BEGIN
+        INSERT INTO bead_document (bead_id) VALUES (new.id);
+        INSERT INTO bead_search (rowid, title, body, notes)
+        VALUES (last_insert_rowid(), new.title, new.body, new.notes);
+    END
+    """,
+    """
+    CREATE TRIGGER bead_search_update AFTER UPDATE OF title, body, notes ON bead
+    WHEN old.title <> new.title OR old.body <> new.body OR old.notes <> new.notes
+    BEGIN
+        UPDATE bead_search SET title = new.title, body = new.body, notes = new.notes
+        WHERE rowid = (
+            SELECT number FROM bead_document WHERE bead_id = new.id AND comment IS NULL
+        );
+    END
+    """,
+    """
+    CREATE TRIGGER bead_search_comment AFTER INSERT ON comment BEGIN
+        INSERT INTO bead_document (bead_id, comment) VALUES (new.bead_id, new.sequence);
+        INSERT INTO bead_search (rowid, title, body, notes)
+        VALUES (last_insert_rowid(), '', '', new.text);
+    END
+    """,
+    """
+    CREATE TRIGGER bead_search_delete AFTER DELETE ON bead_document BEGIN
+        DELETE FROM bead_search WHERE rowid = old.number;
+    END
+    """,
+)
+
+_SQLITE_FILL = (
+    "DELETE FROM bead_search",
+    "DELETE FROM bead_document",
+    "INSERT INTO bead_document (bead_id) SELECT id FROM bead",
+    "INSERT INTO bead_document (bead_id, comment) SELECT bead_id, sequence FROM comment",
+    """
+    INSERT INTO bead_search (rowid, title, body, notes)
+    SELECT number, title, body, notes
+    FROM bead_document JOIN bead ON bead.id = bead_id WHERE comment IS NULL
+    """,
+    """
+    INSERT INTO bead_search (rowid, title, body, notes)
+    SELECT number, '', '', comment.text
+    FROM bead_document JOIN comment ON comment.sequence = bead_document.comment
+    """,
+)
+
+# The parser of PostgreSQL takes `file.py` and `a-b` for one word; FTS5 for two, and so do we.
+_VECTOR = "to_tsvector('hi_moe', regexp_replace({}, '[^[:alnum:]]+', ' ', 'g'))"
+_BEAD_VECTOR = _VECTOR.format("title || ' ' || body || ' ' || notes")
+_COMMENT_VECTOR = _VECTOR.format("text")
+
+_POSTGRES = (
+    # Stems without a list of words to leave out, so that "to be" can be found.
+    "CREATE TEXT SEARCH DICTIONARY hi_moe_stem (TEMPLATE = snowball, LANGUAGE = english)",
+    "CREATE TEXT SEARCH CONFIGURATION hi_moe (COPY = simple)",
+    "ALTER TEXT SEARCH CONFIGURATION hi_moe ALTER MAPPING FOR asciiword, word WITH hi_moe_stem",
+    f"CREATE INDEX bead_search ON bead USING gin ({_BEAD_VECTOR})",
+    f"CREATE INDEX comment_search ON comment USING gin ({_COMMENT_VECTOR})",
+)
+
+_SQLITE_QUERY = """
+    SELECT bead_id, min(bead_search.rank) AS rank
+    FROM bead_search JOIN bead_document ON bead_document.number = bead_search.rowid
+    WHERE bead_search MATCH :query
+    GROUP BY bead_id ORDER BY rank, bead_id LIMIT :limit
+"""
+
+_POSTGRES_QUERY = f"""
+    SELECT id, max(rank) AS best FROM (
+        SELECT id, ts_rank({_BEAD_VECTOR}, query) AS rank
+        FROM bead, to_tsquery('hi_moe', :query) AS query WHERE {_BEAD_VECTOR} @@ query
+        UNION ALL
+        SELECT bead_id, ts_rank({_COMMENT_VECTOR}, query)
+        FROM comment, to_tsquery('hi_moe', :query) AS query WHERE {_COMMENT_VECTOR} @@ query
+    ) AS found
+    GROUP BY id ORDER BY best DESC, id LIMIT :limit
+"""
+
+
+def create(connection: Connection) -> None:
+    """Make what searching needs beside the tables, and index what is there."""
+    postgres = connection.dialect.name == "postgresql"
+    for statement in _POSTGRES if postgres else (*_SQLITE, *_SQLITE_FILL):
+        connection.exec_driver_sql(statement)
+
+
+def rebuild(connection: Connection) -> None:
+    """Index everything anew. PostgreSQL's indexes need none of that."""
+    if connection.dialect.name != "postgresql":
+        for statement in _SQLITE_FILL:
+            connection.exec_driver_sql(statement)
+
+
+def is_complete(connection: Connection) -> bool:
+    """Whether every bead and comment is in the index, and the index sound."""
+    if connection.dialect.name == "postgresql":
+        return True
+    try:
+        connection.exec_driver_sql(
+            "INSERT INTO bead_search (bead_search) VALUES ('integrity-check')"
+        )
+    except DatabaseError:  # what the check says of a damaged index
+        return False
+    counts = (
+        "SELECT (SELECT count(*) FROM bead) + (SELECT count(*) FROM comment)",
+        "SELECT count(*) FROM bead_document",
+        "SELECT count(*) FROM bead_search",
+    )
+    return len({connection.exec_driver_sql(count).scalar() for count in counts}) == 1
+
+
+def find_ids(connection: Connection, words: str, limit: int | None) -> list[str]:
+    """Ids of the beads that contain all words (``word*``: a beginning; ``"…"``: a phrase), best
+    first. Raises UsageError if there is no word.
+    """
+    postgres = connection.dialect.name == "postgresql"
+    terms = _terms(words)
+    if postgres:
+        query = " & ".join(f"({term})" for term in map(_postgres_term, terms))
+    else:
+        query = " ".join(map(_sqlite_term, terms))
+    most = 1_000_000_000 if limit is None else limit
+    sql = _POSTGRES_QUERY.replace("[:alnum:]", r"[\:alnum\:]") if postgres else _SQLITE_QUERY
+    rows: Any = connection.execute(text(sql), {"query": query, "limit": most})
+    return [row[0] for row in rows]
+
+
+def _terms(words: str) -> list[tuple[list[str], bool]]:
+    """Each term as its words and whether the last of them is only a beginning."""
+    found = []
+    for phrase, word in re.findall(r'"([^"]*)"?|([^\s"]+)', words):
+        parts = re.findall(r"[^\W_]+", phrase or word)
+        if parts:
+            found.append((parts, word.endswith("*")))
+    if not found:
+        raise UsageError(f"nothing to search for in {words!r}; give a word")
+    return found
+
+
+def _sqlite_term(term: tuple[list[str], bool]) -> str:
+    words, beginning = term
+    return f'"{" ".join(words)}"{"*" if beginning else ""}'
+
+
+def _postgres_term(term: tuple[list[str], bool]) -> str:
+    words, beginning = term
+    return " <-> ".join(words) + (":*" if beginning else "")

@@ -1,0 +1,33 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server that lives as long as the tests."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_shared(postgres_server: str) -> str:
+    """One state database on it; whoever takes it empties it first."""
+    from state import BeadStore
+
+    url = postgres.new_database(postgres_server)
+    BeadStore.open(url).close_database()
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_shared: str) -> str:
+    """A state database without rows."""
+    postgres.empty(postgres_shared)
+    return postgres_shared

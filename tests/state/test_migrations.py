@@ -1,0 +1,147 @@
+"""Older databases are brought up to date without losing a row; both ways lead to the same tables."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from state import SCHEMA_VERSION, BeadStore, Runs, StoreError
+from state.tracker import Tracker
+from tests import postgres
+
+FIRST = (Path(__file__).parent / "first_tables.sql").read_text()
+"""A database of version 1, from before there were scripts, as its program wrote it."""
+
+
+def older(tmp_path: Path) -> Path:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(FIRST)
+    return path
+
+
+def shape(connection: Connection) -> dict[str, Any]:
+    """Tables, columns, keys and indexes, without the order in which they were made."""
+    look = inspect(connection)
+    return {
+        table: {
+            "columns": {
+                c["name"]: (str(c["type"]), c["nullable"], str(c["default"]).split("::")[0])
+                for c in look.get_columns(table)
+            },
+            "primary": look.get_pk_constraint(table)["constrained_columns"],
+            "foreign": sorted(
+                (*f["constrained_columns"], f["referred_table"], str(f["options"]))
+                for f in look.get_foreign_keys(table)
+            ),
+            "indexes": sorted(
+                (str(i["name"]), str(i["column_names"]), str(i["unique"]))
+                for i in look.get_indexes(table)
+            ),
+        }
+        for table in look.get_table_names()
+        if not table.startswith("bead_search")
+    }
+
+
+def shape_at(url: str) -> dict[str, Any]:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        return shape(connection)
+
+
+def test_a_populated_older_database(tmp_path: Path) -> None:
+    store = BeadStore.open(older(tmp_path))
+    top, first, second = (store.get(f"hm-{n}") for n in ("top", "one", "two"))
+    assert (top.kind, top.title, top.data) == ("epic", "Naïve — \x22quoted\x22", {"n": [1]})
+    assert (second.parent, second.notes, second.extra) == ("hm-top", "", {})
+    assert [bead.id for bead in store.ready()] == ["hm-top", "hm-one"]
+    assert [bead.id for bead in store.blocked()] == ["hm-two"]
+    assert [(e.to_id, e.type) for e in store.dependencies("hm-two")] == [
+        ("hm-top", "parent-child"), ("hm-one", "blocks"),
+    ]  # fmt: skip
+    assert [bead.id for bead in Tracker(store).search("quoted")] == ["hm-top"]
+    assert Runs(store).get("run-1").answer == "42"
+    store.close(first.id)
+    assert "hm-two" in [bead.id for bead in store.ready()]
+    store.close_database()
+    again = BeadStore.open(tmp_path / "state.db")
+    assert len(again.query()) == 3
+
+
+def test_old_and_new_have_the_same_tables(tmp_path: Path) -> None:
+    BeadStore.open(older(tmp_path)).close_database()
+    BeadStore.open(tmp_path / "new.db").close_database()
+    assert shape_at(f"sqlite:///{tmp_path}/state.db") == shape_at(f"sqlite:///{tmp_path}/new.db")
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = older(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE comment (what)")  # in the way
+    before = sqlite3.connect(path).execute("SELECT sql FROM sqlite_master ORDER BY 1").fetchall()
+    with pytest.raises(StoreError, match="table comment already exists"):
+        BeadStore.open(path)
+    after = sqlite3.connect(path).execute("SELECT sql FROM sqlite_master ORDER BY 1").fetchall()
+    assert after == before
+
+
+@pytest.mark.parametrize("stamp", ["0099", "f00d"])
+def test_a_newer_database_is_refused(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "state.db"
+    BeadStore.open(path).close_database()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (stamp,))
+    content = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        BeadStore.open(path)
+    assert str(caught.value) == (
+        f"state database {path} has schema version {stamp}, but this program knows up to "
+        f"{SCHEMA_VERSION}; upgrade hi-moe"
+    )
+    assert path.read_bytes() == content
+
+
+def test_postgres_from_nothing_through_every_script(postgres_server: str) -> None:
+    by_scripts, at_once = (postgres.new_database(postgres_server) for _ in range(2))
+    engine = create_engine(by_scripts.replace("postgresql:", "postgresql+psycopg:"))
+    run_scripts(engine.connect(), "0001")
+    BeadStore.open(by_scripts).close_database()
+    BeadStore.open(at_once).close_database()
+    assert shape_at(by_scripts) == shape_at(at_once)
+
+
+def test_sqlite_from_nothing_through_every_script(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    run_scripts(create_engine(url).connect(), "0001")
+    BeadStore.open(url).close_database()
+    BeadStore.open(tmp_path / "new.db").close_database()
+    assert shape_at(url) == shape_at(f"sqlite:///{tmp_path}/new.db")
+
+
+def run_scripts(connection: Connection, until: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from state.schema import MIGRATIONS
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    with connection:
+        command.upgrade(config, until)
+        connection.execute(text(f"INSERT INTO meta VALUES ('schema_version', '{int(until)}')"))
+        connection.commit()
+
+
+def test_the_scripts_ship_with_the_package() -> None:
+    from state.schema import MIGRATIONS
+
+    assert (MIGRATIONS / "env.py").is_file()
+    scripts = sorted(f for f in os.listdir(MIGRATIONS / "versions") if f[0].isdigit())
+    assert scripts[-1].startswith(f"{SCHEMA_VERSION:04}_")
