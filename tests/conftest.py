@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +35,18 @@ def postgres_url(postgres_shared: str) -> str:
     """A state database without rows."""
     postgres.empty(postgres_shared)
     return postgres_shared
+
+
+@pytest.fixture
+def unprivileged_folder() -> Iterator[Path]:
+    """A folder that anybody may enter, with root's rights dropped: file permissions bind."""
+    folder = Path(tempfile.mkdtemp(prefix="hi-moe-"))
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    yield folder
+    if was_root:
+        os.seteuid(0)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)

@@ -342,21 +342,18 @@ def test_a_corrupt_database(cli: Cli, folder: Path) -> None:
     assert "is not a SQLite database" in done.err
 
 
-def test_a_read_only_database(folder: Path) -> None:
-    # Permissions do not bind root, so root asks as somebody else.
-    bead("create", "t")
-    file = folder / "runs" / "state.db"
+def test_a_read_only_database(
+    cli: Cli, unprivileged_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(unprivileged_folder))
+    made(cli, "t")
+    file = unprivileged_folder / "state.db"
+    content = file.read_bytes()
     file.chmod(0o444)
-    file.parent.chmod(0o555)
-    for above in (folder, *folder.parents):
-        if above.stat().st_uid == os.getuid() and above.name.startswith(("pytest", "test")):
-            above.chmod(0o755)
-    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
-    done = bead("create", "u", **user)
-    file.parent.chmod(0o755)
-    assert done.returncode == 4, done.stderr
-    assert done.stderr.count(b"\n") == 1
-    assert b"is read-only" in done.stderr
+    done = cli("bead", "create", "u")
+    assert (done.code, done.err.count("\n")) == (4, 1)
+    assert "is read-only; set HARNESS_HOME to a writable folder" in done.err
+    assert file.read_bytes() == content
 
 
 def test_a_full_disk(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
