@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import Json, opened
+from harness.cli.bead.options import Id, opened
+from harness.cli.look import Json
 
 if TYPE_CHECKING:
     from state.context import Pack
@@ -20,7 +21,7 @@ def register(group: typer.Typer) -> None:
 
 def context(
     here: typer.Context,
-    bead_id: Annotated[str, typer.Argument(metavar="ID", help="Id, or its unique beginning.")],
+    bead_id: Id,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most tokens of the pack.")] = 1024,
     recency: Annotated[
         bool, typer.Option("--recency", help="Take the newest beads, whatever they are about.")
