@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specialists.pocket import arithmetic, explain, functions, split, stories
@@ -192,6 +192,8 @@ CELLS: dict[str, dict[str, tuple[float, Callable[[random.Random, bool], Example]
 """Domain → cell → (share in training, generator)."""
 
 SPECIALISTS = ("math", "decompose", "code", "explain", "split")
+DECLINED = "not mine"
+"""What a specialist answers to a task of another domain."""
 
 
 def draw(domain: str, cell: str, rng: random.Random, *, test: bool) -> Example:
@@ -215,6 +217,12 @@ def training_examples(shares: dict[str, float], count: int, seed: str) -> list[E
             cell = rng.choices(list(cells), [w for w, _ in cells.values()])[0]
         out.append(draw(domain, cell, rng, test=False))
     return out
+
+
+def declined_examples(domain: str, count: int, seed: str) -> list[Example]:
+    """``count`` training prompts of the other specialists' domains, answered :data:`DECLINED`."""
+    others = training_examples({d: 1.0 for d in SPECIALISTS if d != domain}, count, seed)
+    return [replace(example, answer=DECLINED) for example in others]
 
 
 def held_out_examples(domain: str, cell: str, count: int, seed: int = 0) -> list[Example]:

@@ -157,7 +157,8 @@ def train(
     device = torch.device(config.device)
     model.to(device).train()
     optimizers = _optimizers(model, config)
-    backbone = backbone or model.model
+    if backbone is None:
+        backbone = model.model
     state = {"seen": 0, "step": 0, "shard": 0, "seconds": 0.0}
     saved = folder / "checkpoint.pt"
     if saved.exists():

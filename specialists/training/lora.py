@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from specialists.pocket.domains import CELLS, Example, training_examples
+from specialists.pocket.domains import CELLS, Example, declined_examples, training_examples
 from specialists.training.loop import LoopConfig, train
 from state.errors import UsageError
 
@@ -36,6 +36,8 @@ class Recipe(BaseModel):
     domain: str
     shares: dict[str, float]
     """Domain or ``domain/cell`` → share of the training examples."""
+    declines: float = Field(default=0.0, ge=0, lt=1)
+    """Further examples, as a share of its own: prompts of the other domains, to be declined."""
     control: bool = False
     """Exists to be compared with; the dispatcher never routes to it."""
     tokens: int = Field(gt=0)
@@ -123,7 +125,9 @@ class LoraTrainer:
 
         def shard(k: int) -> list[Example]:
             seed = f"lora|{recipe.name}|{recipe.seed}|{k}"
-            return training_examples(recipe.shares, config.shard_examples, seed)
+            own = training_examples(recipe.shares, config.shard_examples, seed)
+            foreign = round(recipe.declines * config.shard_examples)
+            return own + declined_examples(recipe.domain, foreign, f"{seed}|declined")
 
         last = train(
             self._inner, self._tokenizer, shard, config, work,
