@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.orm import configure_mappers
 from sqlalchemy.orm.attributes import manager_of_class
 
 from state import frontier, ids
@@ -39,6 +40,7 @@ _INSERT = (
     "ON CONFLICT (id) DO NOTHING"
 )
 
+configure_mappers()  # which a session would do; without it an instance has no attributes
 _new = manager_of_class(Bead).new_instance
 
 
