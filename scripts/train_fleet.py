@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from specialists.pocket.domains import training_examples
+from specialists.pocket.domains import DECLINED, training_examples
 from specialists.registry import Registry
 from specialists.training.lora import LoraTrainer, read_recipes
 
@@ -58,7 +58,7 @@ def main() -> None:
         card = Registry.write_card(
             folder, args.base, description=recipe.description, domain=recipe.domain,
             examples=[e.prompt for e in examples if len(e.prompt) < 400],
-            max_tokens=recipe.max_tokens,
+            max_tokens=recipe.max_tokens, declines=DECLINED if recipe.declines else None,
             status="control" if recipe.control else "candidate",
         )  # fmt: skip
         print(f"{recipe.name}: adapter {card.adapter}, loss {last.get('loss')}", flush=True)

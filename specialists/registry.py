@@ -66,6 +66,8 @@ class Card(Frozen):
     """How it tries again: with a new sample, or by reading which check failed."""
     max_tokens: int = Field(default=256, gt=0)
     """Longest answer to ask of it, in tokens."""
+    declines: str | None = None
+    """Its whole answer to a task that is not its own, if it was trained to decline."""
 
 
 def _digest(files: Iterable[Path]) -> str:
@@ -282,6 +284,7 @@ class Registry:
         status: Status = "candidate",
         retry: Literal["resample", "feedback"] = "resample",
         max_tokens: int = 256,
+        declines: str | None = None,
     ) -> Card:
         """Write ``card.json`` for a trained adapter after checking that it fits its base.
 
@@ -308,6 +311,7 @@ class Registry:
             status=status,
             retry=retry,
             max_tokens=max_tokens,
+            declines=declines,
         )
         part = folder / (CARD_FILE + ".part")
         part.write_text(card.model_dump_json(indent=1) + "\n")

@@ -68,6 +68,12 @@ class Fleet:
                     card, messages, Origin(order.id, "fleet", attempt),
                     self._sampling(order, card, attempt),
                 )  # fmt: skip
+                if card.declines is not None and answer.strip() == card.declines:
+                    # It would decline every sample: the step is somebody else's.
+                    signatures.append(f"{_hash(answer)}:declined")
+                    passes.append(0)
+                    error = f"{card.name} declined the task"
+                    break
                 artifact = craft.extract(order, answer)
                 checks = await self._checks(order, artifact, attempt)
             except BudgetExceeded as spent:
@@ -80,9 +86,8 @@ class Fleet:
             if artifact is not None and passed == len(checks):
                 return self._outcome(order, "verified", best, signatures, passes)
             fault = next((c for c in checks if not c.passed), None)
-            answered = hashlib.sha256(answer.encode()).hexdigest()[:8]
             cause = fault.signature if fault else "no-artifact"
-            signatures.append(f"{answered}:{cause}")
+            signatures.append(f"{_hash(answer)}:{cause}")
             passes.append(passed)
             if other := handover(order, cause):
                 error = f"handed over after {cause}: {other.says}"
@@ -168,3 +173,7 @@ class Fleet:
             attempts=len(signatures) + answered, signatures=tuple(signatures),
             passes=tuple(passes), error=error,
         )  # fmt: skip
+
+
+def _hash(answer: str) -> str:
+    return hashlib.sha256(answer.encode()).hexdigest()[:8]
