@@ -32,9 +32,7 @@ _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AN
 """Work whose lease has expired."""
 _FREE = f"((status = 'open' OR lease_until <= %(now)s AND status = 'in_progress') AND {_WORK})"
 _NOT_DONE = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
-_COUNT = (
-    f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
-)
+_COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
 _INSERT = (
     f"INSERT INTO bead ({_COLUMNS}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)}) "
     "ON CONFLICT (id) DO NOTHING"

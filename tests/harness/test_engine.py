@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from eval import get
 from harness import engine, wiring
 from harness.report import Event, RunOptions, RunReport
 from specialists.backends.base import GenerateRequest
+from specialists.registry import Card
 from state import BeadStore, Ledger, database_url
 from tests.oracle import (
     CARDS,
@@ -35,9 +37,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def use(monkeypatch: pytest.MonkeyPatch, backend: OracleBackend) -> None:
+def use(
+    monkeypatch: pytest.MonkeyPatch, backend: OracleBackend, cards: Sequence[Card] = CARDS
+) -> None:
     async def open_backend(options: RunOptions) -> Any:
-        return backend, CARDS
+        return backend, cards
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
 
@@ -86,6 +90,29 @@ def test_a_wrong_step_is_caught_by_its_inverse_and_tried_again(
     assert spoiled
     assert report.verdict == "verified"
     assert report.answer == str(story.answer)
+
+
+def test_a_specialist_that_declines_is_asked_once_and_another_takes_the_step(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    math = next(c for c in CARDS if c.name == "math")
+    cards = [c.model_copy(update={"declines": "not mine"}) if c == math else c for c in CARDS]
+    declined: set[str] = set()
+
+    def fault(request: GenerateRequest, text: str) -> str:
+        prompt = request.messages[-1].content
+        if request.adapter != math.adapter or (declined and prompt not in declined):
+            return text
+        declined.add(prompt)
+        return "not mine"
+
+    use(monkeypatch, OracleBackend([horizon_story(4, 1)], fault), cards)
+    events: list[Event] = []
+    report = run(get("horizon", "4-1"), events=events)
+    assert report.verdict == "verified"
+    (failed,) = [e for e in events if e.kind == "outcome" and e.data["status"] == "failed"]
+    assert failed.data["specialist"] == "math"
+    assert failed.data["attempts"] == 1
 
 
 def test_a_specialist_that_is_always_wrong_ends_with_a_reason(
