@@ -106,9 +106,9 @@ def test_a_specialist_that_declines_is_asked_once_and_another_takes_the_step(
         declined.add(prompt)
         return "not mine"
 
-    use(monkeypatch, OracleBackend([horizon_story(4, 1)], fault), cards)
+    use(monkeypatch, OracleBackend([horizon_story(8, 1)], fault), cards)
     events: list[Event] = []
-    report = run(get("horizon", "4-1"), events=events)
+    report = run(get("horizon", "8-1"), events=events)
     assert report.verdict == "verified"
     (failed,) = [e for e in events if e.kind == "outcome" and e.data["status"] == "failed"]
     assert failed.data["specialist"] == "math"
