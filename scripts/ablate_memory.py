@@ -129,7 +129,7 @@ def markdown(table: dict[str, Any], options: RunOptions) -> str:
                 f"{r['verified']} | {r['calls']} | {r['tokens']} | {r['routines']} | "
                 f"{r['remedies']} |"
             )
-        (first, whole), *_, (last, bare) = rows.items()
+        (first, whole), (last, bare) = next(iter(rows.items())), list(rows.items())[-1]
         if whole["correct"] <= bare["correct"]:
             fewer = whole["calls"] < bare["calls"]
             says = "no more correct answers" + (", but fewer calls" if fewer else ", no benefit")
