@@ -148,9 +148,9 @@ def cycles(edges: Mapping[str, list[str]]) -> list[list[str]]:
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == number[node]:
-                    place = stack.index(node)
-                    knot = set(stack[place:])
-                    del stack[place:]
+                    knot = set()
+                    while node not in knot:
+                        knot.add(stack.pop())
                     on_stack -= knot
                     if len(knot) > 1 or node in edges.get(node, ()):
                         found.append(_circle(knot, edges))

@@ -58,7 +58,8 @@ class TestChanging:
     def test_update_several_or_none(self, store: BeadStore, tracker: Tracker) -> None:
         a, b = store.create("task", "a", labels=["x", "y"]), store.create("task", "b")
         tracker.update([a.id, b.id], ["z"], ["x"], priority=0)
-        assert [(x.labels, x.priority) for x in store.query()] == [(["y", "z"], 0), (["z"], 0)]
+        found = [store.get(x.id) for x in (a, b)]
+        assert [(x.labels, x.priority) for x in found] == [(["y", "z"], 0), (["z"], 0)]
         with pytest.raises(UsageError):
             tracker.update([a.id, "hm-nope"], priority=4)
         assert store.get(a.id).priority == 0
