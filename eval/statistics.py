@@ -28,9 +28,10 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def wilson(won: int, count: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(won: float, count: int, level: float = 0.95) -> tuple[float, float]:
     """Score interval of a proportion (Wilson 1927, JASA 22:209); (0, 1) where ``count`` is 0.
 
+    ``won`` may be a sum of shares, as when each of ``count`` problems was tried with several seeds.
     Raises ValueError unless 0 ≤ ``won`` ≤ ``count`` and 0 < ``level`` < 1.
     """
     _check_level(level)

@@ -16,7 +16,7 @@ from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
-from state.errors import HarnessError
+from state.errors import HarnessError, UsageError
 from tiers.calls import Caller, Interrupted, Meter, Price
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
@@ -79,6 +79,11 @@ async def resume(
         if run.status == "finished":
             observer(Event(kind="note", text=f"run {run.id} is finished"))
             return _report(store, run, ())
+        if options.system is not None:
+            raise UsageError(
+                f"run {run.id} is an attempt of {options.system} in a comparison: go on with "
+                "harness eval compare"
+            )
         options = options.model_copy(update={"api_key": api_key})
         run = runs.acquire(run.id)
         try:
@@ -218,7 +223,7 @@ def make_room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
         scorer=scorer, policy=policy,
         validators=checkers, emit=emit, strategy=options.strategy,
-        specialist=options.specialist, seed=options.seed,
+        specialist=options.specialist, seed=options.seed, without=frozenset(options.without),
     )  # fmt: skip
 
 

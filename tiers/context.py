@@ -13,7 +13,7 @@ def pack(room: Room, step: Bead, inputs: dict[str, str]) -> str:
 
     Empty for the trained specialists, which know their one form of prompt and nothing else.
     """
-    if step.data["kind"] != "text":
+    if step.data["kind"] != "text" or "memory" in room.without:
         return ""
     lines = [f"Problem: {room.task.statement}"]
     lines += [f"Known, {name}: {artifact}" for name, artifact in inputs.items()]

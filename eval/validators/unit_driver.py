@@ -75,7 +75,10 @@ def serve(driver: typing.Any, source: str, entry: str, calls: int, answers: int)
         channel.send({"ready": True})
         for line in asked:
             try:
-                record = {"case": 0, "value": driver.encode(driver.invoke(target, json.loads(line)))}
+                record = {
+                    "case": 0,
+                    "value": driver.encode(driver.invoke(target, json.loads(line))),
+                }
             except BaseException as error:  # noqa: BLE001 - reported, whatever it is
                 record = {"case": 0, "error": driver.describe(error)}
             channel.send(record)

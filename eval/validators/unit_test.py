@@ -36,10 +36,13 @@ class UnitTestSpec(Spec):
     timeout: float = Field(default=30.0, gt=0)
     """Wall-clock seconds for one candidate; the sandbox's CPU limit holds as well."""
 
-    @field_validator("test", "prompt")
+    @field_validator("test")
     @classmethod
     def _is_code(cls, value: str) -> str:
-        compile(value, "test.py", "exec", dont_inherit=True)  # a SyntaxError is a ValueError here
+        try:
+            compile(value, "test.py", "exec", dont_inherit=True)
+        except SyntaxError as error:
+            raise ValueError(f"does not parse: line {error.lineno}: {error.msg}") from None
         return value
 
 
