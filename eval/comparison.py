@@ -129,9 +129,12 @@ async def sweep(
             journal.add(attempt)
             on_attempt(attempt, len(keys & journal.attempts.keys()), len(keys))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:  # the first is the reason, the others were cancelled
+        raise errors.exceptions[0] from None
     return [journal.attempts[key] for key in sorted(keys)]
 
 

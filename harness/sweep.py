@@ -11,13 +11,12 @@ from eval.baselines import BASELINES, Bench
 from eval.comparison import Attempt, Solve
 from eval.problems import Problem, score
 from eval.validators import validators
-from harness import engine
+from harness import engine, wiring
 from harness.report import Part, RunOptions
-from harness.wiring import open_backend
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, database_url, keyed_id
-from state.errors import BudgetExceeded, UsageError
+from state.errors import BudgetExceeded, HarnessError, UsageError
 from tiers.calls import Caller, Meter, Price
 from tiers.protocol import Validator
 
@@ -45,7 +44,7 @@ async def open_solver(
 
     Raises UsageError where the token budget does not cover a single call on one of the problems.
     """
-    backend, cards = await open_backend(options)
+    backend, cards = await wiring.open_backend(options)
     try:
         checkers = validators()
         _check_budget(options, suites, backend, cards)
@@ -56,7 +55,9 @@ async def open_solver(
                 own = own.model_copy(update={"system": system})
                 return await _baseline(suite, system, problem, own, backend, cards, checkers)
             parts = (system.removeprefix(WITHOUT),) if system != HIERARCHY else ()
-            own = RunOptions.model_validate({**own.model_dump(), "without": parts})
+            own = RunOptions.model_validate(
+                {**own.model_dump(), "api_key": own.api_key, "without": parts, "specialist": None}
+            )
             return await _hierarchy(suite, system, problem, own, backend, cards)
 
         yield solve
@@ -135,8 +136,9 @@ async def _baseline(
             answer = await BASELINES[system](bench)
         except BudgetExceeded as error:
             reason = f"out of budget: {error}"
-        finally:
-            await caller.drain()
+        except HarnessError as error:
+            runs.interrupt(run.id, str(error))
+            raise
         claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
         hidden = await score(problem, answer, checkers) if answer is not None else []
         solved = bool(hidden) and all(r.passed for r in hidden)
