@@ -33,8 +33,30 @@ TEXT_WEIGHT = 0.7
 EXAMPLES = 3
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_-]{2,}")
 _STOP = frozenset(
-    "the and that this with from not for gives give returned expected answer was are has have "
-    "text list path address raised".split()
+    [
+        "the",
+        "and",
+        "that",
+        "this",
+        "with",
+        "from",
+        "not",
+        "for",
+        "gives",
+        "give",
+        "returned",
+        "expected",
+        "answer",
+        "was",
+        "are",
+        "has",
+        "have",
+        "text",
+        "list",
+        "path",
+        "address",
+        "raised",
+    ]
 )
 
 
@@ -135,9 +157,7 @@ def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:
     return names
 
 
-def _cluster(
-    failures: Sequence[Failure], found: Vectors, group: list[int], name: str
-) -> Cluster:
+def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
     middle = found[group].mean(axis=0)
     near = sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
     first = failures[near[0]]

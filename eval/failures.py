@@ -94,9 +94,7 @@ def _of_run(store: BeadStore, run: Run) -> list[Failure]:
     return found
 
 
-def _failure(
-    run: Run, tier: str, bead: str, at: float, signature: str, detail: str
-) -> Failure:
+def _failure(run: Run, tier: str, bead: str, at: float, signature: str, detail: str) -> Failure:
     return Failure(
         run_id=run.id, problem=run.problem_id, bead_id=bead, at=at, tier=tier,
         signature=signature, detail=" ".join(detail.split()),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.errors import errors
 from harness.cli.look import help_alone
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ evaluate = typer.Typer(
     help="Measure: compare systems, cluster errors, test variants, add up costs."
 )
 evaluate.callback(invoke_without_command=True)(help_alone)
+evaluate.command("errors")(errors)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Suite = Annotated[
