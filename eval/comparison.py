@@ -92,6 +92,29 @@ class Journal:
             out.write(attempt.model_dump_json() + "\n")
 
 
+def join(paths: Sequence[Path]) -> list[Attempt]:
+    """The attempts of several journals. Raises UsageError for a file that is none, for journals made
+    under different options, and for an attempt that two of them tell differently."""
+    attempts: dict[tuple[str, str, str, int], Attempt] = {}
+    options: dict[str, object] = {}
+    for path in paths:
+        try:
+            header = json.loads(path.read_text("utf-8").partition("\n")[0])
+        except (OSError, ValueError):
+            raise UsageError(f"{path}: not the journal of a comparison") from None
+        if not isinstance(header, dict):
+            raise UsageError(f"{path}: not the journal of a comparison")
+        options = options or header
+        if header.get("options") != options.get("options"):
+            raise UsageError(f"{path} was made under other options than {paths[0]}: not comparable")
+        for key, attempt in Journal(path, header).attempts.items():
+            if attempts.setdefault(key, attempt).solved != attempt.solved:
+                raise UsageError(f"{path}: {' '.join(map(str, key))} has another result elsewhere")
+    if not attempts:
+        raise UsageError(f"{', '.join(map(str, paths))}: no attempts")
+    return list(attempts.values())
+
+
 async def sweep(
     suites: dict[str, Sequence[Problem]],
     systems: Sequence[str],

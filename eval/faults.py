@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from specialists.backends.base import (
     AdapterRef,
@@ -30,7 +30,7 @@ class Fault:
     spoils: str
     """Pattern of the prompts whose answers it spoils."""
     spoil: Spoil
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
 
 
 _MATH, _PLAN, _EXPLAIN = r"^\d+ [-+*/] \d+$", "^Write the steps", "^Explain these steps"

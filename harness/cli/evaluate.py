@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.aggregate import aggregate
+from harness.cli.cost import cost
 from harness.cli.errors import errors
 from harness.cli.look import help_alone
+from harness.cli.variants import ab
 
 if TYPE_CHECKING:
     from eval.comparison import Attempt
@@ -21,6 +24,9 @@ evaluate = typer.Typer(
 )
 evaluate.callback(invoke_without_command=True)(help_alone)
 evaluate.command("errors")(errors)
+evaluate.command("ab")(ab)
+evaluate.command("aggregate")(aggregate)
+evaluate.command("cost")(cost)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Suite = Annotated[
