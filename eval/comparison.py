@@ -67,8 +67,9 @@ class Journal:
         whole = text[: text.rfind("\n") + 1]  # a last line cut short by a kill is forgotten
         if whole:
             self._read(whole.splitlines(), header)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(whole or json.dumps(header, sort_keys=True) + "\n", "utf-8")
+        if not whole or whole != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(whole or json.dumps(header, sort_keys=True) + "\n", "utf-8")
 
     def _read(self, lines: Sequence[str], header: dict[str, object]) -> None:
         if json.loads(lines[0]) != json.loads(json.dumps(header)):
