@@ -30,7 +30,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises UsageError naming file and line.
     """
-    where = short(str(path))
+    where = _place(path)
     if not path.is_file():
         raise UsageError(f"data file {where}: no such file")
     try:
@@ -52,6 +52,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"data file {where}, line {number}: broken JSON: {flat(str(error))}"
             ) from None
         yield number, _mapping(row, f"data file {where}, line {number}")
+
+
+def _place(path: Path | str) -> str:
+    """A path for an error line: of a long one the end, where the file's name is."""
+    text = str(path)
+    return repr(text if len(text) <= 60 else "…" + text[-59:])
 
 
 def _listed(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -98,7 +104,7 @@ def load(name: str, path: str | None) -> list[Problem]:
         raise UsageError(f"--suite {name} needs --path FILE")
     local = path is not None and (Path(path).exists() or Path(path).suffix != "")
     rows = read_rows(Path(path or "")) if local else _from_hub(path or dataset.hub)
-    source = short(str(path or dataset.hub))
+    source = _place(path or dataset.hub)
     problems = [dataset.read(row, k, f"{source}, row {k}") for k, row in rows]
     if not problems:
         raise UsageError(f"data file {source}: holds no problems")

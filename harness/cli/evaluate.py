@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.aggregate import aggregate
+from harness.cli.bench import bench
 from harness.cli.cost import cost
 from harness.cli.errors import errors
 from harness.cli.look import help_alone
@@ -25,6 +26,7 @@ evaluate = typer.Typer(
 evaluate.callback(invoke_without_command=True)(help_alone)
 evaluate.command("errors")(errors)
 evaluate.command("ab")(ab)
+evaluate.command("bench")(bench)
 evaluate.command("aggregate")(aggregate)
 evaluate.command("cost")(cost)
 
