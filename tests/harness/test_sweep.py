@@ -88,7 +88,7 @@ def test_each_part_can_be_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert not unverified.claimed
     assert unverified.calls < found["without-memory"].calls
     assert not found["without-decomposition"].solved
-    assert found["without-routing"].calls != found["without-memory"].calls
+    assert found["without-routing"].solved  # the oracle answers under any adapter
 
 
 def test_without_routing_the_choice_is_even_and_repeatable(
