@@ -154,7 +154,8 @@ def always_valid(signs: Sequence[float], prior: float = 1.0) -> list[float]:
     ``signs`` are the differences A − B in the order seen; zero is a concordant pair. The p value is
     one over the largest evidence so far (Ville 1939; Johari et al. 2022, Oper. Res. 70:1806).
     """
-    won, most, found = [0, 0], 0.0, []
+    won, most = [0, 0], 0.0
+    found: list[float] = []
     for sign in signs:
         if sign:
             won[0 if sign > 0 else 1] += 1

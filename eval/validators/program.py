@@ -31,15 +31,16 @@ def complete_program(text: str, entry_point: str | None, prompt: str = "") -> st
     is what :func:`eval.validators.extract.extract_code` finds, for the error message.
     """
     plain = extract_code(text, entry_point)
-    if entry_point is None:
+    if entry_point is None or plain is None:
         return plain
     head = preamble(prompt, entry_point)
     if len(text) <= LONGEST:
         answer = strip_thoughts(text)
         for source in _sources(answer, entry_point, prompt):
-            if entry_point in defined(source):
+            # parsing alone would take a body that lost its indentation for a program
+            if entry_point in defined(source) and _compiles(source):
                 return _joined(head, source)
-    return None if plain is None else _joined(head, plain)
+    return _joined(head, plain)
 
 
 def preamble(prompt: str, entry_point: str) -> str:

@@ -73,6 +73,7 @@ def test_nothing_is_nothing() -> None:
     assert complete_program("", "total", PROMPT) is None
     assert complete_program("<think>def total(xs): return 2", "total") is None
     assert complete_program("I am sorry.", "total") == "I am sorry."
+    assert (complete_program("I am sorry.", "total", PROMPT) or "").endswith("I am sorry.")
 
 
 def test_the_answer_wins_over_the_prompt() -> None:
