@@ -6,40 +6,18 @@ import json
 import re
 from hashlib import blake2b
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from eval import suites
-from eval.problems import NO_CHECKER, Problem, split_section
-from eval.validators.explanation import ExplanationSpec
-from eval.validators.function import ClassOpsSpec, FunctionSpec
-from eval.validators.numeric import NumericSpec
-from eval.validators.program_value import ProgramValueSpec
-from eval.validators.stdio import StdioSpec
-from eval.validators.text import AnyOfSpec, ExactSpec, UnorderedSpec
-from eval.validators.verdict import Spec
-from specialists.pocket.split import LABELS
+from eval.problems import Problem
+from eval.schema import flat, problem_from, short
 from state.errors import UsageError
-from tiers.protocol import Check
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 LARGEST_FILE = 4_000_000
 """Bytes of a problem file."""
-
-M = TypeVar("M", bound=BaseModel)
-_SPECS: dict[str, type[Spec]] = {
-    "exact": ExactSpec,
-    "numeric": NumericSpec,
-    "unordered": UnorderedSpec,
-    "any_of": AnyOfSpec,
-    "function": FunctionSpec,
-    "class_ops": ClassOpsSpec,
-    "stdio": StdioSpec,
-    "program_value": ProgramValueSpec,
-    "explanation": ExplanationSpec,
-}
 
 
 def load_problem(spec: str, stdin: TextIO) -> Problem:
@@ -62,10 +40,10 @@ def load_problem(spec: str, stdin: TextIO) -> Problem:
     if slash and re.fullmatch(r"[\w-]+", suite):
         known = ", ".join(suites.SUITES)
         raise UsageError(
-            f"problem {_short(spec)}: no suite {_short(suite)} and no such file; suites: {known}"
+            f"problem {short(spec)}: no suite {short(suite)} and no such file; suites: {known}"
         )
     raise UsageError(
-        f"problem {_short(spec)}: give a number, suite/id, a .yaml or .json file that exists, "
+        f"problem {short(spec)}: give a number, suite/id, a .yaml or .json file that exists, "
         "or - for text on standard input"
     )
 
@@ -90,26 +68,9 @@ def _exists(path: Path) -> bool:
 
 
 def _from_file(path: Path) -> Problem:
-    where = f"problem file {_short(str(path))}"
+    where = f"problem file {short(str(path))}"
     data = _parse(_read(path, where), path, where)
-    if not isinstance(data, dict):
-        raise UsageError(
-            f"{where}: holds {_noun(data)}, not the fields of a problem (statement: …)"
-        )
-    fields = {str(key): value for key, value in data.items()}
-    if unknown := [key for key in fields if key not in Problem.model_fields]:
-        known = ", ".join(Problem.model_fields)
-        raise UsageError(f"{where}: unknown field {_short(unknown[0])}; fields: {known}")
-    if fields.get("statement") is None:
-        raise UsageError(f"{where}: no statement; say in the field statement what is asked")
-    for group in ("public_checks", "hidden_checks"):
-        fields[group] = _checks(fields.get(group), where, group)
-    fields.setdefault("id", path.stem)
-    fields.setdefault("kind", "code" if fields.get("entry_point") else "text")
-    kinds = dict.fromkeys(check.kind for check in fields["hidden_checks"])
-    fields.setdefault("checker", "+".join(kinds) or NO_CHECKER)
-    _plain_data(fields.get("meta"), f"{where}: meta")
-    return _parsed(Problem, fields, where)
+    return problem_from(data, where, path.stem)
 
 
 def _read(path: Path, where: str) -> str:
@@ -138,72 +99,10 @@ def _parse(text: str, path: Path, where: str) -> object:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(
-            f"{where}, line {line}: broken YAML: {_flat(error.problem or '')}"
+            f"{where}, line {line}: broken YAML: {flat(error.problem or '')}"
         ) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
-        raise UsageError(f"{where}, line {line}: broken YAML: {_flat(error.reason)}") from error
+        raise UsageError(f"{where}, line {line}: broken YAML: {flat(error.reason)}") from error
     except (ValueError, RecursionError) as error:  # an impossible date, a nest without a bottom
-        raise UsageError(f"{where}: cannot be read as data: {_flat(str(error))}") from error
-
-
-def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
-    """The checks of a field, each with a kind that exists and the spec that the kind wants."""
-    if items is None:
-        return ()
-    if not isinstance(items, list):
-        raise UsageError(f"{where}: {group}: is {_noun(items)}, not a list of checks (kind, spec)")
-    checks = []
-    for k, item in enumerate(items):
-        place = f"{where}: {group}[{k}]"
-        check = _parsed(Check, item, place)
-        bare, section = split_section(check)
-        if section is not None and group == "public_checks":
-            raise UsageError(f"{place}: section: only a hidden check judges a section")
-        if section is not None and section not in LABELS:
-            raise UsageError(f"{place}: section: no {section!r}; sections: {', '.join(LABELS)}")
-        _examine(bare, place)
-        checks.append(check)
-    return tuple(checks)
-
-
-def _examine(check: Check, where: str) -> None:
-    """Raise UsageError for a check that its validator would not understand."""
-    if check.kind not in _SPECS:
-        raise UsageError(f"{where}: kind: no {_short(check.kind)}; kinds: {', '.join(_SPECS)}")
-    _plain_data(check.spec, f"{where}: spec")
-    spec = _parsed(_SPECS[check.kind], check.spec, where)
-    if isinstance(spec, AnyOfSpec):
-        for k, inner in enumerate(spec.checks):
-            place = f"{where}: checks[{k}]"
-            _examine(_parsed(Check, inner, place), place)
-
-
-def _parsed(model: type[M], data: object, where: str) -> M:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "check"
-        says = _flat(first["msg"].removeprefix("Value error, "))
-        raise UsageError(f"{where}: {name}: {says}") from error
-
-
-def _plain_data(data: object, where: str) -> None:
-    try:
-        json.dumps(data)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: only plain data can be kept: {_flat(str(error))}") from error
-
-
-def _noun(value: object) -> str:
-    names = {"NoneType": "nothing", "dict": "a mapping", "list": "a list", "str": "plain text"}
-    return names.get(type(value).__name__, "a single value")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())[:200]
+        raise UsageError(f"{where}: cannot be read as data: {flat(str(error))}") from error

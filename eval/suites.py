@@ -1,7 +1,8 @@
-"""Generated suites: the same problem for the same number for ever, disjoint from all training.
+"""The packaged suites: the same problem for the same number for ever, disjoint from all training.
 
-Every problem comes from the held-out split of the pocket generators (see
-:mod:`specialists.pocket.heldout`), drawn from a random source that the suite and the number seed.
+``classics`` is written by hand; every other problem comes from the held-out split of the pocket
+generators (see :mod:`specialists.pocket.heldout`), drawn from a random source that the suite and the
+number seed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from eval.classics import classic, classics
 from eval.problems import Problem
 from eval.validators.explanation import explanation_spec
 from specialists.pocket.functions import FunctionTask, draw_function
@@ -29,6 +31,7 @@ SUITES: dict[str, str] = {
     "horizon": f"horizon/E-K: story K of E events (1 to {LONGEST}), one number asked",
     "multistage": "multistage/K: a story of 3 to 6 events to solve, explain and program",
     "pocket-code": "pocket-code/K: a Python function of 2 to 4 operations, to be written",
+    "classics": "classics/NAME: a programming problem for a general model",
 }
 """Suite → one line about it, the form of its ids first."""
 
@@ -59,10 +62,16 @@ _EDGES: dict[str, tuple[Any, ...]] = {
 
 
 def suite_problems(name: str, numbers: Iterable[int]) -> list[Problem]:
-    """Problems of a suite by number; ``horizon/32`` has 32 events each, ``horizon`` 16."""
+    """Problems of a suite by number; ``horizon/32`` has 32 events each, ``horizon`` 16.
+
+    ``classics`` is finite: numbers beyond its end give nothing.
+    """
     suite, slash, events = name.partition("/")
     if suite == "horizon":
         return [get(suite, f"{events if slash else DEFAULT_HORIZON}-{k}") for k in numbers]
+    if suite == "classics":
+        names = classics()
+        return [classic(names[k]).problem for k in numbers if k < len(names)]
     return [get(name, str(k)) for k in numbers]
 
 
@@ -70,6 +79,8 @@ def get(suite: str, id: str) -> Problem:
     """Problem ``id`` of a suite (``get("horizon", "16-103")``). Raises UsageError."""
     if suite not in SUITES:
         raise UsageError(f"no suite {suite[:60]!r}; suites: {', '.join(SUITES)}")
+    if suite == "classics":
+        return classic(id).problem
     form = {"horizon": r"([0-9]{1,3})-([0-9]{1,9})"}.get(suite, r"([0-9]{1,9})")
     match = re.fullmatch(form, id)
     if match is None or (suite == "horizon" and not 1 <= int(match[1]) <= LONGEST):

@@ -16,10 +16,10 @@ from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
-from state.errors import HarnessError
+from state.errors import HarnessError, UsageError
 from state.vectors import Vectors
 from tiers.calls import Caller, Interrupted, Meter, Price
-from tiers.memory import Memory, fleet_identity
+from tiers.memory import Memory, MemoryPolicy, fleet_identity
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
 
@@ -81,6 +81,11 @@ async def resume(
         if run.status == "finished":
             observer(Event(kind="note", text=f"run {run.id} is finished"))
             return _report(store, run, ())
+        if options.system is not None:
+            raise UsageError(
+                f"run {run.id} is an attempt of {options.system} in a comparison: go on with "
+                "harness eval compare"
+            )
         options = options.model_copy(update={"api_key": api_key})
         run = runs.acquire(run.id)
         try:
@@ -202,7 +207,9 @@ def make_room(
     scorer, policy = open_routing(options)
     vectors = Vectors(store, open_embedding(options.embedder))
     fleet = fleet_identity(backend.model_id, cards)
-    memory = Memory(store, vectors, options.memory, fleet)
+    forgetful = MemoryPolicy(packs="off", routines=False, insights=False)
+    policy_of_memory = forgetful if "memory" in options.without else options.memory
+    memory = Memory(store, vectors, policy_of_memory, fleet)
     ledger = Ledger(store)
     meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
 
@@ -223,7 +230,7 @@ def make_room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
         scorer=scorer, policy=policy,
         validators=checkers, emit=emit, memory=memory, strategy=options.strategy,
-        specialist=options.specialist, seed=options.seed,
+        specialist=options.specialist, seed=options.seed, without=frozenset(options.without),
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from tiers.protocol import Budget, CheckResult
 Verdict = Literal["verified", "unverified", "failed", "exhausted"]
 Strategy = Literal["auto", "direct", "plan"]
 BackendName = Literal["local", "openai", "recorded"]
+Part = Literal["monitor", "memory", "verification", "routing", "decomposition"]
+"""What a comparison can leave out of the hierarchy."""
 
 
 class Frozen(BaseModel):
@@ -45,6 +47,10 @@ class RunOptions(Frozen):
     memory: MemoryPolicy = MemoryPolicy()
     budget: Budget = Budget()
     seed: int = 0
+    without: tuple[Part, ...] = ()
+    """Parts left out, for comparisons."""
+    system: str | None = None
+    """The baseline that makes the run, for comparisons; ``None`` is the hierarchy."""
     approve: Literal["plan"] | None = None
     """Pause for a person after planning."""
     price_prompt: float = 0.0

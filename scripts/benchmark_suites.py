@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from eval import Problem, suite_problems
+from eval.statistics import wilson
 from harness.engine import start
 from harness.report import RunOptions, RunReport
 from harness.wiring import open_backend
-from scripts.evaluate_pocket import wilson
 from tiers.protocol import Budget
 
 BASELINES = ("generalist", "chain")

@@ -14,11 +14,11 @@ import argparse
 import ast
 import asyncio
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
+from eval.statistics import mcnemar, wilson
 from eval.validators import validators
 from specialists.backends.base import GenerateRequest, Message, Sampling
 from specialists.backends.local import LocalBackend
@@ -27,21 +27,6 @@ from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, CARD_FILE, Card, 
 from tiers.protocol import Check
 
 BATCH = 256
-
-
-def wilson(won: int, count: int) -> tuple[float, float]:
-    """95% score interval of a proportion (Wilson 1927)."""
-    z, p = 1.959964, won / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return middle - half, middle + half
-
-
-def mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact p of McNemar's test from the discordant counts."""
-    n = only_a + only_b
-    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1)) / 2**n
-    return min(1.0, 2 * tail)
 
 
 class Bench:

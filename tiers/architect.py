@@ -36,7 +36,8 @@ class Architect:
 
         Raises :class:`tiers.derivation.PlanError` when no decomposer finds one.
         """
-        plan = self._direct() if mode == "direct" else await self._decompose(number)
+        whole = mode == "direct" or "decomposition" in self.room.without
+        plan = self._direct() if whole else await self._decompose(number)
         self._write(plan, number)
         return plan
 
@@ -162,7 +163,8 @@ class Architect:
     def _write(self, plan: Plan, number: int) -> None:
         """Steps, their dependencies and the plan's decision bead; verified work is carried over."""
         room, store = self.room, self.room.store
-        done = _verified(room.steps()) if number else {}
+        remembers = number > 0 and "memory" not in room.without
+        done = _verified(room.steps()) if remembers else {}
         key_of = {s.name: f"{room.run_id}|plan{number}|{s.name}" for s in plan.steps}
         beads, edges, signatures = [], [], dict[str, str]()
         for step in plan.steps:

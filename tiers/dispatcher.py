@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 
@@ -65,6 +66,8 @@ class Dispatcher:
             only = {room.specialist: 1.0}
             forced = Decision(specialist=room.specialist, scores=only, confidence=1.0)
             return [forced] * len(steps)
+        if "routing" in room.without:
+            return [self._any(step) for step in steps]
         fleet = [c for c in room.cards if c.status != "control"]
         everybody, stay = {c.name for c in fleet}, self._stay()
         remembered = [
@@ -90,6 +93,13 @@ class Dispatcher:
             left = left or list(range(len(fleet)))
             decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
         return decisions
+
+    def _any(self, step: Bead) -> Decision:
+        """A specialist drawn evenly from the fleet, the same for the same step and seed."""
+        names = [c.name for c in self.room.cards if c.status != "control"]
+        chosen = random.Random(f"{self.room.seed}|{step.key}|{step.attempts}").choice(names)
+        even = 1 / len(names)
+        return Decision(specialist=chosen, scores=dict.fromkeys(names, even), confidence=even)
 
     def _stay(self) -> dict[str, str]:
         """Failed step → the specialist that the monitor's last decision leaves it with."""

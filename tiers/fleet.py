@@ -110,7 +110,9 @@ class Fleet:
         if artifact is None:
             detail = "the answer holds no result"
             return (CheckResult(kind="form", passed=False, detail=detail, signature="no-artifact"),)
-        results = []
+        results: list[CheckResult] = []
+        if "verification" in self.room.without:
+            return ()
         for number, check in enumerate(order.acceptance):
             validator = self.room.validators.get(check.kind)
             if validator is not None:

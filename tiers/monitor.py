@@ -104,6 +104,9 @@ class Monitor:
         if all(s.status == "closed" for s in steps):
             return Verdict(kind="stop", reason="every step of the plan is closed"), facts
         failed = [s for s in steps if s.status != "closed" and s.data.get("failed")]
+        if failed and "monitor" in room.without:
+            why = f"{failed[0].title[:60]!r} failed and nobody watches"
+            return Verdict(kind="stop", reason=why), facts
         if failed:
             verdicts = [self._failed(step, plan, facts) for step in failed]
             facts["stay"] = {
@@ -130,6 +133,8 @@ class Monitor:
         if room.strategy in ("direct", "plan"):
             kind: Kind = "direct" if room.strategy == "direct" else "plan"
             return Verdict(kind=kind, reason=f"the strategy is {room.strategy}")
+        if "monitor" in room.without:
+            return Verdict(kind="plan", reason="nobody decides: every problem is planned")
         parts = len(splitter.sentences(task.statement))
         if task.public_checks:
             return Verdict(kind="direct", reason="public checks can verify one direct call")

@@ -43,6 +43,8 @@ class Room:
     specialist: str | None = None
     """Forced specialist, if the user asked for one."""
     seed: int = 0
+    without: frozenset[str] = frozenset()
+    """Parts left out, to measure what each is worth: see ``harness.report.Part``."""
     lease_s: float = 900.0
     _outcomes: dict[str, tuple[str, Outcome]] | None = None
 

@@ -7,13 +7,17 @@ from eval.validators.explanation import ExplanationValidator
 from eval.validators.extract import extract_code, strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
 from eval.validators.numeric import NumericValidator, answer_number
+from eval.validators.predicate import PredicateValidator
+from eval.validators.program import complete_program
 from eval.validators.program_value import ProgramValueValidator, program_number
 from eval.validators.stdio import StdioValidator
 from eval.validators.text import AnyOfValidator, ExactValidator, UnorderedValidator
+from eval.validators.unit_test import UnitTestValidator
 from tiers.protocol import Validator
 
 __all__ = [
     "answer_number",
+    "complete_program",
     "extract_code",
     "program_number",
     "strip_thoughts",
@@ -36,6 +40,8 @@ def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
         ClassOpsValidator(box),
         ProgramValueValidator(box),
         ExplanationValidator(),
+        UnitTestValidator(box),
+        PredicateValidator(box),
     ]
     for validator in every:
         by_kind.update(dict.fromkeys(validator.kinds, validator))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PYTHON_NAMES = frozenset({"", "python", "python3", "py", "py3", "pycon", "ipython"})
 _OPENING = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*(.*?)[ \t]*$")
@@ -18,6 +18,8 @@ class Block:
 
     language: str
     text: str
+    closed: bool = True
+    """False where the answer ends inside the block."""
 
 
 def strip_thoughts(text: str) -> str:
@@ -45,7 +47,7 @@ def blocks(text: str) -> list[Block]:
         else:
             body.append(line)
     if fence:
-        found.append(_block(language, body, indent))
+        found.append(replace(_block(language, body, indent), closed=False))
     return found
 
 

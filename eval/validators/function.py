@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from eval.sandbox import Sandbox
 from eval.validators.compare import equal, one_line, show
 from eval.validators.driver import encode
-from eval.validators.extract import extract_code
+from eval.validators.program import complete_program
 from eval.validators.running import Failed, Outcome, run_candidate
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
@@ -40,6 +40,8 @@ class FunctionSpec(Spec):
     """Absolute tolerance for numbers anywhere in the value."""
     timeout: float | None = Field(default=None, gt=0)
     """Wall-clock seconds of one call; without it only the sandbox's limits hold."""
+    prompt: str = ""
+    """Code that the statement opens with; its imports and helpers are there for the answer."""
 
 
 class ClassOpsSpec(Spec):
@@ -77,7 +79,7 @@ class FunctionValidator:
         """See :class:`tiers.protocol.Validator`. Detail: the first failing call, such as
         ``f([1, 2]) returned 3, expected 4``. Raises SandboxUnavailable."""
         spec = read_spec(FunctionSpec, check)
-        code = extract_code(artifact, spec.entry_point)
+        code = complete_program(artifact, spec.entry_point, spec.prompt)
         if code is None:
             return failed(check, "no-code", NO_CODE)
         job = {
@@ -109,7 +111,7 @@ class ClassOpsValidator:
     async def validate(self, artifact: str, check: Check) -> CheckResult:
         """See :class:`tiers.protocol.Validator`. Raises SandboxUnavailable."""
         spec = read_spec(ClassOpsSpec, check)
-        code = extract_code(artifact, spec.class_name)
+        code = complete_program(artifact, spec.class_name)
         if code is None:
             return failed(check, "no-code", NO_CODE)
         steps = list(zip(spec.operations, spec.args, spec.expected, strict=True))

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import look, memory, run
+from harness.cli import evaluate, look, memory, run
 from harness.cli.bead import bead
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -38,6 +38,7 @@ app.add_typer(bead, name="bead")
 app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
+app.add_typer(evaluate.evaluate, name="eval")
 app.command("version")(look.version)
 
 

@@ -158,6 +158,7 @@ def test_every_kind_has_its_validator() -> None:
     assert set(registry) == {
         *("exact", "numeric", "unordered", "any_of"),
         *("function", "stdio", "class_ops", "program_value", "explanation"),
+        *("unit_test", "predicate"),
     }
     assert all(kind in registry[kind].kinds for kind in registry)
 

@@ -1,0 +1,203 @@
+"""Systems without a hierarchy, to compare it with: one specialist, one budget, the same model.
+
+Every call goes through the same door as the tiers' (:class:`tiers.calls.Caller`), so ledger, budget
+and prices are the same. The first sample is greedy and further ones are drawn at the fleet's own
+temperature, in all systems alike. Only public checks are ever looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from specialists.backends.base import Message, Sampling
+from specialists.registry import Card
+from state.errors import BudgetExceeded, SetupError
+from tiers.calls import Caller, Origin
+from tiers.fleet import RESAMPLE_TEMPERATURE
+from tiers.protocol import Check, CheckResult, Delegation, StepKind, Task, Validator
+from tiers.room import chat
+from tiers.work import CRAFTS
+
+MOST_SAMPLES = 64
+"""Samples of one attempt, however much budget is left."""
+STEP_BY_STEP = "Think step by step. Give the final answer at the end, a number after '####'."
+_KIND: dict[str, StepKind] = {"story": "solve", "code": "code"}
+_PREFERRED = {
+    "direct": {"solve": ("generalist",), "code": ("generalist", "code"), "text": ("general",)},
+    "cot": {"solve": ("chain",), "code": ("code",), "text": ("solver", "general")},
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What one attempt at one problem works with."""
+
+    task: Task
+    cards: Sequence[Card]
+    caller: Caller
+    bead_id: str
+    validators: Mapping[str, Validator]
+    seed: int
+    specialist: str | None = None
+    """Asks this specialist, whichever the system would prefer."""
+
+    @property
+    def kind(self) -> StepKind:
+        """The craft that puts the question and reads the answer."""
+        return _KIND.get(self.task.kind, "text")
+
+    def card(self, system: str) -> Card:
+        """The specialist that ``system`` asks. Raises SetupError for an unknown one."""
+        if self.specialist is not None:
+            found = next((c for c in self.cards if c.name == self.specialist), None)
+            if found is None:
+                names = ", ".join(c.name for c in self.cards)
+                raise SetupError(f"no specialist {self.specialist!r} in the fleet: it has {names}")
+            return found
+        wanted = _PREFERRED[system][self.kind]
+        by_name = {c.name: c for c in self.cards} | {c.domain: c for c in self.cards}
+        return next((by_name[w] for w in wanted if w in by_name), self.cards[0])
+
+    def able(self) -> list[Card]:
+        """The specialists that know how to answer such a problem, for an ensemble."""
+        if any(c.adapter is None for c in self.cards):
+            return list(self.cards)
+        names = {"solve": ("chain", "generalist"), "code": ("code", "generalist")}
+        wanted = names.get(self.kind, ())
+        return [c for c in self.cards if c.name in wanted] or list(self.cards)
+
+    async def ask(self, card: Card, messages: tuple[Message, ...], sample: int) -> str:
+        """Sample number ``sample`` of an answer. Raises BudgetExceeded."""
+        sampling = Sampling(
+            max_tokens=card.max_tokens,
+            temperature=RESAMPLE_TEMPERATURE if sample else 0.0,
+            seed=self.seed * 1000 + sample,
+        )
+        return await self.caller(card, messages, Origin(self.bead_id, "fleet", 0, sample), sampling)
+
+    def messages(self, card: Card, *, thinking: bool = False) -> tuple[Message, ...]:
+        """The problem as ``card`` expects it; ``thinking`` asks a general model for its steps."""
+        order = Delegation(
+            id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind=self.kind,
+            objective=self.task.statement, specialist=card.name,
+        )  # fmt: skip
+        general = card.adapter is None
+        # a trained specialist knows its own form of a question, a general model the plain one
+        prompt = self.task.statement if general else CRAFTS[self.kind].prompt(order)
+        return chat(card, f"{prompt}\n\n{STEP_BY_STEP}" if general and thinking else prompt)
+
+    def artifact(self, answer: str) -> str | None:
+        """What the answer gives; general models' answers are judged as they are."""
+        if self.kind == "solve":
+            order = Delegation(
+                id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind="solve",
+                objective=self.task.statement, specialist="",
+            )  # fmt: skip
+            return CRAFTS["solve"].extract(order, answer)
+        return answer if answer.strip() else None
+
+    async def examine(self, artifact: str | None) -> list[CheckResult]:
+        """The public checks on an artifact, all of them."""
+        if artifact is None:
+            return [
+                CheckResult(kind="form", passed=False, detail="the answer holds no result",
+                            signature="no-artifact")
+            ]  # fmt: skip
+        return [await self._one(artifact, check) for check in self.task.public_checks]
+
+    async def _one(self, artifact: str, check: Check) -> CheckResult:
+        return await self.validators[check.kind].validate(artifact, check)
+
+
+System = Callable[[Bench], Awaitable[str | None]]
+"""Answers the problem of a bench with the budget it has; ``None`` where it got no answer."""
+
+
+async def direct(bench: Bench) -> str | None:
+    """One call, one answer."""
+    card = bench.card("direct")
+    return bench.artifact(await bench.ask(card, bench.messages(card), 0))
+
+
+async def cot(bench: Bench) -> str | None:
+    """One call that works the problem out step by step (Wei et al. 2022, arXiv 2201.11903)."""
+    card = bench.card("cot")
+    return bench.artifact(await bench.ask(card, bench.messages(card, thinking=True), 0))
+
+
+async def best_of_n(bench: Bench) -> str | None:
+    """Samples for as long as the budget lasts. The one that passes most public checks is the answer;
+    among equals, and where there are none, the most frequent (Wang et al. 2023, arXiv 2203.11171)."""
+    card = bench.card("cot")
+    return await _vote(bench, [card] * MOST_SAMPLES, stop_at_first=True)
+
+
+async def ensemble(bench: Bench) -> str | None:
+    """As :func:`best_of_n`, the samples taken from the able specialists in turn."""
+    able = bench.able()
+    turns = [able[k % len(able)] for k in range(MOST_SAMPLES)]
+    return await _vote(bench, turns, stop_at_first=False)
+
+
+async def repair(bench: Bench) -> str | None:
+    """One answer, then corrections: the model sees the public check that fails and answers again.
+    Without public checks nothing can ask for a correction, so it is one call."""
+    card = bench.card("cot")
+    messages = asked = bench.messages(card, thinking=True)
+    best: tuple[int, str | None] = (-1, None)
+    for sample in range(MOST_SAMPLES):
+        try:
+            answer = await bench.ask(card, messages, sample)
+        except BudgetExceeded:
+            break
+        artifact = bench.artifact(answer)
+        results = await bench.examine(artifact)
+        passed = sum(r.passed for r in results)
+        if artifact is not None and passed > best[0]:
+            best = passed, artifact
+        fault = next((r for r in results if not r.passed), None)
+        if fault is None:
+            break
+        if card.retry == "feedback":
+            criticism = f"That is not right: {fault.detail}. Answer again, in full."
+            messages = (
+                *asked,
+                Message(role="assistant", content=answer),
+                Message(role="user", content=criticism),
+            )
+    return best[1]
+
+
+async def _vote(bench: Bench, cards: Sequence[Card], *, stop_at_first: bool) -> str | None:
+    scores: dict[str, int] = {}
+    votes: Counter[str] = Counter()
+    for sample, card in enumerate(cards):
+        # greedy for everybody's first answer, then fresh samples
+        try:
+            number = 0 if sample < len({c.name for c in cards}) else sample
+            answer = await bench.ask(card, bench.messages(card, thinking=True), number)
+        except BudgetExceeded:
+            break
+        artifact = bench.artifact(answer)
+        if artifact is None:
+            continue
+        votes[artifact] += 1
+        if artifact not in scores:
+            scores[artifact] = sum(r.passed for r in await bench.examine(artifact))
+        complete = scores[artifact] == len(bench.task.public_checks) > 0
+        if complete and stop_at_first:
+            return artifact
+    if not votes:
+        return None
+    return max(votes, key=lambda a: (scores[a], votes[a]))
+
+
+BASELINES: dict[str, System] = {
+    "direct": direct,
+    "cot": cot,
+    "best_of_n": best_of_n,
+    "repair": repair,
+    "ensemble": ensemble,
+}

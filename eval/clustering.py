@@ -1,0 +1,198 @@
+"""Failures that are alike, found without being told how many kinds there are, and given names.
+
+HDBSCAN (Campello, Moulavi, Sander 2013) over two views of a failure side by side: what kind of thing
+failed (signature, check, step, tier, as indicators) and how it reads (sentence embedding). Names are
+the terms that set a cluster apart, by class-based TF-IDF (Grootendorst 2022, arXiv 2203.05794).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.failures import Failure
+from eval.statistics import mcnemar
+from state.errors import UsageError
+
+Vectors = NDArray[np.float32]
+Embed = Callable[[Sequence[str]], Vectors]
+"""Texts → (texts, dimension) float32 of unit norm."""
+
+FEWEST = 5
+"""Failures below which there is nothing to cluster."""
+WEIGHTS = {"signature": 1.0, "check": 0.5, "step": 0.5, "tier": 0.5}
+"""Distance between two failures that differ in a field, beside at most 2 from their embeddings."""
+TEXT_WEIGHT = 0.7
+EXAMPLES = 3
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_-]{2,}")
+_STOP = frozenset(
+    [
+        "the",
+        "and",
+        "that",
+        "this",
+        "with",
+        "from",
+        "not",
+        "for",
+        "gives",
+        "give",
+        "returned",
+        "expected",
+        "answer",
+        "was",
+        "are",
+        "has",
+        "have",
+        "text",
+        "list",
+        "path",
+        "address",
+        "raised",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Failures of one kind."""
+
+    name: str
+    key: str
+    """Digest of what its failures have in common: the same kind has the same key in other runs."""
+    members: tuple[int, ...]
+    """Indices into the failures, the most typical first."""
+    trend: str
+    """``new``, ``gone``, ``rising``, ``falling`` or ``steady`` between older and newer runs."""
+    fixes: tuple[tuple[str, int], ...]
+    """What fixed its failures, with counts."""
+
+    @property
+    def size(self) -> int:
+        """Number of failures."""
+        return len(self.members)
+
+
+def cluster(
+    failures: Sequence[Failure], embed: Embed, *, fewest: int | None = None
+) -> tuple[list[Cluster], list[int], Vectors]:
+    """Clusters, largest first; the label of each failure (its place in that list, −1 for none); and
+    the features (failures, dimension).
+
+    ``fewest`` is the size of the smallest cluster (default: 3, or 1% of many failures). Raises
+    UsageError for fewer than :data:`FEWEST` failures.
+    """
+    if len(failures) < FEWEST:
+        raise UsageError(
+            f"{len(failures)} failures are too few to cluster (at least {FEWEST}): "
+            "run more problems, or name more runs"
+        )
+    found = features(failures, embed)
+    raw = labels(found, fewest or max(3, len(failures) // 100))
+    order = [label for label, _ in Counter(x for x in raw if x >= 0).most_common()]
+    groups = [[i for i, x in enumerate(raw) if x == label] for label in order]
+    names = name_groups([[text_of(failures[i]) for i in group] for group in groups])
+    clusters = [
+        _cluster(failures, found, group, name) for group, name in zip(groups, names, strict=True)
+    ]
+    return clusters, [order.index(x) if x >= 0 else -1 for x in raw], found
+
+
+def features(failures: Sequence[Failure], embed: Embed) -> Vectors:
+    """Indicators of the fields beside the embedding: (failures, dimension)."""
+    parts = [TEXT_WEIGHT * embed([text_of(f) for f in failures])]
+    for field, weight in WEIGHTS.items():
+        values = [str(getattr(f, field)) for f in failures]
+        known = sorted(set(values))
+        table = np.zeros((len(failures), len(known)), dtype=np.float32)
+        for row, value in enumerate(values):
+            # two rows that differ stand √2 apart in such a table
+            table[row, known.index(value)] = weight / math.sqrt(2)
+        parts.append(table)
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def text_of(failure: Failure) -> str:
+    """What is embedded: the normalised failure, and the shape of the answer that led to it."""
+    return f"{failure.normal}\n{shape(failure.answer)}"
+
+
+def shape(answer: str) -> str:
+    """How an answer begins, without its numbers and names."""
+    head = " ".join(answer.split())[:120]
+    return re.sub(r"\d+", "#", re.sub(r"\b[A-Z][a-z]+\b", "X", head))
+
+
+def labels(found: Vectors, fewest: int) -> list[int]:
+    """HDBSCAN labels; −1 is noise."""
+    from sklearn.cluster import HDBSCAN
+
+    model = HDBSCAN(min_cluster_size=fewest, min_samples=2, allow_single_cluster=False, copy=True)
+    return [int(label) for label in model.fit_predict(found.astype(np.float64))]
+
+
+def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:
+    """A few terms for each group: frequent in it and rare in the others (class-based TF-IDF)."""
+    counts = [
+        Counter(w.lower() for t in texts for w in _WORD.findall(t) if w.lower() not in _STOP)
+        for texts in groups
+    ]
+    everywhere: Counter[str] = Counter()
+    for count in counts:
+        everywhere.update(count)
+    mean = sum(everywhere.values()) / max(1, len(counts))
+    names = []
+    for count in counts:
+        total = sum(count.values()) or 1
+        weight = {w: n / total * math.log(1 + mean / everywhere[w]) for w, n in count.items()}
+        best = sorted(weight, key=lambda w: (-weight[w], w))[:words]
+        names.append(" ".join(best) or "unnamed")
+    return names
+
+
+def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
+    middle = found[group].mean(axis=0)
+    near = sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
+    first = failures[near[0]]
+    common = "|".join([first.tier, first.step, first.check, first.signature])
+    fixes = Counter(f.fixed_by for i in group if (f := failures[i]).fixed_by)
+    return Cluster(
+        name=name,
+        key=hashlib.sha256(common.encode()).hexdigest()[:16],
+        members=tuple(near),
+        trend=trend([failures[i] for i in group], failures),
+        fixes=tuple((str(what), count) for what, count in fixes.most_common()),
+    )
+
+
+def trend(members: Sequence[Failure], everything: Sequence[Failure]) -> str:
+    """How a cluster's count moved between the older and the newer half of the runs.
+
+    ``rising`` and ``falling`` need an exact sign test at 5%.
+    """
+    runs = list(dict.fromkeys(f.run_id for f in sorted(everything, key=lambda f: f.at)))
+    if len(runs) < 2:
+        return "one run"
+    newer = set(runs[len(runs) // 2 :])
+    after = sum(f.run_id in newer for f in members)
+    before = len(members) - after
+    if not before or not after:
+        return "gone" if before else "new"
+    if mcnemar(before, after) > 0.05:
+        return "steady"
+    return "rising" if after > before else "falling"
+
+
+def plane(found: Vectors) -> NDArray[np.float64]:
+    """The features in two dimensions, by principal components: (failures, 2)."""
+    middle = found - found.mean(axis=0)
+    _, _, axes = np.linalg.svd(middle.astype(np.float64), full_matrices=False)
+    flat: NDArray[np.float64] = middle @ axes[:2].T
+    return flat if flat.shape[1] == 2 else np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))

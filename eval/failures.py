@@ -1,0 +1,170 @@
+"""Every failure of the recorded runs: what failed, where, how it looked, and what fixed it.
+
+Read from the store alone: outcome beads of the fleet, decision beads of the monitor, run records,
+and the ledger for the answers. Nothing here asks a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from state import Bead, BeadStore, Call, Ledger, Run
+from tiers.protocol import Outcome
+
+SHOWN = 400
+"""Characters of an answer that a failure keeps."""
+_NORMAL = (
+    (re.compile(r"0x[0-9a-fA-F]+"), "<address>"),
+    (re.compile(r"(?:/[\w.-]+){2,}"), "<path>"),
+    (re.compile(r"'(?:[^'\\]|\\.){0,200}'|\"(?:[^\"\\]|\\.){0,200}\""), "<text>"),
+    (re.compile(r"\[[^\[\]]*\]"), "<list>"),
+    (re.compile(r"-?\d+(?:\.\d+)?"), "#"),
+    (re.compile(r"(?:# ?){2,}"), "# "),
+)
+
+
+class Failure(BaseModel):
+    """One failed piece of work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    problem: str
+    bead_id: str
+    at: float
+    """Seconds since the epoch."""
+    tier: str
+    """Where it showed: ``fleet``, ``architect``, ``monitor`` (out of budget) or ``report`` (a
+    verified answer that the hidden checks refuse)."""
+    specialist: str = ""
+    step: str = ""
+    """Kind of the step: ``math``, ``code``, …"""
+    check: str = ""
+    """Kind of the check that failed."""
+    signature: str
+    """Exception type or class of the mismatch."""
+    detail: str
+    """One line, as the repair prompt would show it."""
+    answer: str = ""
+    """The beginning of the last answer of the model."""
+    fixed_by: str | None = None
+    """What solved the step, or the run, afterwards."""
+
+    @property
+    def normal(self) -> str:
+        """The failure without what differs from case to case: one line, the same for the same kind."""
+        parts = [self.tier, self.step, self.check, self.signature]
+        return " | ".join([*(p for p in parts if p), normalise(self.detail)])
+
+
+def normalise(text: str) -> str:
+    """``text`` with numbers, quotations, lists, paths and addresses replaced by their kind."""
+    for pattern, kind in _NORMAL:
+        text = pattern.sub(kind, text)
+    return " ".join(text.split())[:200]
+
+
+def failures(store: BeadStore, runs: Iterable[Run]) -> list[Failure]:
+    """The failures of ``runs``, oldest first. Raises StoreError."""
+    found = [failure for run in runs for failure in _of_run(store, run)]
+    return sorted(found, key=lambda f: f.at)
+
+
+def _of_run(store: BeadStore, run: Run) -> list[Failure]:
+    steps = {b.id: b for b in store.query(run_id=run.id, kind="step")}
+    calls = Ledger(store).calls(run.id)
+    found = [
+        *_outcomes(store, run, steps, calls),
+        *_plans(store, run, calls),
+    ]
+    if run.verdict == "exhausted":
+        found.append(
+            _failure(run, "monitor", run.id, run.updated_at, "budget", run.stop_reason or "")
+        )
+    if run.verdict == "verified" and run.reference_match is False:
+        detail = "the answer is verified, but hidden checks refuse it"
+        found.append(
+            _failure(run, "report", run.id, run.updated_at, "hidden-mismatch", detail).model_copy(
+                update={"answer": (run.answer or "")[:SHOWN]}
+            )
+        )
+    return found
+
+
+def _failure(run: Run, tier: str, bead: str, at: float, signature: str, detail: str) -> Failure:
+    return Failure(
+        run_id=run.id, problem=run.problem_id, bead_id=bead, at=at, tier=tier,
+        signature=signature, detail=" ".join(detail.split()),
+    )  # fmt: skip
+
+
+def _outcomes(
+    store: BeadStore, run: Run, steps: dict[str, Bead], calls: Sequence[Call]
+) -> list[Failure]:
+    """Failed outcomes of the fleet; and attempts that failed before one succeeded."""
+    beads = store.query(run_id=run.id, kind="outcome", order="created")
+    ended = [(b, Outcome.model_validate(b.data["outcome"])) for b in beads]
+    found = []
+    for place, (bead, outcome) in enumerate(ended):
+        step = steps.get(bead.data["step"])
+        fault = next((c for c in outcome.checks if not c.passed), None)
+        if outcome.status in ("verified", "unverified") and not outcome.signatures:
+            continue
+        last = outcome.signatures[-1].partition(":")[2] if outcome.signatures else ""
+        signature = fault.signature if fault else "budget" if outcome.error else last
+        detail = fault.detail if fault else outcome.error or f"an attempt failed: {last}"
+        fixed = _repairer(bead, outcome, ended[place + 1 :], run)
+        found.append(
+            _failure(run, "fleet", bead.id, bead.created_at, signature or last, detail).model_copy(
+                update={
+                    "specialist": bead.assignee or "",
+                    "step": step.data["kind"] if step else "",
+                    "check": fault.kind if fault else "",
+                    "answer": _answer(calls, outcome),
+                    "fixed_by": fixed,
+                }
+            )
+        )
+    return found
+
+
+def _repairer(
+    bead: Bead, outcome: Outcome, later: Sequence[tuple[Bead, Outcome]], run: Run
+) -> str | None:
+    """What made good a failure, if anything did."""
+    if outcome.status in ("verified", "unverified"):
+        return f"attempt {outcome.attempts} of {bead.assignee}"
+    for other, result in later:
+        if other.data["step"] == bead.data["step"] and result.status == "verified":
+            return f"specialist {other.assignee}"
+    return "a new plan" if run.verdict == "verified" else None
+
+
+def _answer(calls: Sequence[Call], outcome: Outcome) -> str:
+    """The last answer of the delegation that failed; checks (samples from 100 on) are not answers."""
+    own = [c for c in calls if c.bead_id == outcome.delegation_id and c.sample < 100]
+    failed = [c for c in own if c.attempt < max(1, len(outcome.signatures))]
+    return (failed or own)[-1].response[:SHOWN] if own else ""
+
+
+def _plans(store: BeadStore, run: Run, calls: Sequence[Call]) -> list[Failure]:
+    """Plans that the architect could not make."""
+    found = []
+    for bead in store.query(run_id=run.id, kind="decision", tier="monitor"):
+        failed = bead.data.get("decision") == "replan" and "steps" not in bead.data
+        if not failed and not bead.body.startswith("no plan after"):
+            continue
+        asked = [c for c in calls if c.tier == "architect" and c.created_at <= bead.created_at]
+        found.append(
+            _failure(run, "architect", bead.id, bead.created_at, "no-plan", bead.body).model_copy(
+                update={
+                    "specialist": asked[-1].specialist if asked else "",
+                    "answer": asked[-1].response[:SHOWN] if asked else "",
+                    "fixed_by": "a new plan" if run.verdict == "verified" else None,
+                }
+            )
+        )
+    return found

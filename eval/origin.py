@@ -1,0 +1,106 @@
+"""The tier in which a failure arose, by doing one tier's work again with the oracle.
+
+An oracle exists for stories and operations: arithmetic is exact, and a plan is right when carrying it
+out exactly gives the expected answer. So the question "would the run have gone well if this tier had
+been right?" is answered from the outside in: plan, route, result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eval.failures import Failure
+from eval.problems import Problem
+from specialists.pocket import arithmetic
+from state import Bead, BeadStore, Run
+from tiers.work import fill
+
+UNKNOWN = "unknown"
+_KNOWS = {"math": "math", "explain": "explain", "code": "code", "solve": "chain"}
+"""Kind of step → domain of the specialist that was trained for it."""
+
+
+class Oracle:
+    """Answers for the runs of one store; plans are carried out once each."""
+
+    def __init__(self, store: BeadStore, runs: Mapping[str, Run]) -> None:
+        self._store, self._runs = store, runs
+        self._plans: dict[tuple[str, int], bool | None] = {}
+
+    def origin(self, failure: Failure) -> str:
+        """``architect``, ``dispatcher``, ``fleet`` or ``monitor``; ``unknown`` without an oracle."""
+        if failure.tier in ("architect", "monitor"):
+            return failure.tier
+        run = self._runs[failure.run_id]
+        steps = self._store.query(run_id=run.id, kind="step")
+        if failure.tier == "report":
+            plan = max((s.data["plan"] for s in steps), default=0)
+            right = self._plan_is_right(run, steps, plan)
+            return UNKNOWN if right is None else "fleet" if right else "architect"
+        outcome = self._store.get(failure.bead_id)
+        step = next((s for s in steps if s.id == outcome.data["step"]), None)
+        if step is None:
+            return UNKNOWN
+        if (
+            step.data["kind"] == "math"
+            and self._plan_is_right(run, steps, step.data["plan"]) is False
+        ):
+            return "architect"
+        known = _KNOWS.get(failure.step)
+        trained = known is not None and self._has_specialist(run, known)
+        if trained and failure.specialist != known and known not in step.data.get("tried", []):
+            return "dispatcher"
+        return "fleet" if trained or failure.step == "text" else UNKNOWN
+
+    def _has_specialist(self, run: Run, name: str) -> bool:
+        """Whether the fleet of the run has that specialist: its routing scores name the fleet."""
+        orders = self._store.query(run_id=run.id, kind="decision", tier="dispatcher")
+        return any(name in order.data.get("scores", {}) for order in orders)
+
+    def _plan_is_right(self, run: Run, steps: list[Bead], plan: int) -> bool | None:
+        """Whether the plan gives the expected number when done exactly; ``None`` where no number is
+        expected or the plan is not made of operations."""
+        key = run.id, plan
+        if key not in self._plans:
+            self._plans[key] = _carried_out(run, [s for s in steps if s.data["plan"] == plan])
+        return self._plans[key]
+
+
+def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
+    try:
+        problem = Problem.model_validate_json(run.task_json)
+    except ValueError:
+        return None
+    numbers = [c.spec["expected"] for c in problem.hidden_checks if c.kind == "numeric"]
+    operations = [s for s in steps if s.data["kind"] == "math"]
+    if len(numbers) != 1 or not operations:
+        return None
+    values: dict[str, str] = {}
+    waiting = list(operations)
+    while waiting:
+        ready = [s for s in waiting if set(s.data["inputs"].values()) <= values.keys()]
+        if not ready:
+            return None
+        for step in ready:
+            inputs = {name: values[i] for name, i in step.data["inputs"].items()}
+            values[step.id] = exact(step, inputs) or ""
+            waiting.remove(step)
+    last = [s for s in operations if not _is_used(s, operations)]
+    return any(values[s.id] == str(numbers[0]) for s in last)
+
+
+def exact(step: Bead, inputs: Mapping[str, str]) -> str | None:
+    """The right result of an operation; ``None`` where it has none."""
+    if step.data.get("given"):
+        return str(step.data["artifact"])
+    operation = arithmetic.parse(fill(step.data["objective"], dict(inputs)))
+    if operation is None:
+        return None
+    a, op, b = operation
+    if op == "/" and (b == 0 or a % b):
+        return None
+    return str({"+": a + b, "-": a - b, "*": a * b, "/": a // b if b else 0}[op])
+
+
+def _is_used(step: Bead, steps: list[Bead]) -> bool:
+    return any(step.id in other.data["inputs"].values() for other in steps)

@@ -1,0 +1,79 @@
+"""``harness eval cost``: where the tokens, seconds and dollars of runs went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def cost(
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Run to add up; may be repeated. Default: the latest."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many of the latest runs.")] = 200,
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='TOML: "model" = [prompt, completion], $ per million.'),
+    ] = None,
+    gpu_hour: Annotated[
+        float | None, typer.Option(metavar="D", help="Price calls by time: dollars an hour.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from eval import svg
+    from eval.cost import GROUPS, Prices, costs, read_prices, rows
+    from harness.view import console
+    from state import BeadStore, Runs, database_url
+    from state.errors import UsageError
+
+    if limit < 1:
+        raise UsageError(f"--limit: should be greater than 0, not {limit}")
+    if prices is not None and gpu_hour is not None:
+        raise UsageError("--prices and --gpu-hour price the same calls: give one of them")
+    if gpu_hour is not None and gpu_hour < 0:
+        raise UsageError(f"--gpu-hour: should be at least 0, not {gpu_hour:g}")
+    table = read_prices(prices) if prices else Prices(gpu_hour=gpu_hour)
+    store = BeadStore.open(database_url())
+    try:
+        records = Runs(store)
+        runs = [records.get(id) for id in run] if run else records.list(limit=limit)
+        report = costs(store, runs, table)
+    finally:
+        store.close_database()
+    header = ("", "calls", "tokens", "wasted", "seconds", "dollars")
+    if html is not None:
+        parts = [svg.table(header, rows({"all": report.total}))]
+        for group in GROUPS:
+            sums = report.by[group]
+            tokens = {name: float(s.tokens) for name, s in list(sums.items())[:20]}
+            parts += [
+                svg.bars(tokens, f"tokens by {group}", "tokens"),
+                svg.table(header, rows(sums)),
+            ]
+        html.write_text(svg.page("Cost", parts), "utf-8")
+    if as_json:
+        print(report.model_dump_json())
+        return
+    screen = console()
+    for title, cells in [
+        (f"all {report.runs} runs", rows({"all": report.total})),
+        *((f"by {group}", rows(report.by[group])[:20]) for group in GROUPS),
+    ]:
+        view = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for name in header:
+            view.add_column(name, justify="left" if not name else "right")
+        for row in cells:
+            view.add_row(*(Text(cell) for cell in row))
+        screen.print(view)
+    if report.total.dollars is None:
+        screen.print("price unknown: give --prices FILE or --gpu-hour D, or set [prices] for runs")

@@ -1,0 +1,89 @@
+"""``harness eval errors``: what went wrong in the runs, by kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def errors(
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Run to look at; may be repeated. Default: the latest."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many of the latest runs.")] = 200,
+    min_size: Annotated[
+        int | None, typer.Option(help="Failures of the smallest cluster (default: 3, or 1%).")
+    ] = None,
+    file_beads: Annotated[
+        bool, typer.Option("--file-beads", help="Open a bead for each kind; seen again, re-open.")
+    ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Also write Markdown.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with a plot.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Cluster the failures of recorded runs, name the clusters, and say where each arose."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from eval import errors_report
+    from eval.clustering import cluster
+    from eval.failures import failures
+    from eval.filing import file_bead
+    from eval.origin import Oracle
+    from harness import settings
+    from harness.progress import one_line
+    from harness.view import console
+    from specialists.routing.embedder import Embedder
+    from state import BeadStore, Runs, database_url
+    from state.errors import UsageError
+
+    if limit < 1 or (min_size is not None and min_size < 2):
+        raise UsageError("--limit: at least 1; --min-size: at least 2")
+    store = BeadStore.open(database_url())
+    try:
+        records = Runs(store)
+        runs = [records.get(id) for id in run] if run else records.list(limit=limit)
+        found = failures(store, runs)
+        if not found:
+            raise UsageError(f"no failures in {len(runs)} runs: nothing to cluster")
+        embedder = Embedder(settings.load().embedder)
+        clusters, labels, features = cluster(found, embedder.embed, fewest=min_size)
+        oracle = Oracle(store, {r.id: r for r in runs})
+        origins = [oracle.origin(failure) for failure in found]
+        rows = errors_report.rows(clusters, found, origins)
+        filed = [file_bead(store, row) for row in rows] if file_beads else []
+    finally:
+        store.close_database()
+    noise = labels.count(-1)
+    for path, text in (
+        (markdown, errors_report.markdown(rows, noise)),
+        (html, errors_report.html(rows, found, labels, features)),
+    ):
+        if path is not None:
+            path.write_text(text, "utf-8")
+    if as_json:
+        beads = [{"bead": id, "done": done} for id, done in filed]
+        print(
+            json.dumps({"failures": len(found), "noise": noise, "clusters": rows, "beads": beads})
+        )
+        return
+    screen = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in errors_report.HEADER:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in errors_report.cells(row)))
+    screen.print(table)
+    screen.print(f"{len(found)} failures of {len(runs)} runs; {noise} are like no others")
+    for row, (id, done) in zip(rows, filed, strict=False):
+        screen.print(Text(f"{id} {done}: {row['name']}"), soft_wrap=True)

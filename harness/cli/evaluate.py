@@ -1,0 +1,129 @@
+"""``harness eval``: compare systems, cluster errors, test variants, add up costs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.aggregate import aggregate
+from harness.cli.bench import bench
+from harness.cli.cost import cost
+from harness.cli.errors import errors
+from harness.cli.look import help_alone
+from harness.cli.variants import ab
+
+if TYPE_CHECKING:
+    from eval.comparison import Attempt
+
+evaluate = typer.Typer(
+    help="Measure: compare systems, cluster errors, test variants, add up costs."
+)
+evaluate.callback(invoke_without_command=True)(help_alone)
+evaluate.command("errors")(errors)
+evaluate.command("ab")(ab)
+evaluate.command("bench")(bench)
+evaluate.command("aggregate")(aggregate)
+evaluate.command("cost")(cost)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Suite = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Suite, such as horizon/32 or gsm8k; may be repeated."),
+]
+PathOption = Annotated[
+    str | None, typer.Option("--path", metavar="FILE", help="File or hub name of a data set.")
+]
+Count = Annotated[int, typer.Option(help="Problems of each suite.")]
+First = Annotated[int, typer.Option(help="Number of the first problem.")]
+Seeds = Annotated[int, typer.Option(help="Seeds 1 to N.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where attempts and reports go.")]
+Concurrency = Annotated[int, typer.Option("--max-concurrency", help="Problems at once.")]
+
+
+@evaluate.command("compare")
+def compare(
+    suite: Suite = None,
+    path: PathOption = None,
+    systems: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Systems to run, by commas.")
+    ] = "direct,cot,best_of_n,repair,ensemble,hierarchy",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="Also the hierarchy without this part; may be repeated."),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(help="System that the others are held against.")
+    ] = "direct",
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="Tokens that each system may spend on a problem.")
+    ] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Calls, likewise.")] = None,
+    count: Count = 20,
+    first: First = 0,
+    seeds: Seeds = 1,
+    specialist: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Baselines ask this specialist.")
+    ] = None,
+    out: Out = None,
+    max_concurrency: Concurrency = 4,
+    as_json: Json = False,
+) -> None:
+    """Run systems on the same problems under the same budget, and say which is better."""
+    from eval.comparison import Journal, analyse, sweep
+    from eval.comparison_report import html, markdown
+    from eval.selection import select_all
+    from harness import settings
+    from harness.sweep import WITHOUT, check_systems, open_solver
+    from state.errors import UsageError
+    from state.home import writable_home
+
+    if seeds < 1 or max_concurrency < 1:
+        raise UsageError("--seeds and --max-concurrency: at least 1")
+    chosen = [s.strip() for s in systems.split(",") if s.strip()]
+    chosen += [WITHOUT + part for part in without or ()]
+    check_systems(chosen)
+    suites = select_all(suite or ["horizon/16"], path, count, first)
+    flags = {"max_tokens": budget_tokens, "max_calls": max_calls}
+    options = settings.load(flags).options()
+    if baseline not in chosen:
+        raise UsageError(f"--baseline {baseline} is not among the systems: {', '.join(chosen)}")
+    options = options.model_copy(update={"specialist": specialist})
+    header: dict[str, object] = {
+        "suites": {name: [p.id for p in problems] for name, problems in suites.items()},
+        "seeds": list(range(1, seeds + 1)),
+        "options": options.model_dump(mode="json", exclude={"seed", "without", "system"}),
+    }
+    folder = out or writable_home() / "compare" / "-".join(suites).replace("/", "-")
+    journal = Journal(folder / "attempts.jsonl", header)
+
+    def tell(attempt: Attempt, done: int, of: int) -> None:
+        word = "solved" if attempt.solved else "out of budget" if attempt.exhausted else "wrong"
+        line = f"{done}/{of} {attempt.system} {attempt.problem} seed {attempt.seed}: {word}"
+        print(f"{line}, {attempt.tokens} tokens", file=sys.stderr, flush=True)
+
+    async def work() -> list[Attempt]:
+        async with open_solver(options, suites) as solve:
+            return await sweep(
+                suites, chosen, range(1, seeds + 1), solve, journal,
+                concurrency=max_concurrency, on_attempt=tell,
+            )  # fmt: skip
+
+    attempts = asyncio.run(work())
+    found = analyse(attempts, chosen, baseline)
+    setting: dict[str, object] = {
+        "budget": f"{options.budget.tokens or 'no limit on'} tokens a problem",
+        "seeds": seeds, "backend": options.backend, "model": options.model or "pocket",
+        "sampling": "the first answer greedy, further ones at the fleet's temperature, in all systems",
+        "intervals": "95%; problems are the sample, a problem counts once however many seeds",
+    }  # fmt: skip
+    page = markdown(found, setting)
+    data = json.dumps({"setting": setting, "comparisons": [c.model_dump() for c in found]})
+    (folder / "comparison.md").write_text(page, "utf-8")
+    (folder / "comparison.html").write_text(html(found, setting), "utf-8")
+    (folder / "comparison.json").write_text(data + "\n", "utf-8")
+    print(data if as_json else f"{page}\nwritten to {folder}")

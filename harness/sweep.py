@@ -1,0 +1,163 @@
+"""What a comparison is handed: opens the fleet once and solves a problem with any system."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import get_args
+
+from eval.baselines import BASELINES, Bench
+from eval.comparison import Attempt, Solve
+from eval.problems import Problem, score
+from eval.validators import validators
+from harness import engine, wiring
+from harness.report import Part, RunOptions
+from specialists.backends.base import Backend
+from specialists.registry import Card
+from state import BeadStore, Ledger, Runs, database_url, keyed_id
+from state.errors import BudgetExceeded, HarnessError, UsageError
+from tiers.calls import Caller, Meter, Price
+from tiers.protocol import Validator
+
+HIERARCHY = "hierarchy"
+PARTS: tuple[str, ...] = get_args(Part)
+WITHOUT = "without-"
+SYSTEMS = (*BASELINES, HIERARCHY)
+
+
+def check_systems(systems: Sequence[str]) -> None:
+    """Raises UsageError for a system that does not exist, or is named twice."""
+    known = (*SYSTEMS, *(WITHOUT + part for part in PARTS))
+    for system in systems:
+        if system not in known:
+            raise UsageError(f"no system {system!r}; systems: {', '.join(known)}")
+    if len(set(systems)) < len(systems):
+        raise UsageError(f"a system is named twice: {', '.join(systems)}")
+
+
+@asynccontextmanager
+async def open_solver(
+    options: RunOptions, suites: Mapping[str, Sequence[Problem]]
+) -> AsyncIterator[Solve]:
+    """A ``solve`` function over one open backend.
+
+    Raises UsageError where the token budget does not cover a single call on one of the problems.
+    """
+    backend, cards = await wiring.open_backend(options)
+    try:
+        checkers = validators()
+        _check_budget(options, suites, backend, cards)
+
+        async def solve(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
+            own = options.model_copy(update={"seed": seed})
+            if system in BASELINES:
+                own = own.model_copy(update={"system": system})
+                return await _baseline(suite, system, problem, own, backend, cards, checkers)
+            parts = (system.removeprefix(WITHOUT),) if system != HIERARCHY else ()
+            own = RunOptions.model_validate(
+                {**own.model_dump(), "api_key": own.api_key, "without": parts, "specialist": None}
+            )
+            return await _hierarchy(suite, system, problem, own, backend, cards)
+
+        yield solve
+    finally:
+        await backend.close()
+
+
+def _check_budget(
+    options: RunOptions,
+    suites: Mapping[str, Sequence[Problem]],
+    backend: Backend,
+    cards: Sequence[Card],
+) -> None:
+    limit = options.budget.tokens
+    if limit is None:
+        return
+    for problem in (p for problems in suites.values() for p in problems):
+        size = backend.count_tokens(problem.statement)
+        if size >= limit:
+            raise UsageError(
+                f"--budget-tokens {limit} does not cover one call: the statement of {problem.id} "
+                f"alone has {size} tokens"
+            )
+
+
+async def _hierarchy(
+    suite: str,
+    system: str,
+    problem: Problem,
+    options: RunOptions,
+    backend: Backend,
+    cards: list[Card],
+) -> Attempt:
+    report = await engine.start(
+        problem, options, lambda event: None, stop=asyncio.Event(), fleet=(backend, cards)
+    )
+    return Attempt(
+        suite=suite, system=system, problem=problem.id, seed=options.seed,
+        solved=report.reference_match is True, claimed=report.verdict == "verified",
+        exhausted=report.verdict == "exhausted", tokens=report.tokens, calls=report.calls,
+        seconds=report.seconds, cost=_cost(options, report.cost), run_id=report.run_id,
+        stop_reason=report.stop_reason,
+    )  # fmt: skip
+
+
+async def _baseline(
+    suite: str,
+    system: str,
+    problem: Problem,
+    options: RunOptions,
+    backend: Backend,
+    cards: Sequence[Card],
+    checkers: Mapping[str, Validator],
+) -> Attempt:
+    store = BeadStore.open(database_url())
+    try:
+        runs, ledger = Runs(store), Ledger(store)
+        run = runs.start(
+            problem.id,
+            task_json=problem.model_dump_json(),
+            config_json=options.model_dump_json(),
+            seed=options.seed,
+        )
+        root = f"{run.id}|root"
+        store.create("epic", problem.id, key=root, run_id=run.id, body=problem.statement,
+                     tier="monitor")  # fmt: skip
+        price = Price(options.price_prompt, options.price_completion)
+        meter = Meter(options.budget, ledger.spent(run.id))
+        caller = Caller(run.id, backend, ledger, meter, price=price)
+        bench = Bench(
+            task=problem.task(), cards=cards, caller=caller, bead_id=keyed_id(root),
+            validators=checkers, seed=options.seed, specialist=options.specialist,
+        )  # fmt: skip
+        reason, answer = f"{system} is done", None
+        try:
+            answer = await BASELINES[system](bench)
+        except BudgetExceeded as error:
+            reason = f"out of budget: {error}"
+        except HarnessError as error:
+            runs.interrupt(run.id, str(error))
+            raise
+        claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
+        hidden = await score(problem, answer, checkers) if answer is not None else []
+        solved = bool(hidden) and all(r.passed for r in hidden)
+        out = answer is None and reason.startswith("out of budget")
+        verdict = "verified" if claimed else "exhausted" if out else "unverified"
+        store.close(keyed_id(root), f"{verdict}: {reason}")
+        ended = runs.finish(
+            run.id, verdict=verdict, stop_reason=reason, answer=answer, reference_match=solved
+        )
+        return Attempt(
+            suite=suite, system=system, problem=problem.id, seed=options.seed, solved=solved,
+            claimed=claimed, exhausted=out, tokens=ended.spent_tokens, calls=ended.spent_calls,
+            seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
+            run_id=run.id, stop_reason=reason,
+        )  # fmt: skip
+    finally:
+        store.close_database()
+
+
+def _cost(options: RunOptions, dollars: float) -> float | None:
+    """Dollars where a price is known; a local model has none."""
+    return dollars if options.price_prompt or options.price_completion else None
