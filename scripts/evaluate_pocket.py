@@ -3,9 +3,10 @@
     python -m scripts.evaluate_pocket --count 500 --out docs/benchmarks/pocket.json
 
 Greedy decoding on the weights as shipped. Cells: each specialist on each cell of its own domain.
-Table: every adapter, and the base under its domain tag, on every domain, cells in equal shares. Gate:
-an adapter is promoted when it beats the tagged base on the same tasks, McNemar exact p < 0.05; the
-controls (``generalist``) stay controls.
+Table: every adapter, the bare base, and the base under the domain tag that its pre-training knew, on
+every domain, cells in equal shares. Gate: an adapter is promoted when it beats the bare base, asked in
+the same words, on the same tasks, McNemar exact p < 0.05, and the tagged base does not beat it so;
+controls stay controls.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, CARD_FILE, Card, 
 from tiers.protocol import Check
 
 BATCH = 256
+BARE, TAGGED = "base", "base, tagged"
 
 
 class Bench:
@@ -36,19 +38,21 @@ class Bench:
         self.backend = backend
         self.function = validators()["function"]
 
-    async def right(self, card: Card | None, examples: list[Example]) -> list[bool]:
-        """Whether each answer of ``card``'s adapter (or of the tagged base) is right."""
+    async def right(
+        self, card: Card | None, examples: list[Example], *, tag: bool = False
+    ) -> list[bool]:
+        """Whether each answer of ``card``'s adapter (or of the base, tagged or not) is right."""
         out: list[bool] = []
         for start in range(0, len(examples), BATCH):
             part = examples[start : start + BATCH]
-            answers = await self.backend.generate([self._request(card, e) for e in part])
+            answers = await self.backend.generate([self._request(card, e, tag) for e in part])
             out += await asyncio.gather(
                 *(self._judge(e, a.text) for e, a in zip(part, answers, strict=True))
             )
         return out
 
-    def _request(self, card: Card | None, example: Example) -> GenerateRequest:
-        head = () if card else (Message(role="system", content=example.domain),)
+    def _request(self, card: Card | None, example: Example, tag: bool) -> GenerateRequest:
+        head = (Message(role="system", content=example.domain),) if tag else ()
         longest = int(1.5 * len(self.backend.token_ids(example.answer))) + 16
         return GenerateRequest(
             messages=(*head, Message(role="user", content=example.prompt)),
@@ -99,7 +103,10 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
             print(f"{card.domain}/{cell}: {won}/{count}", file=sys.stderr, flush=True)
     for domain in SPECIALISTS:
         examples = mixed(domain, count, 1)
-        rows: dict[str, list[bool]] = {"base": await bench.right(None, examples)}
+        rows: dict[str, list[bool]] = {
+            BARE: await bench.right(None, examples),
+            TAGGED: await bench.right(None, examples, tag=True),
+        }
         for card in cards:
             rows[card.name] = await bench.right(card, examples)
         for name, right in rows.items():
@@ -107,11 +114,18 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
             result["table"].setdefault(name, {})[domain] = [sum(right) / count, low, high]
         print(domain, {n: sum(r) for n, r in rows.items()}, file=sys.stderr, flush=True)
         if domain in rows:
-            pairs = list(zip(rows[domain], rows["base"], strict=True))
-            better, worse = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-            result["gate"][domain] = {"better": better, "worse": worse, "p": mcnemar(better, worse)}
+            result["gate"][domain] = {
+                other: _paired(rows[domain], rows[other]) for other in (BARE, TAGGED)
+            }
     await backend.close()
     return result
+
+
+def _paired(ours: list[bool], theirs: list[bool]) -> dict[str, float]:
+    """Tasks that only one of two got right, and McNemar's exact p."""
+    pairs = list(zip(ours, theirs, strict=True))
+    better, worse = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    return {"better": better, "worse": worse, "p": mcnemar(better, worse)}
 
 
 def render(result: dict[str, Any]) -> str:
@@ -126,21 +140,27 @@ def render(result: dict[str, Any]) -> str:
         "", "## Each specialist on the cells of its domain", "", "| cell | right |", "| --- | --- |",
         *(f"| {name} | {cell(value)} |" for name, value in result["cells"].items()),
         "", "## Every adapter on every domain", "",
-        "`base` is the bare model under the domain's tag.", "",
+        f"`{BARE}` is the model without adapter; `{TAGGED}` has the domain's name as system message.", "",
         "| adapter | " + " | ".join(SPECIALISTS) + " |", "| --- " * (len(SPECIALISTS) + 1) + "|",
         *(
             f"| {name} | " + " | ".join(cell(row[d]) for d in SPECIALISTS) + " |"
             for name, row in result["table"].items()
         ),
-        "", "## The gate: specialist against the tagged base, McNemar exact", "",
-        "| domain | only the specialist right | only the base right | p |", "| --- | --- | --- | --- |",
+        "", "## The gate: specialist against the base on the same tasks, McNemar exact", "",
+        "| domain | against | only the specialist right | only the base right | p |",
+        "| --- | --- | --- | --- | --- |",
         *(
-            f"| {d} | {g['better']} | {g['worse']} | {g['p']:.2g} |"
-            for d, g in result["gate"].items()
+            f"| {d} | {other} | {g['better']} | {g['worse']} | {g['p']:.2g} |"
+            for d, gates in result["gate"].items()
+            for other, g in gates.items()
         ),
         "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _beats(gate: dict[str, float], by: int = 1) -> bool:
+    return gate["p"] < 0.05 and by * (gate["better"] - gate["worse"]) > 0
 
 
 def promote(result: dict[str, Any]) -> None:
@@ -148,7 +168,7 @@ def promote(result: dict[str, Any]) -> None:
     for folder in sorted(p for p in ADAPTERS_FOLDER.iterdir() if (p / CARD_FILE).is_file()):
         card = json.loads((folder / CARD_FILE).read_text())
         gate = result["gate"].get(card["name"])
-        passed = gate is not None and gate["p"] < 0.05 and gate["better"] > gate["worse"]
+        passed = gate is not None and _beats(gate[BARE]) and not _beats(gate[TAGGED], by=-1)
         card["status"] = (
             "control" if card["status"] == "control" else "promoted" if passed else "candidate"
         )

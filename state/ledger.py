@@ -33,6 +33,16 @@ class Usage(BaseModel):
         return self.prompt_tokens + self.completion_tokens
 
 
+_COLUMNS = tuple(name for name in Call.model_fields if name != "sequence")
+_JSON = ("prompt", "params")
+_INSERT = (
+    'INSERT INTO "call" ({}) VALUES ({}) ON CONFLICT ("key") DO NOTHING RETURNING sequence'.format(
+        ", ".join(f'"{name}"' for name in _COLUMNS),
+        ", ".join(f"%({name})s" for name in _COLUMNS),
+    )
+)
+
+
 class Ledger:
     """Completed model calls, looked up by what was asked. Methods raise StoreError."""
 
@@ -59,17 +69,25 @@ class Ledger:
         with self.database.read() as session:
             return _find(session, key)
 
+    def keys(self, run_id: str) -> set[str]:
+        """Keys of all completed calls of a run."""
+        with self.database.reading() as connection:
+            sql = 'SELECT "key" FROM "call" WHERE run_id = %(run)s'
+            return {row[0] for row in self.database.run(connection, sql, {"run": run_id})}
+
     def record(self, call: Call) -> Call:
         """Write a completed call. If its key is there already, the recorded call wins."""
-        with self.database.write() as session:
-            recorded = _find(session, call.key)
-            if recorded is not None:
-                return recorded
-            copy = Call(**call.model_dump(exclude={"sequence"}))
-            copy.created_at = copy.created_at or self.database.now()
-            session.add(copy)
-            session.flush()
-            return copy
+        values = call.model_dump(exclude={"sequence"})
+        values["created_at"] = values["created_at"] or self.database.now()
+        row = {k: json.dumps(v) if k in _JSON else v for k, v in values.items()}
+        with self.database.writing() as connection:
+            written = self.database.run(connection, _INSERT, row).fetchall()
+        if written:
+            return Call(sequence=written[0][0], **values)
+        recorded = self.find(call.key)
+        if recorded is None:
+            raise AssertionError(f"call {call.key} is neither new nor recorded")
+        return recorded
 
     def calls(self, run_id: str) -> list[Call]:
         """The calls of a run in the order of recording."""

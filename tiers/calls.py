@@ -106,6 +106,7 @@ class Caller:
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
         self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._recorded = ledger.keys(run_id)
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
@@ -117,7 +118,7 @@ class Caller:
             self.run_id, origin.bead_id, origin.attempt, origin.sample, prompt,
             card.adapter or "", dict(params),
         )  # fmt: skip
-        held = self.ledger.find(key)
+        held = self.ledger.find(key) if key in self._recorded else None
         if held:
             self.on_call(held, True)
             return held.response
@@ -176,6 +177,7 @@ class Caller:
                 sample=origin.sample, params=params,
             )
         )  # fmt: skip
+        self._recorded.add(key)
         spent_so_far = self.meter.spent
         self.meter.spent = Usage(
             calls=spent_so_far.calls + 1,

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.overhead --events 64
 
 The model is the oracle and routing reads forms, so that what is left is ours: tiers, store, ledger,
-graph. The reference walks as many supersteps through trivial nodes, one of them by ``Send``, with the
-same checkpointer and durability, in the same process.
+graph. The reference walks as many supersteps through trivial nodes, with as many ``Send`` in each
+wave, the same checkpointer and durability, in the same process.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ class Small(TypedDict, total=False):
     reason: str
 
 
-async def bare(supersteps: int, file: Path) -> float:
-    """Seconds of ``supersteps`` supersteps of bare LangGraph: decide → dispatch ⇉ work → decide."""
+async def bare(sends: list[int], file: Path) -> float:
+    """Seconds of bare LangGraph, decide → dispatch ⇉ work → decide; ``sends`` orders in each wave."""
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Command, Send
 
-    waves = supersteps // 3
-
     async def decide(state: Small) -> Command[Any]:
         wave = state.get("wave", 0)
-        return Command(goto="dispatch" if wave < waves else END, update={"wave": wave + 1})
+        return Command(goto="dispatch" if wave < len(sends) else END, update={"wave": wave + 1})
 
     async def dispatch(state: Small) -> Command[Any]:
-        return Command(goto=[Send("work", {"run_id": "x", "delegation": str(state["wave"])})])
+        count = sends[state["wave"] - 1]
+        return Command(
+            goto=[Send("work", {"run_id": "x", "delegation": str(k)}) for k in range(count)]
+        )
 
     async def work(order: Any) -> dict[str, Any]:
         return {}
@@ -86,10 +87,14 @@ def main() -> None:
             wiring.open_backend = open_backend  # type: ignore[assignment]
             wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
             wiring.open_embedding = lambda embedder: WordEmbedding()
-            waves, began = [0], [0.0]
+            waves: list[int] = []
+            began = [0.0]
 
             def watch(event: Event, waves: list[int] = waves, began: list[float] = began) -> None:
-                waves[0] += event.kind == "monitor"
+                if event.kind == "monitor":
+                    waves.append(0)
+                elif event.kind == "dispatch":
+                    waves[-1] += 1
                 if event.kind == "start":
                     began[0] = time.perf_counter()
 
@@ -98,15 +103,16 @@ def main() -> None:
             ) -> tuple[Any, float, float]:
                 report = await engine.start(problem, RunOptions(), watch, stop=asyncio.Event())
                 ours = time.perf_counter() - began[0]
-                supersteps = 3 * waves[0]
-                return report, ours, await bare(supersteps, Path(folder) / "bare.db")
+                sends = [count for count in waves if count]
+                return report, ours, await bare(sends, Path(folder) / "bare.db")
 
             report, ours, reference = asyncio.run(run())
             assert report.verdict == "verified", report.stop_reason
-            supersteps = 3 * waves[0]
+            supersteps = 3 * sum(count > 0 for count in waves)
             rows.append(
                 {
                     "supersteps": supersteps,
+                    "orders": sum(waves),
                     "steps": len(report.steps),
                     "calls": report.calls,
                     "ours_ms": round(1000 * ours / supersteps, 2),
