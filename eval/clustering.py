@@ -97,12 +97,15 @@ def cluster(
     found = features(failures, embed)
     raw = labels(found, fewest or max(3, len(failures) // 100))
     order = [label for label, _ in Counter(x for x in raw if x >= 0).most_common()]
-    groups = [[i for i, x in enumerate(raw) if x == label] for label in order]
+    groups = _joined(
+        failures, found, [[i for i, x in enumerate(raw) if x == label] for label in order]
+    )
     names = name_groups([[text_of(failures[i]) for i in group] for group in groups])
     clusters = [
         _cluster(failures, found, group, name) for group, name in zip(groups, names, strict=True)
     ]
-    return clusters, [order.index(x) if x >= 0 else -1 for x in raw], found
+    place = {i: k for k, group in enumerate(groups) for i in group}
+    return clusters, [place.get(i, -1) for i in range(len(failures))], found
 
 
 def features(failures: Sequence[Failure], embed: Embed) -> Vectors:
@@ -157,15 +160,32 @@ def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:
     return names
 
 
-def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
+def _joined(
+    failures: Sequence[Failure], found: Vectors, groups: list[list[int]]
+) -> list[list[int]]:
+    """``groups``, largest first, with those of one key made one: a kind has one bead."""
+    by_key: dict[str, list[int]] = {}
+    for group in groups:
+        by_key.setdefault(_key(failures[_typical(found, group)[0]]), []).extend(group)
+    return sorted(by_key.values(), key=len, reverse=True)
+
+
+def _typical(found: Vectors, group: list[int]) -> list[int]:
     middle = found[group].mean(axis=0)
-    near = sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
-    first = failures[near[0]]
-    common = "|".join([first.tier, first.step, first.check, first.signature])
+    return sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
+
+
+def _key(failure: Failure) -> str:
+    common = "|".join([failure.tier, failure.step, failure.check, failure.signature])
+    return hashlib.sha256(common.encode()).hexdigest()[:16]
+
+
+def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
+    near = _typical(found, group)
     fixes = Counter(f.fixed_by for i in group if (f := failures[i]).fixed_by)
     return Cluster(
         name=name,
-        key=hashlib.sha256(common.encode()).hexdigest()[:16],
+        key=_key(failures[near[0]]),
         members=tuple(near),
         trend=trend([failures[i] for i in group], failures),
         fixes=tuple((str(what), count) for what, count in fixes.most_common()),

@@ -119,7 +119,7 @@ def surviving(store: BeadStore, run: Run, calls: Iterable[Call]) -> set[str]:
     A fleet call survives in the last attempt of a delegation that was verified or accepted, checks
     included; an architect's if its plan is the last one. A baseline's calls all had a vote.
     """
-    beads = store.query(run_id=run.id, kind="outcome")
+    beads = store.query(run_id=run.id, kind="outcome", tier="fleet")
     outcomes = {
         o.delegation_id: o for o in (Outcome.model_validate(b.data["outcome"]) for b in beads)
     }

@@ -105,7 +105,7 @@ def _outcomes(
     store: BeadStore, run: Run, steps: dict[str, Bead], calls: Sequence[Call]
 ) -> list[Failure]:
     """Failed outcomes of the fleet; and attempts that failed before one succeeded."""
-    beads = store.query(run_id=run.id, kind="outcome", order="created")
+    beads = store.query(run_id=run.id, kind="outcome", tier="fleet", order="created")
     ended = [(b, Outcome.model_validate(b.data["outcome"])) for b in beads]
     found = []
     for place, (bead, outcome) in enumerate(ended):

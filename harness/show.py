@@ -73,7 +73,7 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
         store, run = _find(maybe, id)
         calls = Ledger(store).calls(run.id)
         steps = store.query(run_id=run.id, kind="step")
-        outcomes = store.query(run_id=run.id, kind="outcome")
+        outcomes = store.query(run_id=run.id, kind="outcome", tier="fleet")
         decisions = store.query(run_id=run.id, kind="decision")
     problem = json.loads(run.task_json)
     return {
