@@ -66,7 +66,9 @@ class Cluster:
 
     name: str
     key: str
-    """Digest of what its failures have in common: the same kind has the same key in other runs."""
+    """Digest of its most frequent normal form."""
+    normals: tuple[str, ...]
+    """Normal forms of its failures, the most frequent first: by these a kind is known again."""
     members: tuple[int, ...]
     """Indices into the failures, the most typical first."""
     trend: str
@@ -160,12 +162,12 @@ def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:
 def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
     middle = found[group].mean(axis=0)
     near = sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
-    first = failures[near[0]]
-    common = "|".join([first.tier, first.step, first.check, first.signature])
+    normals = [normal for normal, _ in Counter(failures[i].normal for i in near).most_common()]
     fixes = Counter(f.fixed_by for i in group if (f := failures[i]).fixed_by)
     return Cluster(
         name=name,
-        key=hashlib.sha256(common.encode()).hexdigest()[:16],
+        key=hashlib.sha256(normals[0].encode()).hexdigest()[:16],
+        normals=tuple(normals),
         members=tuple(near),
         trend=trend([failures[i] for i in group], failures),
         fixes=tuple((str(what), count) for what, count in fixes.most_common()),
