@@ -66,7 +66,9 @@ class Cluster:
 
     name: str
     key: str
-    """Digest of what its failures have in common: the same kind has the same key in other runs."""
+    """Digest of its most frequent normal form."""
+    normals: tuple[str, ...]
+    """Normal forms of its failures, the most frequent first: by these a kind is known again."""
     members: tuple[int, ...]
     """Indices into the failures, the most typical first."""
     trend: str
@@ -166,26 +168,32 @@ def _joined(
     """``groups``, largest first, with those of one key made one: a kind has one bead."""
     by_key: dict[str, list[int]] = {}
     for group in groups:
-        by_key.setdefault(_key(failures[_typical(found, group)[0]]), []).extend(group)
+        by_key.setdefault(_key(_normals(failures, _typical(found, group))), []).extend(group)
     return sorted(by_key.values(), key=len, reverse=True)
 
 
 def _typical(found: Vectors, group: list[int]) -> list[int]:
+    """``group``, its most typical member first."""
     middle = found[group].mean(axis=0)
     return sorted(group, key=lambda i: float(np.linalg.norm(found[i] - middle)))
 
 
-def _key(failure: Failure) -> str:
-    common = "|".join([failure.tier, failure.step, failure.check, failure.signature])
-    return hashlib.sha256(common.encode()).hexdigest()[:16]
+def _normals(failures: Sequence[Failure], near: list[int]) -> list[str]:
+    return [normal for normal, _ in Counter(failures[i].normal for i in near).most_common()]
+
+
+def _key(normals: list[str]) -> str:
+    return hashlib.sha256(normals[0].encode()).hexdigest()[:16]
 
 
 def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
     near = _typical(found, group)
+    normals = _normals(failures, near)
     fixes = Counter(f.fixed_by for i in group if (f := failures[i]).fixed_by)
     return Cluster(
         name=name,
-        key=_key(failures[near[0]]),
+        key=_key(normals),
+        normals=tuple(normals),
         members=tuple(near),
         trend=trend([failures[i] for i in group], failures),
         fixes=tuple((str(what), count) for what, count in fixes.most_common()),

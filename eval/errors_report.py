@@ -27,6 +27,7 @@ def rows(
             "runs": dict(runs), "tiers": dict(Counter(f.tier for f in members)),
             "origins": dict(Counter(origins[i] for i in item.members)),
             "fixes": dict(item.fixes), "normal": members[0].normal,
+            "normals": list(item.normals),
             "examples": [
                 {"run": f.run_id, "problem": f.problem, "specialist": f.specialist,
                  "detail": f.detail, "answer": f.answer}

@@ -53,7 +53,8 @@ def mcnemar(only_a: int, only_b: int) -> float:
     """
     n = only_a + only_b
     tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    p: float = 2 * tail / 2**n
+    return min(1.0, p)
 
 
 def discordant(differences: Sequence[float]) -> tuple[int, int]:

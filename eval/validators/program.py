@@ -106,7 +106,7 @@ def _with_helpers(source: str, earlier: Sequence[Block]) -> str:
     tree = _parsed(source)
     assert tree is not None
     missing = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - defined(source)
-    helpers = []
+    helpers: list[str] = []
     for block in reversed(earlier):
         other = _parsed(block.text)
         pure = other and not any(isinstance(n, (ast.Expr, ast.For, ast.While)) for n in other.body)

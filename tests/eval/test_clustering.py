@@ -114,7 +114,7 @@ def test_one_bead_for_each_kind_however_often_it_is_seen(tmp_path: Path) -> None
     store.close(first[0][0], "fixed")
     assert file_bead(store, table[0])[1] == "seen again"  # the same runs: nothing new happened
     assert store.get(first[0][0]).status == "closed"
-    later = {**table[0], "runs": {"run-9": 2}}
+    later = {**table[0], "key": "other", "runs": {"run-9": 2}}  # known by its failures
     assert file_bead(store, later) == (first[0][0], "re-opened")
     bead = store.get(first[0][0])
     assert bead.status == "open"

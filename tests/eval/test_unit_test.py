@@ -71,7 +71,7 @@ def test_many_answers_are_judged_in_one_launch() -> None:
         "def total(xs): raise KeyError('k')", "import os\ndef total(xs): os._exit(1)", RIGHT,
     )  # fmt: skip
     assert [r.signature for r in results] == [
-        "", "wrong-value", "syntax-error", "missing-entry-point", "no-code", "CandidateError",
+        "", "wrong-value", "syntax-error", "missing-entry-point", "no-code", "KeyError",
         "exit", "",
     ]  # fmt: skip
     assert results[1].detail.endswith("at assert candidate([1, 2]) == 3")

@@ -56,6 +56,7 @@ def test_errors_finds_names_traces_and_files_the_kinds(cli: Cli) -> None:
     data = json.loads(said.out)
     assert data["failures"] >= 8
     by_tier = {next(iter(c["tiers"])): c for c in data["clusters"]}
+    assert len({b["bead"] for b in data["beads"]}) == len(data["clusters"])
     assert set(by_tier["fleet"]["origins"]) == {"fleet"}
     assert "inverse" in by_tier["fleet"]["normal"]
     assert set(by_tier["architect"]["origins"]) == {"architect"}
