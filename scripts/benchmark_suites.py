@@ -3,7 +3,8 @@
     python -m scripts.benchmark_suites --horizons 4 8 16 32 64 --count 100 --out docs/benchmarks/suites.json
 
 Baselines are ``--strategy direct`` with the ``generalist`` and the ``chain`` adapter, under the token
-budget that the hierarchy used on the same problem. Correct means that the hidden checks pass.
+budget that the hierarchy used on the same problem. Correct means that the hidden checks pass. Nothing
+is remembered from one problem to the next.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from eval.statistics import wilson
 from harness.engine import start
 from harness.report import RunOptions, RunReport
 from harness.wiring import open_backend
+from tiers.memory import MemoryPolicy
 from tiers.protocol import Budget
 
 BASELINES = ("generalist", "chain")
+FORGETFUL = MemoryPolicy(packs="off", routines=False, insights=False)
 
 
 async def solve(problem: Problem, options: RunOptions, fleet: Any, slots: Any) -> RunReport:
@@ -48,7 +51,7 @@ def summary(reports: list[RunReport], seconds: float) -> dict[str, Any]:
 
 
 async def measure(args: argparse.Namespace) -> dict[str, Any]:
-    options = RunOptions(seed=args.seed)
+    options = RunOptions(seed=args.seed, memory=FORGETFUL)
     fleet = await open_backend(options)
     slots = asyncio.Semaphore(args.concurrency)
     result: dict[str, Any] = {"seed": args.seed}
@@ -60,14 +63,14 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
         rows = {"hierarchy": summary(list(planned), time.monotonic() - begun)}
         print(suite, rows["hierarchy"], file=sys.stderr, flush=True)
         if suite.startswith("horizon"):
-            for name in BASELINES:
+            for name in args.baselines:
                 begun = time.monotonic()
                 direct = await asyncio.gather(
                     *(
                         solve(
                             p,
                             RunOptions(
-                                seed=args.seed, strategy="direct", specialist=name,
+                                seed=args.seed, strategy="direct", specialist=name, memory=FORGETFUL,
                                 budget=Budget(tokens=max(1, r.tokens)),
                             ),
                             fleet,
@@ -89,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--horizons", type=int, nargs="*", default=[4, 8, 16, 32, 64])
     parser.add_argument("--suites", nargs="*", default=["multistage", "pocket-code"])
+    parser.add_argument("--baselines", nargs="*", default=list(BASELINES), metavar="SPECIALIST")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--first", type=int, default=1000, help="number of the first problem")
     parser.add_argument("--seed", type=int, default=1)

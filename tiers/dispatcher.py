@@ -16,7 +16,7 @@ from tiers.protocol import Check, Delegation, Remedy
 from tiers.room import Room
 from tiers.work import fill
 
-ATTEMPTS = 4
+ATTEMPTS = 6
 
 
 class Dispatcher:

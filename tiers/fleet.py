@@ -122,7 +122,12 @@ class Fleet:
                 async def ask(card: Card, prompt: str, sample: int, base: int = number) -> str:
                     # Samples from 100 on are checks, so they never meet an attempt's own key.
                     origin = Origin(order.id, "fleet", attempt, 100 + base * 10 + sample)
-                    sampling = Sampling(max_tokens=card.max_tokens)
+                    # A check that was wrong once is not asked the same way again.
+                    sampling = Sampling(
+                        max_tokens=card.max_tokens,
+                        temperature=RESAMPLE_TEMPERATURE if attempt else 0.0,
+                        seed=self.room.seed * 1000 + attempt,
+                    )
                     return await self.room.caller(card, chat(card, prompt), origin, sampling)
 
                 results.append(

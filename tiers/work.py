@@ -8,7 +8,7 @@ code that the model wrote; they never compute the reference themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,29 +68,47 @@ class _Plain:
         )  # fmt: skip
 
 
-def _derivations(a: int, op: str, b: int, c: int) -> list[tuple[str, int]]:
-    """(operation, result) pairs that hold if ``a op b = c``, the inverse first; within reach only.
+@dataclass(frozen=True)
+class _Claim:
+    """Operations that bear out ``a op b = c``: one with a known result, or two that must agree."""
 
-    None of them asks for ``c`` itself: a specialist that repeats itself must not confirm itself.
+    operations: tuple[str, ...]
+    result: int | None = None
+
+    def borne_out(self, values: Sequence[int | None], c: int) -> bool:
+        """Whether the operations' ``values`` confirm ``c``; answers equal to it show nothing."""
+        if self.result is not None:
+            return values[0] == self.result
+        return len(set(values)) == 1 and values[0] not in (None, c)
+
+
+def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
+    """What holds if ``a op b = c``, the strongest evidence first; within reach only.
+
+    No operation asks for ``c`` itself: a specialist that repeats itself must not confirm itself.
     """
     rows = {
-        "+": [(c, "-", b, a), (c, "-", a, b)],
-        "-": [(c, "+", b, a), (b, "+", c, a), (a, "-", c, b)],
-        "*": [(c, "/", b, a), (c, "/", a, b)],
-        "/": [(c, "*", b, a), (b, "*", c, a), (a, "/", c, b)],
+        "+": [((c, "-", b), a), ((c, "-", a), b)],
+        "-": [((c, "+", b), a), ((b, "+", c), a), ((a, "-", c), b)],
+        "*": [((c, "/", b), a), ((c, "/", a), b)],
+        "/": [((c, "*", b), a), ((b, "*", c), a), ((a, "/", c), b)],
     }[op]
-    return [
-        (f"{x} {sign} {y}", result)
-        for x, sign, y, result in rows
+    claims = [
+        _Claim((f"{x} {sign} {y}",), result)
+        for (x, sign, y), result in rows
         if within_reach(sign, x, y) and (x, sign, y) != (a, op, b)
     ]
+    if op == "*" and a > 0 and b > 1 and within_reach("-", c, a) and within_reach("*", a, b - 1):
+        # a·b − a = a·(b − 1), which needs no division.
+        claims.insert(0, _Claim((f"{c} - {a}", f"{a} * {b - 1}")))
+    return claims
 
 
 class MathCraft(_Plain):
-    """One operation; checked by asking the fleet for an inverse operation.
+    """One operation; checked by asking the fleet for operations that must fit its result.
 
-    The first inverse that agrees is taken as evidence; where the fleet knows none for such numbers,
-    a second derivation by another adapter is.
+    The first that do are taken as evidence; where the fleet knows none for such numbers, a second
+    derivation by another adapter is.
     """
 
     def extract(self, order: Delegation, answer: str) -> str | None:
@@ -110,21 +128,26 @@ class MathCraft(_Plain):
             )  # fmt: skip
         a, op, b = operation
         c = int(artifact)
-        claims = [(room.card("math"), p, r) for p, r in _derivations(a, op, b, c)]
+        claims = [(room.card("math"), claim) for claim in _claims(a, op, b, c)]
         if not claims and (c > LIMIT or op == "/" or (op == "*" and b < 2)):
-            claims = [(room.card("generalist"), order.objective, c)]
+            claims = [(room.card("generalist"), _Claim((order.objective,), c))]
         found: list[str] = []
-        for number, (card, prompt, expected) in enumerate(claims):
+        asked = 0
+        for card, claim in claims:
             if card is None:
                 continue
-            value = read_result(await ask(card, prompt, number))
-            if value == expected:
-                detail = f"{prompt} = {expected}" + (f" by {card.name}" if number else "")
-                return CheckResult(kind="inverse", passed=True, detail=detail)
-            found.append(f"{prompt} gives {value}, not {expected}")
+            values = []
+            for operation_asked in claim.operations:
+                values.append(read_result(await ask(card, operation_asked, asked)))
+                asked += 1
+            told = " and ".join(f"{o} = {v}" for o, v in zip(claim.operations, values, strict=True))
+            if claim.borne_out(values, c):
+                return CheckResult(kind="inverse", passed=True, detail=f"{told} by {card.name}")
+            found.append(told)
         return CheckResult(
             kind="inverse", passed=False,
-            detail=found[0] if found else f"{order.objective} = {c} has no inverse",
+            detail=f"{found[0]} speaks against {order.objective} = {c}" if found
+            else f"{order.objective} = {c} has no inverse",
             signature="inverse-mismatch" if found else "no-inverse",
         )  # fmt: skip
 

@@ -72,6 +72,17 @@ def test_one_who_always_says_the_same_does_not_confirm_himself() -> None:
         assert not result.passed, objective
 
 
+def test_a_product_is_confirmed_without_division() -> None:
+    def no_division(prompt: str) -> str:
+        return "= 3" if "/" in prompt else honest(prompt)
+
+    result, asked = inverse("34 * 12", "408", no_division)
+    assert result.passed
+    assert asked == ["408 - 34", "34 * 11"]
+    assert not inverse("34 * 12", "409", no_division)[0].passed
+    assert not inverse("34 * 12", "409", lambda prompt: "= 409")[0].passed
+
+
 def test_what_is_read_of_answers() -> None:
     assert CRAFTS["math"].extract(order("1 + 1"), "1+1+0=2\n= 2") == "2"
     assert CRAFTS["math"].extract(order("1 + 1"), "two") is None
