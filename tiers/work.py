@@ -22,6 +22,9 @@ from tiers.protocol import Check, CheckResult, Delegation
 from tiers.room import Room
 from tiers.splitter import sentences
 
+WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
+"""Largest factor that the fleet multiplies, and how often it adds instead."""
+
 Ask = Callable[[Card, str, int], Awaitable[str]]
 """(specialist, prompt, sample number) → answer: a further call on the same delegation's account."""
 
@@ -128,6 +131,8 @@ class MathCraft(_Plain):
             )  # fmt: skip
         a, op, b = operation
         c = int(artifact)
+        if op == "/" and c > WIDEST_FACTOR and b <= MOST_ADDITIONS:
+            return await self._added_up(room, a, b, c, ask)
         claims = [(room.card("math"), claim) for claim in _claims(a, op, b, c)]
         if not claims and (c > LIMIT or op == "/" or (op == "*" and b < 2)):
             claims = [(room.card("generalist"), _Claim((order.objective,), c))]
@@ -149,6 +154,25 @@ class MathCraft(_Plain):
             detail=f"{found[0]} speaks against {order.objective} = {c}" if found
             else f"{order.objective} = {c} has no inverse",
             signature="inverse-mismatch" if found else "no-inverse",
+        )  # fmt: skip
+
+    @staticmethod
+    async def _added_up(room: Room, a: int, b: int, c: int, ask: Ask) -> CheckResult:
+        """Whether ``c`` taken ``b`` times is ``a``, by additions: the fleet multiplies no such ``c``."""
+        card, total = room.card("math"), c
+        for number in range(b - 1):
+            found = (
+                read_result(await ask(card, f"{total} + {c}", number))
+                if card and within_reach("+", total, c)
+                else None
+            )
+            if found is None:
+                break
+            total = found
+        told = f"{c} taken {b} times is {total}"
+        return CheckResult(
+            kind="inverse", passed=total == a, detail=told if total == a else f"{told}, not {a}",
+            signature="" if total == a else "inverse-mismatch",
         )  # fmt: skip
 
 

@@ -83,6 +83,14 @@ def test_a_product_is_confirmed_without_division() -> None:
     assert not inverse("34 * 12", "409", lambda prompt: "= 409")[0].passed
 
 
+def test_a_large_quotient_is_added_up() -> None:
+    result, asked = inverse("4647 / 3", "1549", honest)
+    assert result.passed
+    assert asked == ["1549 + 1549", "3098 + 1549"]
+    assert not inverse("4647 / 3", "1548", honest)[0].passed
+    assert not inverse("4647 / 3", "9999", honest)[0].passed
+
+
 def test_what_is_read_of_answers() -> None:
     assert CRAFTS["math"].extract(order("1 + 1"), "1+1+0=2\n= 2") == "2"
     assert CRAFTS["math"].extract(order("1 + 1"), "two") is None
