@@ -32,9 +32,7 @@ _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AN
 """Work whose lease has expired."""
 _FREE = f"((status = 'open' OR lease_until <= %(now)s AND status = 'in_progress') AND {_WORK})"
 _NOT_DONE = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
-_COUNT = (
-    f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
-)
+_COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
 _INSERT = (
     f"INSERT INTO bead ({_COLUMNS}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)}) "
     "ON CONFLICT (id) DO NOTHING"
@@ -105,7 +103,7 @@ def create(database: Database, fields: Mapping[str, Any]) -> Bead:
     if values["status"] != "in_progress":
         values["lease_until"] = None
     with database.writing() as connection:
-        population = database.run(connection, _COUNT).scalar_one()
+        population = database.run(connection, _COUNT).fetchone()[0]
         digest = ids.random_digest()
         for proposal in ids.candidates(digest, ids.random_length(population)):
             values["id"] = proposal
@@ -138,7 +136,7 @@ def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> 
         values = {f"i{n}": id for n, id in enumerate(names[start : start + 500])}
         among = ", ".join(f"%({name})s" for name in values)
         sql = f"SELECT {_COLUMNS} FROM bead WHERE id IN ({among})"
-        for row in database.run(connection, sql, values):
+        for row in database.run(connection, sql, values).fetchall():
             found[row[0]] = bead_of(row)
     return found
 
