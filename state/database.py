@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, CursorResult, Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -122,11 +122,14 @@ class Database:
 
     def run(
         self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
-    ) -> CursorResult[Any]:
-        """Execute SQL in the driver's own words, with ``%(name)s`` for parameters."""
-        return connection.exec_driver_sql(
-            sql if self.is_postgres else sqlite.named(sql), dict(parameters or {})
-        )
+    ) -> Any:
+        """Execute SQL in the driver's own words, with ``%(name)s`` for parameters.
+
+        What comes back has ``fetchall()``, ``fetchone()`` and ``rowcount``.
+        """
+        if self.is_postgres:
+            return connection.exec_driver_sql(sql, dict(parameters or {}))
+        return sqlite.execute(connection, sqlite.named(sql), parameters or {})
 
     def close(self) -> None:
         """Close all connections."""

@@ -103,7 +103,7 @@ def create(database: Database, fields: Mapping[str, Any]) -> Bead:
     if values["status"] != "in_progress":
         values["lease_until"] = None
     with database.writing() as connection:
-        population = database.run(connection, _COUNT).scalar_one()
+        population = database.run(connection, _COUNT).fetchone()[0]
         digest = ids.random_digest()
         for proposal in ids.candidates(digest, ids.random_length(population)):
             values["id"] = proposal
@@ -136,7 +136,7 @@ def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> 
         values = {f"i{n}": id for n, id in enumerate(names[start : start + 500])}
         among = ", ".join(f"%({name})s" for name in values)
         sql = f"SELECT {_COLUMNS} FROM bead WHERE id IN ({among})"
-        for row in database.run(connection, sql, values):
+        for row in database.run(connection, sql, values).fetchall():
             found[row[0]] = bead_of(row)
     return found
 

@@ -6,7 +6,7 @@ import functools
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,15 @@ def named(sql: str) -> str:
     return re.sub(r"%\((\w+)\)s", r":\1", sql)
 
 
+def execute(
+    connection: Connection, sql: str, parameters: Mapping[str, Any] | tuple[()] = ()
+) -> sqlite3.Cursor:
+    """Execute SQL on the driver's connection, inside the transaction that ``connection`` has."""
+    driver: Any = connection.connection.driver_connection
+    cursor: sqlite3.Cursor = driver.execute(sql, parameters)
+    return cursor
+
+
 def _code(error: BaseException | None) -> str:
     """SQLite's primary result code: ``SQLITE_BUSY`` for ``SQLITE_BUSY_SNAPSHOT`` too."""
     name: str = getattr(error, "sqlite_errorname", "")
@@ -116,4 +125,4 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
 
 def _begin(connection: Connection) -> None:
     options: Any = connection.get_execution_options()
-    connection.exec_driver_sql(options.get("begin", "BEGIN"))
+    execute(connection, options.get("begin", "BEGIN"))
