@@ -1,8 +1,9 @@
 """Failures that are alike, found without being told how many kinds there are, and given names.
 
-HDBSCAN (Campello, Moulavi, Sander 2013) over two views of a failure side by side: what kind of thing
-failed (signature, check, step, tier, as indicators) and how it reads (sentence embedding). Names are
-the terms that set a cluster apart, by class-based TF-IDF (Grootendorst 2022, arXiv 2203.05794).
+HDBSCAN (Campello, Moulavi, Sander 2013), neighbouring clusters merged, over two views of a failure
+side by side: what kind of thing failed (signature, check, step, tier, as indicators) and how it reads
+(sentence embedding). Names are the terms that set a cluster apart, by class-based TF-IDF
+(Grootendorst 2022, arXiv 2203.05794).
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ FEWEST = 5
 WEIGHTS = {"signature": 1.0, "check": 0.5, "step": 0.5, "tier": 0.5}
 """Distance between two failures that differ in a field, beside at most 2 from their embeddings."""
 TEXT_WEIGHT = 0.7
+MERGE = 0.3
+"""Clusters whose centres are closer are one kind. Less than any difference of signature, check, step
+or tier makes; exact repeats are dense spots that HDBSCAN would otherwise tell apart."""
 EXAMPLES = 3
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_-]{2,}")
 _STOP = frozenset(
@@ -126,7 +130,7 @@ def features(failures: Sequence[Failure], embed: Embed) -> Vectors:
 
 def text_of(failure: Failure) -> str:
     """What is embedded: the normalised failure, and the shape of the answer that led to it."""
-    return f"{failure.normal}\n{shape(failure.answer)}"
+    return f"{failure.normal}\n{shape(failure.general(failure.answer))}"
 
 
 def shape(answer: str) -> str:
@@ -136,11 +140,27 @@ def shape(answer: str) -> str:
 
 
 def labels(found: Vectors, fewest: int) -> list[int]:
-    """HDBSCAN labels; −1 is noise."""
+    """HDBSCAN's labels, merged; −1 is noise."""
     from sklearn.cluster import HDBSCAN
 
     model = HDBSCAN(min_cluster_size=fewest, min_samples=2, allow_single_cluster=False, copy=True)
-    return [int(label) for label in model.fit_predict(found.astype(np.float64))]
+    return merged(found, [int(label) for label in model.fit_predict(found.astype(np.float64))])
+
+
+def merged(found: Vectors, raw: Sequence[int]) -> list[int]:
+    """Labels after clusters with centres nearer than :data:`MERGE` are made one (single linkage).
+
+    Done here because ``cluster_selection_epsilon`` of scikit-learn 1.9 fails under NumPy 2.4.
+    """
+    names = sorted(set(raw) - {-1})
+    middle = {n: found[[i for i, x in enumerate(raw) if x == n]].mean(axis=0) for n in names}
+    into = {name: name for name in names}
+    for k, a in enumerate(names):
+        for b in names[k + 1 :]:
+            if float(np.linalg.norm(middle[a] - middle[b])) < MERGE:
+                old, new = into[b], into[a]
+                into = {name: new if group == old else group for name, group in into.items()}
+    return [into[x] if x >= 0 else -1 for x in raw]
 
 
 def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -117,7 +117,7 @@ def join(paths: Sequence[Path]) -> list[Attempt]:
 
 
 async def sweep(
-    suites: dict[str, Sequence[Problem]],
+    suites: Mapping[str, Sequence[Problem]],
     systems: Sequence[str],
     seeds: Sequence[int],
     solve: Solve,

@@ -182,8 +182,11 @@ def humaneval(row: Row, number: int, where: str) -> Problem:
 def examples(prompt: str, entry_point: str) -> list[dict[str, Any]]:
     """The docstring's examples that are one call with literal arguments and a literal value."""
     try:
-        parsed = doctest.DocTestParser().get_examples(prompt)
-    except ValueError:
+        tree = ast.parse(prompt)
+        functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+        text = next((ast.get_docstring(n) for n in functions if n.name == entry_point), None)
+        parsed = doctest.DocTestParser().get_examples(text or "")
+    except (SyntaxError, ValueError):
         return []
     found = []
     for example in parsed:

@@ -6,6 +6,7 @@ and the ledger for the answers. Nothing here asks a model.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -48,6 +49,8 @@ class Failure(BaseModel):
     """Exception type or class of the mismatch."""
     detail: str
     """One line, as the repair prompt would show it."""
+    entry_point: str = ""
+    """The function that the problem asks for: a name that says nothing about the failure."""
     answer: str = ""
     """The beginning of the last answer of the model."""
     fixed_by: str | None = None
@@ -57,7 +60,13 @@ class Failure(BaseModel):
     def normal(self) -> str:
         """The failure without what differs from case to case: one line, the same for the same kind."""
         parts = [self.tier, self.step, self.check, self.signature]
-        return " | ".join([*(p for p in parts if p), normalise(self.detail)])
+        return " | ".join([*(p for p in parts if p), normalise(self.general(self.detail))])
+
+    def general(self, text: str) -> str:
+        """``text`` with the problem's own function called ``f``."""
+        return (
+            re.sub(rf"\b{re.escape(self.entry_point)}\b", "f", text) if self.entry_point else text
+        )
 
 
 def normalise(text: str) -> str:
@@ -75,6 +84,7 @@ def failures(store: BeadStore, runs: Iterable[Run]) -> list[Failure]:
 
 def _of_run(store: BeadStore, run: Run) -> list[Failure]:
     steps = {b.id: b for b in store.query(run_id=run.id, kind="step")}
+    entry = json.loads(run.task_json).get("entry_point") or ""
     calls = Ledger(store).calls(run.id)
     found = [
         *_outcomes(store, run, steps, calls),
@@ -91,7 +101,7 @@ def _of_run(store: BeadStore, run: Run) -> list[Failure]:
                 update={"answer": (run.answer or "")[:SHOWN]}
             )
         )
-    return found
+    return [failure.model_copy(update={"entry_point": entry}) for failure in found]
 
 
 def _failure(run: Run, tier: str, bead: str, at: float, signature: str, detail: str) -> Failure:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.clustering import Vectors, cluster, name_groups, plane, trend
+from eval.clustering import Vectors, cluster, merged, name_groups, plane, trend
 from eval.errors_report import html, markdown, rows
 from eval.failures import Failure, normalise
 from eval.filing import file_bead
@@ -120,3 +120,18 @@ def test_one_bead_for_each_kind_however_often_it_is_seen(tmp_path: Path) -> None
     assert bead.status == "open"
     assert set(bead.data["runs"]) == {"run-0", "run-1", "run-2", "run-9"}
     assert len(store.query(kind="bug")) == 5
+
+
+def test_dense_spots_of_one_kind_are_merged_and_kinds_are_not() -> None:
+    found = np.zeros((9, 2), dtype=np.float32)
+    found[3:6, 0], found[6:, 0] = 0.2, 1.0
+    assert merged(found, [0, 0, 0, 1, 1, 1, 2, 2, -1]) == [0, 0, 0, 0, 0, 0, 2, 2, -1]
+
+
+def test_the_problems_own_function_says_nothing_about_a_failure() -> None:
+    a, b = (
+        failure(1, 1, 1).model_copy(update={"entry_point": name, "detail": f"{name}(3) raised X"})
+        for name in ("work", "apply")
+    )
+    assert a.normal == b.normal
+    assert a.detail != b.detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,11 @@ def test_humaneval(tmp_path: Path) -> None:
 
 
 def test_examples_are_literal_calls_only() -> None:
-    prompt = ">>> f(1, [2])\n'a'\n>>> g(1)\n2\n>>> f(x)\n1\n>>> f(2) + 1\n3\n>>> f({1})\n{1}\n"
-    assert examples(prompt, "f") == [{"args": [1, [2]], "expected": "a"}]
+    said = ">>> f(1, [2])\n'a'\n>>> g(1)\n2\n>>> f(x)\n1\n>>> f(2) + 1\n3\n>>> f({1})\n{1}\n>>> f(3)\n9\n"
+    prompt = f'def f(x):\n    """\n{textwrap.indent(said, "    ")}    """\n'
+    found = [{"args": [1, [2]], "expected": "a"}, {"args": [3], "expected": 9}]
+    assert examples(prompt, "f") == found
+    assert examples(prompt, "g") == examples("def f(", "f") == []
 
 
 def test_mbpp(tmp_path: Path) -> None:
@@ -144,4 +148,4 @@ def test_the_real_files_are_read() -> None:
     assert all(p.checker == "numeric" for p in problems)
     problems = load("humaneval", str(shared("humaneval.jsonl")))
     assert len({p.id for p in problems}) == len(problems) == 110
-    assert sum(bool(p.public_checks) for p in problems) > 30
+    assert sum(bool(p.public_checks) for p in problems) > 40

@@ -10,6 +10,8 @@ import pytest
 
 from eval.comparison import Attempt
 from eval.datasets import load
+from eval.sandbox import BubblewrapSandbox, Limits
+from eval.validators import validators
 from harness import sweep
 from harness.report import RunOptions
 from scripts.record_answers import record
@@ -34,6 +36,8 @@ def test_direct_takes_the_first_and_best_of_n_the_one_that_public_checks_accept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "runs"))
+    patient = BubblewrapSandbox(Limits(seconds=120))  # wall-clock time must not decide here
+    monkeypatch.setattr(sweep, "validators", lambda: validators(patient))
     problems = tmp_path / "humaneval.jsonl"
     problems.write_text(json.dumps(PROBLEM) + "\n")
     bodies = ["x", "x - 1", "x + 1"]
@@ -50,8 +54,8 @@ def test_direct_takes_the_first_and_best_of_n_the_one_that_public_checks_accept(
             return {s: await solve("s", s, problem, 1) for s in ("direct", "cot", "best_of_n")}
 
     found = asyncio.run(go())
-    assert {s: a.solved for s, a in found.items()} == {
-        "direct": False, "cot": False, "best_of_n": True,
-    }  # fmt: skip
+    assert not found["direct"].solved
+    assert not found["cot"].solved
+    assert found["best_of_n"].solved, found["best_of_n"]
     assert found["best_of_n"].calls == 3
     assert found["best_of_n"].claimed
