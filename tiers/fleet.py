@@ -21,7 +21,9 @@ from tiers.protocol import CheckResult, Delegation, Outcome, Status
 from tiers.room import Room, chat
 from tiers.work import CRAFTS
 
-RESAMPLE_TEMPERATURE = 0.6
+RESAMPLE_TEMPERATURE, WARMER = 0.6, 0.2
+"""Temperature of the second attempt, and how much each further one adds: what was wrong and certain
+at a low temperature stays so."""
 
 
 class Fleet:
@@ -100,7 +102,7 @@ class Fleet:
         fresh = attempt > 0 or order.policy == "resample"
         return Sampling(
             max_tokens=card.max_tokens,
-            temperature=RESAMPLE_TEMPERATURE if fresh else 0.0,
+            temperature=_temperature(attempt) if fresh else 0.0,
             seed=self.room.seed * 1000 + attempt,
         )
 
@@ -125,7 +127,7 @@ class Fleet:
                     # A check that was wrong once is not asked the same way again.
                     sampling = Sampling(
                         max_tokens=card.max_tokens,
-                        temperature=RESAMPLE_TEMPERATURE if attempt else 0.0,
+                        temperature=_temperature(attempt) if attempt else 0.0,
                         seed=self.room.seed * 1000 + attempt,
                     )
                     return await self.room.caller(card, chat(card, prompt), origin, sampling)
@@ -184,3 +186,7 @@ class Fleet:
 
 def _hash(answer: str) -> str:
     return hashlib.sha256(answer.encode()).hexdigest()[:8]
+
+
+def _temperature(attempt: int) -> float:
+    return RESAMPLE_TEMPERATURE + WARMER * max(0, attempt - 1)
