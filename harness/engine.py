@@ -195,9 +195,9 @@ def make_room(
     observer: Observer,
 ) -> Room:
     """The surroundings that all tiers of ``run`` share."""
-    from harness.wiring import open_routing
+    from harness import routing
 
-    scorer, policy = open_routing(options)
+    router = routing.open_router(options, backend, cards, store)
     ledger = Ledger(store)
     meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
 
@@ -216,8 +216,7 @@ def make_room(
     caller = Caller(run.id, backend, ledger, meter, price=price, on_call=on_call)
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
-        scorer=scorer, policy=policy,
-        validators=checkers, emit=emit, strategy=options.strategy,
+        router=router, validators=checkers, emit=emit, strategy=options.strategy,
         specialist=options.specialist, seed=options.seed,
     )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Opens the backend that the options ask for, with the fleet that it serves."""
+"""Opens the backend that the options ask for, with the fleet that it serves.
+
+The router of a run is opened in :mod:`harness.routing`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from pathlib import Path
 from harness.report import RunOptions
 from specialists.backends.base import Backend
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
-from specialists.routing import Policy, Scorer
 from state.errors import UsageError
 
 POCKET = "pocket"
@@ -98,11 +100,3 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
         if card.adapter is not None:
             await backend.load(registry.ref(card.name))
     return registry.cards()
-
-
-def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:
-    """The scorer and the policy; the embedding model is loaded when it is first needed."""
-    from specialists.routing import EmbeddingScorer, WinnerTakeAll
-    from specialists.routing.embedder import Embedder
-
-    return EmbeddingScorer(Embedder(options.embedder)), WinnerTakeAll()

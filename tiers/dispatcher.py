@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from specialists.routing import Decision
+from specialists.routing import Ask, Decision
 from state import Bead, keyed_id
 from state.errors import SetupError
 from tiers.context import pack
@@ -13,6 +13,8 @@ from tiers.room import Room
 from tiers.work import fill
 
 ATTEMPTS = 4
+TEAM_ATTEMPTS = 2
+"""Of each member of a team."""
 
 
 class Dispatcher:
@@ -47,7 +49,9 @@ class Dispatcher:
         for bead in taken:
             room.emit(
                 "dispatch", bead.title, step=bead.parent, specialist=bead.assignee,
-                scores=bead.data["scores"],
+                scores=bead.data["scores"], path=bead.data["path"],
+                others=bead.data["delegation"]["others"], confidence=bead.confidence,
+                cost=bead.data["cost"],
             )  # fmt: skip
         return [bead.id for bead in taken]
 
@@ -58,18 +62,19 @@ class Dispatcher:
                 names = ", ".join(c.name for c in room.cards)
                 raise SetupError(f"no specialist {room.specialist!r} in the fleet: it has {names}")
             only = {room.specialist: 1.0}
-            forced = Decision(specialist=room.specialist, scores=only, confidence=1.0)
+            forced = Decision(
+                specialist=room.specialist, scores=only, confidence=1.0, path="forced"
+            )
             return [forced] * len(steps)
-        prompts = [routing_text(s, o) for s, o in zip(steps, objectives, strict=True)]
-        fleet = [c for c in room.cards if c.status != "control"]
-        matrix = await room.scorer.score(prompts, fleet)
-        decisions = []
-        for step, row in zip(steps, matrix, strict=True):
-            tried = set(step.data.get("tried", []))
-            left = [k for k, c in enumerate(fleet) if c.name not in tried]
-            left = left or list(range(len(fleet)))
-            decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
-        return decisions
+        asks = [
+            Ask(
+                task=routing_text(step, objective),
+                key=f"{step.data['plan']}|{step.data['name']}|{len(step.data.get('failed', []))}",
+                barred=frozenset(step.data.get("tried", [])),
+            )
+            for step, objective in zip(steps, objectives, strict=True)
+        ]
+        return await room.router.route(asks, [c for c in room.cards if c.status != "control"])
 
     def _delegation(
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
@@ -82,18 +87,25 @@ class Dispatcher:
             id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
             objective=objective, inputs=inputs,
             acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
-            specialist=decision.specialist, policy="resample" if failed else "greedy",
-            attempts=1 if room.strategy == "direct" else ATTEMPTS,
+            specialist=decision.specialist, team=decision.team, others=decision.others,
+            policy="resample" if failed else "greedy",
+            attempts=1 if room.strategy == "direct" else
+            (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             context=tuple(step.data["inputs"].values()),
             deadline=time.time() + room.lease_s,
             meta={**step.data.get("meta", {}), "pack": pack(room, step, inputs)},
         )  # fmt: skip
         return Bead(
-            id=order.id, key=key, kind="decision", title=f"{objective} → {decision.specialist}",
+            id=order.id, key=key, kind="decision",
+            title=f"{objective} → {', '.join((decision.specialist, *decision.others))}",
             parent=step.id, run_id=room.run_id, tier="dispatcher", status="closed",
             assignee=decision.specialist, confidence=decision.confidence,
             body=f"route by {decision.path}",
-            data={"delegation": order.model_dump(mode="json"), "scores": decision.scores},
+            data={
+                "delegation": order.model_dump(mode="json"), "scores": decision.scores,
+                "task": routing_text(step, objective), "path": decision.path,
+                "cost": decision.cost,
+            },
         )  # fmt: skip
 
 

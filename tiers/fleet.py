@@ -13,6 +13,7 @@ import time
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
+from tiers import team
 from tiers.calls import Origin
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
 from tiers.room import Room, chat
@@ -34,15 +35,15 @@ class Fleet:
         order = Delegation.model_validate(bead.data["delegation"])
         if order.id in room.outcomes():
             return room.outcomes()[order.id][1]
-        card = next(c for c in room.cards if c.name == order.specialist)
-        outcome = await self._attempts(order, card)
-        outcome = outcome.model_copy(update={"surprise": self._surprise(order, outcome.status)})
-        room.settle(order.bead_id, order.specialist, outcome)
+        cards = {c.name: c for c in room.cards}
+        who, outcome = await team.work(order, lambda name: self._attempts(order, cards[name]))
+        outcome = outcome.model_copy(update={"surprise": self._surprise(who, outcome.status)})
+        room.settle(order.bead_id, who, outcome)
         why = f" ({outcome.fault})" if outcome.fault else ""
         room.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
             status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
-            specialist=order.specialist,
+            specialist=who,
         )  # fmt: skip
         return outcome
 
@@ -128,9 +129,9 @@ class Fleet:
             Message(role="user", content=criticism),
         )
 
-    def _surprise(self, order: Delegation, status: Status) -> float:
+    def _surprise(self, name: str, status: Status) -> float:
         """−log p of ``status`` under the specialist's Beta(1, 1) record in this run, in nats."""
-        past = [o for who, o in self.room.outcomes().values() if who == order.specialist]
+        past = [o for who, o in self.room.outcomes().values() if who == name]
         won = sum(o.status == "verified" for o in past)
         p = (won + 1) / (len(past) + 2)
         return -math.log(p if status == "verified" else 1 - p)
