@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import look, run
+from harness.cli import bench, look, router, run
 
 UNEXPECTED = 70
 """Exit code of a fault in the program itself (EX_SOFTWARE of sysexits.h)."""
@@ -33,6 +33,8 @@ app.add_typer(look.runs, name="runs")
 app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
+app.add_typer(router.router, name="router")
+app.add_typer(bench.bench, name="bench")
 app.command("version")(look.version)
 
 

@@ -169,12 +169,18 @@ class AdaptiveCore:
             self.cache.put(plan.keys[k], row, confidence, plan.now)
 
     def train(self, clusters: Ints, scores: Scores) -> None:
-        """Build the table offline from expensive scores (N, experts), one row at a time in order."""
-        self.table.grow(int(clusters.max()) + 1 if len(clusters) else 0)
-        heat = entropy(shares(scores, self.settings.temperature))
+        """Build the table offline from expensive scores (N, experts), one row at a time in order.
+
+        So every row but a cluster's first is evidence on what the rows before it have said.
+        """
         for k in range(len(clusters)):
-            self.table.visit(clusters[k : k + 1])
-            self.table.learn(clusters[k : k + 1], scores[k : k + 1], heat[k : k + 1])
+            self.observe(clusters[k : k + 1], scores[k : k + 1])
+
+    def observe(self, clusters: Ints, scores: Scores) -> None:
+        """Take in expensive scores (N, experts) that were made anyway, as one batch."""
+        self.table.grow(int(clusters.max()) + 1 if len(clusters) else 0)
+        self.table.visit(clusters)
+        self.table.learn(clusters, scores, entropy(shares(scores, self.settings.temperature)))
 
     def save(self, file: Path, **extra: Any) -> None:
         """Write a snapshot; the cache is left out, its entries live for seconds."""
