@@ -31,8 +31,9 @@ class Curve:
 
     def pgr(self, weak: float, strong: float) -> Floats:
         """Performance gap recovered at each share; NaN where the two models are equally good."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = (self.quality - weak) / (strong - weak)
+        if abs(strong - weak) < 1e-12:
+            return np.full_like(self.quality, np.nan)
+        found: Floats = (self.quality - weak) / (strong - weak)
         return found
 
 
