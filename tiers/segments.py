@@ -88,6 +88,8 @@ def _sentences(masked: str, request: str) -> list[tuple[int, int]]:
     """Spans of sentences and list items; fenced code belongs to the sentence before it."""
     import sentencex
 
+    if not masked:
+        return []
     cuts, at = {0}, 0
     for part in sentencex.segment("en", masked):
         found = masked.find(part, at)

@@ -29,7 +29,8 @@ def recorded_lines(result: Mapping[str, Any]) -> list[str]:
         *(f"- {note}" for note in result["notes"]), "",
         "Each policy at its own point. Quality and intervals (95%, bootstrap over tasks) in percent, "
         "cost in US dollars for 1,000 tasks, share of always asking the dearest model. *Over mixture* "
-        "is quality minus the best random mixture of single models at the same cost.", "",
+        "is quality minus the best random mixture of single models at the same cost. The oracle picks "
+        "among one answer of each model; a cascade that asks a model again may pass it.", "",
     ]  # fmt: skip
     lines += table(
         ("policy", "quality", "cost", "share", "dearest asked", "regret", "over mixture"),

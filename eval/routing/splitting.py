@@ -35,7 +35,7 @@ class Accuracy:
 
 def by_regex(text: str) -> Found:
     """The plain regular expression: cut at cue words and sentence ends, label by the first keyword."""
-    spans, at = [], 0
+    spans, at = list[tuple[str, int, int]](), 0
     for match in [*_CUT.finditer(text), None]:
         end = match.start() if match else len(text)
         label = next((name for name, key in _KEY.items() if key.search(text[at:end])), None)

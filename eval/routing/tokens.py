@@ -11,6 +11,7 @@ them the threshold of 0.5 nats is out of reach, as the original reported.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,11 +142,11 @@ def _measure(place: World, seed: int) -> dict[str, Any]:
     one_by_one = _seconds(lambda: _one_by_one(hidden, place.router))
     batched = _seconds(lambda: _batched(hidden, place.router))
     original, ours = Original(place), Ours(place, seed)
+    # Each timing starts from a router that has not seen the test: its own decisions would be cached.
+    old_s = _seconds_fresh(original, place.test, hidden)
+    new_s = _seconds_fresh(ours, place.test, hidden)
     old = original.route(place.test, hidden)
     new = ours.route(place.test, hidden)
-    # Each timing starts from a fresh router: a second pass would find its own decisions cached.
-    old_s = _seconds_fresh(lambda: Original(place), place.test, hidden)
-    new_s = _seconds_fresh(lambda: Ours(place, seed), place.test, hidden)
     return {
         "seed": seed, "context": place.context, "least_entropy": original.least_entropy,
         "original": {
@@ -180,11 +181,11 @@ def _seconds(work: Callable[[], object]) -> float:
     return float(np.median(took))
 
 
-def _seconds_fresh(make: Callable[[], Any], tokens: Ints, hidden: Floats) -> float:
+def _seconds_fresh(router: Original | Ours, tokens: Ints, hidden: Floats) -> float:
     took = []
     for _ in range(REPEATS):
-        router = make()
+        fresh = copy.deepcopy(router)
         start = time.perf_counter()
-        router.route(tokens, hidden)
+        fresh.route(tokens, hidden)
         took.append(time.perf_counter() - start)
     return float(np.median(took))

@@ -167,7 +167,8 @@ def test_a_whole_measurement_of_a_small_ground() -> None:
     points = {p["policy"]: p for p in result["points"]}
     assert pair(made) == (0, 1)
     assert points["oracle"]["regret"] == 0
-    assert all(p["quality"] <= points["oracle"]["quality"] + 1e-9 for p in points.values())
+    once = [p for name, p in points.items() if name != "cascade, cross-validated"]
+    assert all(p["quality"] <= points["oracle"]["quality"] + 1e-9 for p in once)
     assert points["always dear"]["cost_share"] == 1.0
     assert points["always cheap"]["over_mixture"] == pytest.approx(0.0, abs=1e-9)
     assert points["cascade of two, verified"]["cost_share"] < 1
