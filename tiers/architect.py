@@ -68,8 +68,8 @@ class Architect:
             steps, answer, checks = await self._story(card, splitter.sentences(body), number)
         elif card and splitter.looks_like_expression(task.statement):
             steps, answer, checks = await self._story(card, [task.statement], number)
-        elif stages := _stages(task.statement):
-            return stages
+        elif sequence := _stages(task.statement):
+            return sequence
         elif general := room.card("general"):
             return await llm_plan.plan(room, general, number)
         else:

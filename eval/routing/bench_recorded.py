@@ -135,8 +135,9 @@ def _row(name: str, spent: Spent, oracle: Spent, ground: Ground, seed: int) -> P
         return float(quality[draw].mean() - curves.mixture_at(points, float(cost[draw].mean())))
 
     everything = np.arange(len(ground.tasks))
-    low, high = curves.bootstrap(lambda d: float(quality[d].mean()), len(quality), seed)
-    over_low, over_high = curves.bootstrap(over, len(quality), seed)
+    (low, high), (over_low, over_high) = curves.bootstrap(
+        lambda d: (float(quality[d].mean()), over(d)), len(quality), seed
+    )
     return PointRow(
         name, float(quality.mean()), low, high, float(cost.mean()),
         float(cost.mean() / price[:, -1].mean()), float(spent.strong.mean()),
@@ -186,13 +187,12 @@ def _curve_row(
 
     everything = np.arange(len(ground.tasks))
     whole, line = made(everything), pgr(everything)
-    spans = [
-        curves.bootstrap(f, len(everything), seed)
-        for f in (
-            lambda d: curves.apgr(pgr(d)), lambda d: curves.cpt(pgr(d), PERFORMANCE[0]),
-            lambda d: curves.cpt(pgr(d), PERFORMANCE[1]),
-        )
-    ]  # fmt: skip
+
+    def told(draw: NDArray[np.int64]) -> tuple[float, float, float]:
+        found = pgr(draw)
+        return curves.apgr(found), *(curves.cpt(found, share) for share in PERFORMANCE)
+
+    spans = curves.bootstrap(told, len(everything), seed)
     return CurveRow(
         name, curves.apgr(line), *spans[0], curves.cpt(line, PERFORMANCE[0]), *spans[1],
         curves.cpt(line, PERFORMANCE[1]), *spans[2], whole.quality.tolist(), whole.cost.tolist(),

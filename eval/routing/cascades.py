@@ -50,9 +50,9 @@ def play(ground: Ground, cascade: Cascade) -> Spent:
     if ground.public is None:
         raise ValueError(f"{ground.name} has no public verdicts to cascade on")
     tasks, _, runs = ground.passed.shape
-    unchecked = (ground.public < 0).all(axis=(1, 2))
+    unchecked: NDArray[np.bool_] = np.all(ground.public < 0, axis=(1, 2))
     quality, cost, strong = (np.zeros((tasks, runs)) for _ in range(3))
-    pending = np.repeat(~unchecked[:, None], runs, axis=1)
+    pending: NDArray[np.bool_] = np.tile(np.logical_not(unchecked)[:, None], (1, runs))
     for model, attempts in cascade.stages:
         for attempt in range(attempts):
             at = (np.arange(runs) + attempt) % runs

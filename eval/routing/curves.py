@@ -102,16 +102,21 @@ def mixture_at(points: Sequence[tuple[float, float]], cost: float) -> float:
 
 
 def bootstrap(
-    measure: Callable[[NDArray[np.int64]], float], tasks: int, seed: int, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """95% percentile interval of ``measure`` over tasks drawn with replacement (Efron 1979).
+    measure: Callable[[NDArray[np.int64]], Sequence[float]],
+    tasks: int,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> list[tuple[float, float]]:
+    """95% percentile intervals of measures over tasks drawn with replacement (Efron 1979).
 
-    Draws for which the measure is NaN are left out; (NaN, NaN) if none is left.
+    ``measure`` gives its numbers for the drawn indices (tasks,). Draws for which a number is NaN are
+    left out of its interval; (NaN, NaN) if none is left.
     """
     rng = np.random.default_rng(seed)
-    found = np.array([measure(rng.integers(0, tasks, tasks)) for _ in range(resamples)])
-    found = found[np.isfinite(found)]
-    if not len(found):
-        return float("nan"), float("nan")
-    low, high = np.percentile(found, [2.5, 97.5])
-    return float(low), float(high)
+    drawn = np.array([measure(rng.integers(0, tasks, tasks)) for _ in range(resamples)])
+    spans = []
+    for column in drawn.T:
+        told = column[np.isfinite(column)]
+        low, high = np.percentile(told, [2.5, 97.5]) if len(told) else (np.nan, np.nan)
+        spans.append((float(low), float(high)))
+    return spans

@@ -88,7 +88,7 @@ def _learned(won: Sequence[Example], embedder: Embedder, seed: int) -> Judged:
         model = LearnedModel.fit(
             vectors[inside], [won[k].specialist for k in inside], [won[k].problem for k in inside]
         )
-        columns = [names.index(name) for name in model.names]
+        columns = np.array([names.index(name) for name in model.names])
         stated[np.ix_(outside, columns)] = model.probabilities(vectors[outside])
     top, hit = stated.max(axis=1), stated.argmax(axis=1) == truth
     return Judged(

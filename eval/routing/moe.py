@@ -69,7 +69,7 @@ def measure(
     for core in cores:
         core.by_path[:] = 0
     routed = _perplexity(model, gates, held, adaptive.gate, device)
-    paths = sum(core.by_path for core in cores)
+    paths = np.sum([core.by_path for core in cores], axis=0)
     return {
         "steps": steps, "parameters": sum(p.numel() for p in model.parameters()),
         "held_out_tokens": len(held), "ppl_train_sample": learned_train, "ppl_learned": learned,
@@ -98,7 +98,7 @@ def _texts(seed: int, steps: int) -> tuple[dict[str, Ints], int]:
         e for domain in SHARES for cell in CELLS[domain]
         for e in held_out_examples(domain, cell, 12, seed)
     ]  # fmt: skip
-    np.random.default_rng(seed).shuffle(held)  # type: ignore[arg-type]
+    np.random.default_rng(seed).shuffle(held)
     made = {name: ids([(e.prompt, e.answer) for e in rows])
             for name, rows in (("train", drawn), ("held", held))}  # fmt: skip
     return made, len(tokenizer)

@@ -117,7 +117,7 @@ def _row(
     name: str, won: NDArray[np.float64], pick: NDArray[np.int64] | None,
     native: NDArray[np.int64], solved: Bools, seed: int, milliseconds: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    low, high = curves.bootstrap(lambda d: float(won[d].mean()), len(won), seed)
+    ((low, high),) = curves.bootstrap(lambda d: (float(won[d].mean()),), len(won), seed)
     return {
         "router": name, "solved": float(won.mean()), "low": low, "high": high,
         "right": float("nan") if pick is None else float((pick == native).mean()),

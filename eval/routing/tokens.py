@@ -48,7 +48,8 @@ class World:
         """(N, HIDDEN)"""
         before = np.concatenate([[0], tokens[:-1]])
         mixed: Floats = self.embedding[tokens] + self.context * self.embedding[before]
-        return mixed / np.sqrt(1 + self.context**2)
+        mixed /= np.sqrt(1 + self.context**2)
+        return mixed
 
 
 def world(seed: int, context: float = 0.0) -> World:

@@ -81,7 +81,7 @@ class Probabilistic(_Softmax):
         share = self._shares(scores, cards)
         digest = hashlib.sha256(f"{self._seed}|{key}".encode()).digest()
         at = int.from_bytes(digest[:8], "big") / 2**64
-        taken = int(min(np.searchsorted(share.cumsum(), at, side="right"), len(cards) - 1))
+        taken = min(int(np.searchsorted(share.cumsum(), at, side="right")), len(cards) - 1)
         return self._decision(scores, cards, [taken], float(share[taken]))
 
 

@@ -87,7 +87,7 @@ def test_the_hull_leaves_out_what_a_mixture_beats() -> None:
 
 def test_the_bootstrap_covers_a_known_mean() -> None:
     values = np.random.default_rng(0).normal(size=200)
-    low, high = curves.bootstrap(lambda d: float(values[d].mean()), 200, seed=1)
+    ((low, high),) = curves.bootstrap(lambda d: (float(values[d].mean()),), 200, seed=1)
     assert low < values.mean() < high
     assert high - low == pytest.approx(4 * values.std() / np.sqrt(200), rel=0.2)
 
