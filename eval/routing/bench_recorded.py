@@ -188,7 +188,7 @@ def _curve_row(
     everything = np.arange(len(ground.tasks))
     whole, line = made(everything), pgr(everything)
 
-    def told(draw: NDArray[np.int64]) -> tuple[float, float, float]:
+    def told(draw: NDArray[np.int64]) -> tuple[float, ...]:
         found = pgr(draw)
         return curves.apgr(found), *(curves.cpt(found, share) for share in PERFORMANCE)
 

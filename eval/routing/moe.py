@@ -8,6 +8,7 @@ learned router, with tables alone, and with the adaptive core, one per layer, ov
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from specialists.pocket.domains import CELLS, held_out_examples, training_examples
 from specialists.registry import BASE_FOLDER
-from specialists.routing.var import PATHS, AdaptiveCore, AdaptiveSettings
+from specialists.routing.var import PATHS, AdaptiveCore, AdaptiveSettings, TokenBucket
 
 LAYERS, HIDDEN, EXPERTS, CHOSEN = 2, 96, 8, 2
 LENGTH, BATCH = 128, 16
@@ -65,6 +66,12 @@ def measure(
     learned = _perplexity(model, gates, held, None, device)
     tables = _Tables(cores, learn=False)
     frozen = _perplexity(model, gates, held, tables.gate, device)
+    uncapped = copy.deepcopy(cores)
+    for core in uncapped:
+        core.bucket = TokenBucket(1.0)
+        core.by_path[:] = 0
+    earned = _perplexity(model, gates, held, _Tables(uncapped, learn=True).gate, device)
+    spared = np.sum([core.by_path for core in uncapped], axis=0)
     adaptive = _Tables(cores, learn=True)
     for core in cores:
         core.by_path[:] = 0
@@ -74,6 +81,8 @@ def measure(
         "steps": steps, "parameters": sum(p.numel() for p in model.parameters()),
         "held_out_tokens": len(held), "ppl_train_sample": learned_train, "ppl_learned": learned,
         "ppl_tables": frozen, "delta_tables": frozen / learned - 1,
+        "ppl_earned": earned, "delta_earned": earned / learned - 1,
+        "hit_rate_earned": float(spared[1] / spared.sum()),
         "ppl_adaptive": routed, "delta_adaptive": routed / learned - 1,
         "hit_rate_tables": tables.hits / max(1, tables.asked),
         "agreement_tables": tables.agreed / max(1, tables.asked),

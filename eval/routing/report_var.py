@@ -87,6 +87,8 @@ def _moe(part: Mapping[str, Any]) -> list[str]:
         ("learned", f"{part['ppl_learned']:.3f}", "-", "-", "-"),
         ("tables for known tokens", f"{part['ppl_tables']:.3f}", percent(part["delta_tables"], 2),
          percent(part["hit_rate_tables"]), percent(part["agreement_tables"])),
+        ("tables that have earned it, no cap", f"{part['ppl_earned']:.3f}",
+         percent(part["delta_earned"], 2), percent(part["hit_rate_earned"]), "-"),
         ("adaptive", f"{part['ppl_adaptive']:.3f}", percent(part["delta_adaptive"], 2),
          percent(part["paths"]["fast"]), percent(part["agreement_adaptive"])),
     ]  # fmt: skip
