@@ -202,9 +202,10 @@ def make_room(
     observer: Observer,
 ) -> Room:
     """The surroundings that all tiers of ``run`` share."""
-    from harness.wiring import open_embedding, open_routing
+    from harness import routing
+    from harness.wiring import open_embedding
 
-    scorer, policy = open_routing(options)
+    router = routing.open_router(options, backend, cards, store)
     vectors = Vectors(store, open_embedding(options.embedder))
     fleet = fleet_identity(backend.model_id, cards)
     forgetful = MemoryPolicy(packs="off", routines=False, insights=False)
@@ -228,8 +229,7 @@ def make_room(
     caller = Caller(run.id, backend, ledger, meter, price=price, on_call=on_call)
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
-        scorer=scorer, policy=policy,
-        validators=checkers, emit=emit, memory=memory, strategy=options.strategy,
+        router=router, validators=checkers, emit=emit, memory=memory, strategy=options.strategy,
         specialist=options.specialist, seed=options.seed, without=frozenset(options.without),
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ Strategy = Literal["auto", "direct", "plan"]
 BackendName = Literal["local", "openai", "recorded"]
 Part = Literal["monitor", "memory", "verification", "routing", "decomposition"]
 """What a comparison can leave out of the hierarchy."""
+ScorerName = Literal["embedding", "loss_probe", "loss_probe_raw", "learned", "posterior"]
+RoutingMode = Literal["winner_take_all", "probabilistic", "ensemble", "cascade", "adaptive"]
 
 
 class Frozen(BaseModel):
@@ -42,6 +44,8 @@ class RunOptions(Frozen):
     strategy: Strategy = "auto"
     specialist: str | None = None
     """Send every step to this specialist instead of routing it."""
+    scorer: ScorerName = "embedding"
+    routing_mode: RoutingMode = "winner_take_all"
     embedder: str | None = None
     """sentence-transformers name or path; ``None`` is all-MiniLM-L6-v2 from its package."""
     memory: MemoryPolicy = MemoryPolicy()

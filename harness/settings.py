@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from harness.report import BackendName, RunOptions, Strategy
+from harness.report import BackendName, RoutingMode, RunOptions, ScorerName, Strategy
 from harness.wiring import POCKET
 from state.errors import UsageError
 from tiers.memory import MemoryPolicy, Packs
@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     """Learn from repairs which remedy fits which fault."""
     decay: Annotated[bool, Key("memory", "decay")] = True
     """Let what was expected fade from memory; what was surprising stays either way."""
+    scorer: Annotated[ScorerName, Key("routing", "scorer")] = "embedding"
+    """Who rates the specialists: by likeness, by loss, or as learned from verified outcomes."""
+    routing_mode: Annotated[RoutingMode, Key("routing", "mode")] = "winner_take_all"
+    """How ratings become a choice: the best, a sample, a team at once or in turn, or adaptive."""
     embedder: Annotated[str | None, Key("routing", "embedder", "all-MiniLM-L6-v2")] = None
     """sentence-transformers name or folder; without it, all-MiniLM-L6-v2 from its package."""
     price_prompt: Annotated[Price, Key("prices", "prompt")] = 0.0
@@ -138,6 +142,8 @@ class Settings(BaseSettings):
             fleet=self.fleet,
             strategy=self.strategy,
             specialist=self.specialist,
+            scorer=self.scorer,
+            routing_mode=self.routing_mode,
             embedder=self.embedder,
             memory=MemoryPolicy(
                 packs=self.packs,

@@ -1,4 +1,7 @@
-"""Opens the backend that the options ask for, with the fleet that it serves."""
+"""Opens the backend that the options ask for, with the fleet that it serves.
+
+The router of a run is opened in :mod:`harness.routing`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from pathlib import Path
 from harness.report import RunOptions
 from specialists.backends.base import Backend
 from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
-from specialists.routing import Policy, Scorer
 from state.errors import UsageError
 from state.vectors import Embedding
 
@@ -112,14 +114,6 @@ def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
 
     tokenizer = Tokenizer.from_file(str(folders(fleet)[0] / "tokenizer.json"))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-def open_routing(options: RunOptions) -> tuple[Scorer, Policy]:
-    """The scorer and the policy; the embedding model is loaded when it is first needed."""
-    from specialists.routing import EmbeddingScorer, WinnerTakeAll
-    from specialists.routing.embedder import Embedder
-
-    return EmbeddingScorer(Embedder(options.embedder)), WinnerTakeAll()
 
 
 def open_embedding(embedder: str | None) -> Embedding:

@@ -29,11 +29,11 @@ from eval import Problem, suite_problems
 from eval.clustering import cluster, text_of
 from eval.failures import Failure, failures
 from eval.faults import FAULTS, Fault, FaultyBackend
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import RunOptions
 from specialists.routing.embedder import Embedder
 from state import BeadStore, Runs, database_url
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story, multistage_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story, multistage_story
 
 
 async def fleet(kind: str, fault: Fault, number: int) -> Any:
@@ -69,7 +69,7 @@ def gather(kind: str, runs: int, cache: Path) -> list[tuple[str, Failure]]:
     held = [json.loads(line) for line in cache.read_text().splitlines()] if cache.exists() else []
     done = {(row["kind"], row["number"]) for row in held}
     if kind == "oracle":
-        wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
+        routing.open_router = by_form
     cache.parent.mkdir(parents=True, exist_ok=True)
     for number in range(runs):
         for name, fault in FAULTS.items():

@@ -214,6 +214,12 @@ def read_card(folder: Path) -> Card:
         raise AdapterError(f"{file} is malformed: {where}: {first['msg']}") from None
 
 
+def fleet_version(cards: Iterable[Card]) -> str:
+    """Digest of cards, whatever their order: changes whenever the fleet does."""
+    text = "\n".join(c.model_dump_json() for c in sorted(cards, key=lambda card: card.name))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
 class Registry:
     """The cards of one folder, each checked against the weights beside it."""
 
@@ -250,8 +256,7 @@ class Registry:
     @property
     def version(self) -> str:
         """Digest of all cards: changes whenever the fleet does."""
-        text = "\n".join(card.model_dump_json() for _, card in sorted(self._cards.items()))
-        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+        return fleet_version(self._cards.values())
 
     def cards(self, status: Status | None = None) -> list[Card]:
         """Cards by name, all or those of one status."""

@@ -23,7 +23,7 @@ from specialists.backends.base import (
 from specialists.pocket import arithmetic, domains, explain
 from specialists.pocket.stories import Story, draw_story, step_lines
 from specialists.registry import Card
-from specialists.routing import Decision
+from specialists.routing import Decision, PlainRouter, Router
 
 NAMES = ("math", "decompose", "code", "explain", "split", "chain", "generalist")
 CARDS = [
@@ -152,7 +152,12 @@ class ByForm:
 class Best:
     """Winner takes all."""
 
-    def choose(self, scores: np.ndarray, cards: Sequence[Card]) -> Decision:
+    def choose(self, scores: np.ndarray, cards: Sequence[Card], key: str = "") -> Decision:
         best = int(np.argmax(scores))
         names = {c.name: float(v) for c, v in zip(cards, scores, strict=True)}
         return Decision(specialist=cards[best].name, scores=names, confidence=1.0)
+
+
+def by_form(*surroundings: object) -> Router:
+    """Stands in for ``harness.routing.open_router``."""
+    return PlainRouter(ByForm(), Best())

@@ -20,6 +20,7 @@ from tiers import derivation, llm_plan, splitter
 from tiers.calls import Origin
 from tiers.protocol import Check, CheckResult, Plan, PlanStep
 from tiers.room import Room, chat
+from tiers.segments import labels, segment
 
 WINDOW = 2
 RESAMPLES = 3
@@ -71,6 +72,8 @@ class Architect:
             steps, answer, checks = await self._story(card, splitter.sentences(body), number)
         elif card and splitter.looks_like_expression(task.statement):
             steps, answer, checks = await self._story(card, [task.statement], number)
+        elif sequence := _stages(task.statement):
+            return sequence
         elif general := room.card("general"):
             return await llm_plan.plan(room, general, number)
         else:
@@ -206,6 +209,29 @@ class Architect:
         root = room.root
         store.update(root.id, data={**root.data, "plan": number})
         room.emit_plan(plan.decomposer, plan.why)
+
+
+def _stages(statement: str) -> Plan | None:
+    """The segments of a request as steps in order, each building on all before it.
+
+    ``None`` when it asks for fewer than two things.
+    """
+    parts = segment(statement)
+    if len(parts) < 2:
+        return None
+    sections = labels(parts)
+    names = [section.replace(" ", "_") for section in sections]
+    steps = tuple(
+        PlanStep(
+            name=name, kind="text", objective=part.text, inputs=tuple(names[:k]),
+            meta={"role": part.label},
+        )
+        for k, (name, part) in enumerate(zip(names, parts, strict=True))
+    )  # fmt: skip
+    return Plan(
+        steps=steps, answer=dict(zip(sections, names, strict=True)), decomposer="rules",
+        why=f"the request has {len(steps)} segments: {', '.join(sections)}",
+    )  # fmt: skip
 
 
 def _pairs(count: int) -> list[range]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 
-from specialists.routing import Decision, Scores
+from specialists.routing import Ask, Decision
 from state import Bead, keyed_id
 from state.errors import SetupError
 from state.vectors import QUIET
-from tiers.context import pack_for
+from tiers.context import pack_for, reads_text
 from tiers.insights import best_remedy, causes, known
 from tiers.protocol import Check, Delegation, Remedy
 from tiers.room import Room
 from tiers.work import fill
 
 ATTEMPTS = 6
+TEAM_ATTEMPTS = 2
+"""Of each member of a team."""
 
 
 class Dispatcher:
@@ -53,7 +54,9 @@ class Dispatcher:
         for bead in taken:
             room.emit(
                 "dispatch", bead.title, step=bead.parent, specialist=bead.assignee,
-                scores=bead.data["scores"],
+                scores=bead.data["scores"], path=bead.data["path"],
+                others=bead.data["delegation"]["others"], confidence=bead.confidence,
+                cost=bead.data["cost"],
             )  # fmt: skip
         return [bead.id for bead in taken]
 
@@ -64,7 +67,9 @@ class Dispatcher:
                 names = ", ".join(c.name for c in room.cards)
                 raise SetupError(f"no specialist {room.specialist!r} in the fleet: it has {names}")
             only = {room.specialist: 1.0}
-            forced = Decision(specialist=room.specialist, scores=only, confidence=1.0)
+            forced = Decision(
+                specialist=room.specialist, scores=only, confidence=1.0, path="forced"
+            )
             return [forced] * len(steps)
         if "routing" in room.without:
             return [self._any(step) for step in steps]
@@ -76,23 +81,17 @@ class Dispatcher:
             else self._remembered(step, everybody)
             for step in steps
         ]
-        asked = [
-            routing_text(s, o)
-            for s, o, recalled in zip(steps, objectives, remembered, strict=True)
+        asks = [
+            Ask(
+                task=routing_text(step, objective),
+                key=f"{step.data['plan']}|{step.data['name']}|{len(step.data.get('failed', []))}",
+                barred=frozenset(step.data.get("tried", [])),
+            )
+            for step, objective, recalled in zip(steps, objectives, remembered, strict=True)
             if recalled is None
         ]
-        rows: Iterator[Scores] = iter(await room.scorer.score(asked, fleet) if asked else ())
-        decisions = []
-        for step, recalled in zip(steps, remembered, strict=True):
-            if recalled is not None:
-                decisions.append(recalled)
-                continue
-            row = next(rows)
-            tried = set(step.data.get("tried", []))
-            left = [k for k, c in enumerate(fleet) if c.name not in tried]
-            left = left or list(range(len(fleet)))
-            decisions.append(room.policy.choose(row[left], [fleet[k] for k in left]))
-        return decisions
+        routed = iter(await room.router.route(asks, fleet) if asks else ())
+        return [next(routed) if recalled is None else recalled for recalled in remembered]
 
     def _any(self, step: Bead) -> Decision:
         """A specialist drawn evenly from the fleet, the same for the same step and seed."""
@@ -144,8 +143,9 @@ class Dispatcher:
         key = f"{step.id}|delegation|{len(failed)}"
         if given := room.find(key):
             return given
-        card = next(c for c in room.cards if c.name == decision.specialist)
-        pack = await pack_for(room, card, step)
+        cards = {c.name: c for c in room.cards}
+        team = [cards[name] for name in (decision.specialist, *decision.others)]
+        pack = await pack_for(room, next((c for c in team if reads_text(c)), team[0]), step)
         others = room.specialist is None and room.strategy != "direct"
         remedies = tuple(
             r for r in self._remedies(step.data["kind"])
@@ -155,20 +155,25 @@ class Dispatcher:
             id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
             objective=objective, inputs=inputs,
             acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
-            specialist=decision.specialist, policy="resample" if failed else "greedy",
-            attempts=1 if room.strategy == "direct" else ATTEMPTS,
+            specialist=decision.specialist, team=decision.team, others=decision.others,
+            policy="resample" if failed else "greedy",
+            attempts=1 if room.strategy == "direct" else
+            (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             context=pack.bead_ids if pack else (), pack=pack.text if pack else "",
             remedies=remedies, deadline=time.time() + room.lease_s,
             meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(
-            id=order.id, key=key, kind="decision", title=f"{objective} → {decision.specialist}",
+            id=order.id, key=key, kind="decision",
+            title=f"{objective} → {', '.join((decision.specialist, *decision.others))}",
             parent=step.id, run_id=room.run_id, tier="dispatcher", status="closed",
             assignee=decision.specialist, confidence=decision.confidence,
             body=f"route by {decision.path}", labels=[QUIET],
             data={
                 "delegation": order.model_dump(mode="json"), "scores": decision.scores,
                 "pack": [e.model_dump(exclude={"line"}) for e in pack.entries] if pack else [],
+                "task": routing_text(step, objective), "path": decision.path,
+                "cost": decision.cost,
             },
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
+from tiers import team
 from tiers.calls import Origin
 from tiers.context import framed, reads_text
 from tiers.insights import best_remedy, handover, lessons
@@ -39,23 +40,34 @@ class Fleet:
         order = Delegation.model_validate(bead.data["delegation"])
         if order.id in room.outcomes():
             return room.outcomes()[order.id][1]
-        card = next(c for c in room.cards if c.name == order.specialist)
-        outcome = await self._attempts(order, card)
-        outcome = outcome.model_copy(update={"surprise": self._surprise(order, outcome.status)})
-        taught = lessons(room, order, card, room.store.get(order.bead_id), outcome)
-        room.settle(order.bead_id, order.specialist, outcome, taught)
+        cards = {c.name: c for c in room.cards}
+        orders = {
+            n: order.model_copy(update={"specialist": n}) for n in (order.specialist, *order.others)
+        }
+        ended: dict[str, Outcome] = {}
+
+        async def attempt(name: str) -> Outcome:
+            ended[name] = await self._attempts(orders[name], cards[name])
+            return ended[name]
+
+        who, outcome = await team.work(order, attempt)
+        outcome = outcome.model_copy(update={"surprise": self._surprise(who, outcome.status)})
+        step = room.store.get(order.bead_id)
+        # Of a team, what the winner did itself: the others' faults are not of its repairing.
+        taught = lessons(room, orders[who], cards[who], step, ended[who])
+        room.settle(order.bead_id, who, outcome, taught)
         room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
         why = f" ({outcome.fault})" if outcome.fault else ""
         room.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
             status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
-            specialist=order.specialist,
+            specialist=who,
         )  # fmt: skip
         return outcome
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = CRAFTS[order.kind]
-        messages = chat(card, framed(order.pack, craft.prompt(order)))
+        messages = chat(card, framed(order.pack if reads_text(card) else "", craft.prompt(order)))
         signatures: list[str] = []
         passes: list[int] = []
         checks: tuple[CheckResult, ...] = ()
@@ -160,9 +172,9 @@ class Fleet:
             Message(role="user", content=criticism),
         )
 
-    def _surprise(self, order: Delegation, status: Status) -> float:
+    def _surprise(self, name: str, status: Status) -> float:
         """−log p of ``status`` under the specialist's Beta(1, 1) record in this run, in nats."""
-        past = [o for who, o in self.room.outcomes().values() if who == order.specialist]
+        past = [o for who, o in self.room.outcomes().values() if who == name]
         won = sum(o.status == "verified" for o in past)
         p = (won + 1) / (len(past) + 2)
         return -math.log(p if status == "verified" else 1 - p)

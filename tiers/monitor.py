@@ -19,6 +19,7 @@ from state.vectors import QUIET
 from tiers import routines, signs, splitter
 from tiers.protocol import Outcome
 from tiers.room import Room
+from tiers.segments import asks_in_stages
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
@@ -138,7 +139,11 @@ class Monitor:
         parts = len(splitter.sentences(task.statement))
         if task.public_checks:
             return Verdict(kind="direct", reason="public checks can verify one direct call")
-        if task.kind == "multistage" or splitter.read_request(task.statement):
+        if (
+            task.kind == "multistage"
+            or splitter.read_request(task.statement)
+            or (task.kind == "text" and asks_in_stages(task.statement))
+        ):
             return Verdict(kind="plan", reason="the request has several stages")
         if splitter.looks_like_story(task.statement):
             if parts <= SHORT_STORY and room.card("code"):

@@ -136,6 +136,10 @@ class Delegation(Frozen):
     inputs: dict[str, str] = Field(default_factory=dict)
     acceptance: tuple[Check, ...] = ()
     specialist: str
+    team: Literal["one", "ensemble", "cascade"] = "one"
+    """How ``others`` join in: all at once, or in turn while verification fails."""
+    others: tuple[str, ...] = ()
+    """Further specialists of the team, in order."""
     policy: Literal["greedy", "resample"] = "greedy"
     """How the first attempt samples: a step tried before starts with a new sample."""
     attempts: int = 3
@@ -170,6 +174,8 @@ class Outcome(Frozen):
     surprise: float | None = None
     """−log p of this status under the specialist's record, in nats."""
     error: str | None = None
+    members: dict[str, Status] = Field(default_factory=dict)
+    """How each specialist of a team ended; empty for one."""
 
     @property
     def fault(self) -> str:

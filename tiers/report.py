@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from specialists.pocket.split import LABELS
 from tiers import routines
 from tiers.answer import join_sections
 from tiers.room import Room
@@ -76,4 +77,6 @@ def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
 def _join(sections: dict[str, str]) -> str:
     if set(sections) == {""}:
         return sections[""]
-    return join_sections(sections)
+    if set(sections) <= set(LABELS):
+        return join_sections(sections)
+    return "\n\n".join(f"{name}:\n{text}" for name, text in sections.items())

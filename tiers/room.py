@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from specialists.backends.base import Message
 from specialists.registry import Card
-from specialists.routing import Policy, Scorer
+from specialists.routing import Router
 from state import Bead, BeadStore, keyed_id
 from state.errors import UsageError
 from state.evidence import EXPECTED
@@ -34,8 +34,7 @@ class Room:
     store: BeadStore
     caller: Caller
     cards: Sequence[Card]
-    scorer: Scorer
-    policy: Policy
+    router: Router
     validators: Mapping[str, Validator]
     emit: Emit
     memory: Memory
@@ -121,7 +120,8 @@ class Room:
             change = {"status": "closed", "close_reason": outcome.status, "data": data}
         else:
             data["failed"] = [*step.data.get("failed", []), outcome.delegation_id]
-            data["tried"] = [*step.data.get("tried", []), specialist]
+            tried = [*outcome.members] or [specialist]
+            data["tried"] = [*step.data.get("tried", []), *tried]
             change = {"status": "open", "assignee": None, "data": data}
         bead = Bead(
             key=f"{outcome.delegation_id}|outcome", kind="outcome", parent=outcome.delegation_id,

@@ -1,97 +1,167 @@
-"""``harness eval bench``: a named set of suites, held against a stored baseline."""
+"""``harness bench``: measure routing, on recorded answers, on the fleet, and its own cost."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.look import help_alone
+
 if TYPE_CHECKING:
-    from eval.comparison import Attempt
+    from eval.routing.recorded import Ground
+
+bench = typer.Typer(help="Measure routing.")
+bench.callback(invoke_without_command=True)(help_alone)
+
+Out = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for the Markdown, JSON and plot.")
+]  # fmt: skip
+BENCHMARKS = Path("docs/benchmarks")
+GROUNDS = ("humaneval", "gsm8k", "pocket", "split")
+PARTS = ("tokens", "requests", "moe")
 
 
-def bench(
-    name: Annotated[str, typer.Argument(metavar="SET", help="quick, pocket or general.")] = "quick",
-    count: Annotated[
-        int | None, typer.Option(help="Problems of each suite, instead of the set's own number.")
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Default: bench/SET.json in the runs folder."),
-    ] = None,
-    save: Annotated[bool, typer.Option("--save", help="Store the result as the baseline.")] = False,
-    max_concurrency: Annotated[
-        int, typer.Option("--max-concurrency", help="Problems at once.")
-    ] = 4,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Run a set of suites with the hierarchy, and say what changed since the baseline.
-
-    Exit code 1 where a suite got worse.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    from eval.bench import SETS, Record, changes, read_record
-    from eval.comparison import Journal, sweep
-    from eval.selection import select
-    from harness import settings
-    from harness.sweep import HIERARCHY, open_solver
-    from harness.view import console
+def chosen(words: str | None, known: tuple[str, ...], flag: str) -> list[str]:
+    """The members of a comma-separated list. Raises UsageError for one that is not known."""
     from state.errors import UsageError
-    from state.home import writable_home
 
-    if name not in SETS:
-        raise UsageError(f"no set {name!r}; sets: {', '.join(SETS)}")
-    if max_concurrency < 1:
-        raise UsageError("--max-concurrency: at least 1")
-    suites = {suite: select(suite, None, count or own) for suite, own in SETS[name]}
-    file = baseline or writable_home() / "bench" / f"{name}.json"
-    before = read_record(file)
-    options = settings.load().options()
-    header: dict[str, object] = {
-        "suites": {suite: [p.id for p in problems] for suite, problems in suites.items()},
-        "options": options.model_dump(mode="json"),
-    }
-    journal_file = writable_home() / "bench" / f"{name}.attempts.jsonl"
-    journal = Journal(journal_file, header)
+    names = [w.strip() for w in (words or ",".join(known)).split(",") if w.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{flag}: should be of {', '.join(known)}, not {name!r}")
+    return names
 
-    def tell(attempt: Attempt, done: int, of: int) -> None:
-        word = "solved" if attempt.solved else "not solved"
-        print(f"{done}/{of} {attempt.problem}: {word}", file=sys.stderr, flush=True)
 
-    async def work() -> tuple[list[Attempt], str]:
-        async with open_solver(options, suites) as solve:
-            attempts = await sweep(
-                suites, [HIERARCHY], [options.seed], solve, journal,
-                concurrency=max_concurrency, on_attempt=tell,
-            )  # fmt: skip
-            return attempts, options.model or "pocket"
+def data_folder(given: Path | None) -> Path:
+    """Where the recorded answers are: the flag, or HARNESS_SHARED_DATA. Raises UsageError."""
+    from state.errors import UsageError
 
-    attempts, model = asyncio.run(work())
-    journal_file.unlink()  # it is there to go on with, and this bench is finished
-    record = Record(name=name, model=model, attempts=tuple(attempts))
-    found = changes(record, None if save else before)
-    if save or before is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(record.model_dump_json() + "\n", "utf-8")
-    if as_json:
-        print(json.dumps([{**c.model_dump(), "verdict": c.verdict} for c in found]))
-    else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("suite", "problems", "solved", "before", "gained", "lost", "p", "verdict"):
-            table.add_column(title)
-        for c in found:
-            was = "-" if c.before is None else f"{c.before:.1%}"
-            p = "-" if c.p is None else f"{c.p:.2g}"
-            cells = (c.suite, str(c.problems), f"{c.now:.1%}", was, str(len(c.gained)),
-                     str(len(c.lost)), p, c.verdict)  # fmt: skip
-            table.add_row(*(Text(cell) for cell in cells))
-        console().print(table)
-        if save or before is None:
-            console().print(f"baseline written to {file}", soft_wrap=True)
-    raise typer.Exit(1 if any(c.verdict == "worse" for c in found) else 0)
+    folder = given or Path(os.environ.get("HARNESS_SHARED_DATA") or "../shared/data")
+    if not folder.is_dir():
+        raise UsageError(
+            f"--data: there is no folder {folder}; it holds humaneval_model_answers.jsonl and "
+            "gsm8k_model_answers.jsonl (or set HARNESS_SHARED_DATA)"
+        )
+    return folder
+
+
+@bench.command("routing")
+def routing(
+    ground: Annotated[
+        str | None,
+        typer.Option(metavar="G", help="Of humaneval, gsm8k, pocket, split; all by default."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the recorded answers.")
+    ] = None,
+    out: Out = BENCHMARKS,
+    tasks: Annotated[int, typer.Option(help="Tasks a domain on the pocket ground.")] = 40,
+    runs: Annotated[int, typer.Option(help="Runs a model on humaneval, up to 10.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
+) -> None:
+    """Cost-quality curves, APGR, CPT and regret of every policy beside its references.
+
+    The first time, public examples of the HumanEval answers run in the sandbox.
+    """
+    from eval.routing import report
+    from eval.routing.bench_recorded import measure
+    from specialists.routing import Embedder
+    from state import writable_home
+
+    names = chosen(ground, GROUNDS, "--ground")
+    results, lines = [], ["# Routing, measured", ""]
+    for name in [n for n in names if n in ("humaneval", "gsm8k")]:
+        made = _recorded(name, data_folder(data), writable_home() / "bench", runs)
+        results.append(measure(made, Embedder().embed(made.tasks), seed=seed))
+        lines += report.recorded_lines(results[-1])
+    whole: dict[str, object] = {"recorded": results}
+    if "pocket" in names:
+        whole["pocket"] = pocket = asyncio.run(_pocket(tasks, seed))
+        lines += report.pocket_lines(pocket)
+    if "split" in names:
+        from eval.routing.splitting import measure as measure_split
+
+        whole["split"] = split = measure_split(seed=seed)
+        lines += report.split_lines(split)
+    report.write(out / "routing", whole, lines)
+    if results:
+        report.plot_curves(results, out / "routing.png")
+    typer.echo("\n".join(lines))
+
+
+def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
+    from eval.routing.recorded import gsm8k, humaneval
+    from eval.validators import validators
+
+    if name == "gsm8k":
+        return gsm8k(folder)
+    file = cache / "humaneval_public.jsonl"
+    return asyncio.run(humaneval(folder, validators(), file, runs=runs))
+
+
+async def _pocket(tasks: int, seed: int) -> dict[str, object]:
+    from eval.routing.pocket import measure
+    from eval.validators import validators
+    from harness import settings
+    from harness.routing import routed
+    from harness.wiring import open_backend
+
+    backend, cards = await open_backend(settings.load().options())
+    try:
+        return await measure(backend, routed(cards), validators(), tasks=tasks, seed=seed)
+    finally:
+        await backend.close()
+
+
+@bench.command("var")
+def var(
+    part: Annotated[
+        str | None, typer.Option(metavar="P", help="Of tokens, requests, moe; all by default.")
+    ] = None,
+    out: Out = BENCHMARKS,
+    seeds: Annotated[int, typer.Option(help="Seeds of the token benchmark.")] = 3,
+    requests: Annotated[int, typer.Option(help="Requests to train on, and to route.")] = 600,
+    steps: Annotated[int, typer.Option(help="Training batches of the mixture of experts.")] = 600,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the mixture of experts.")] = "cpu",
+) -> None:
+    """The adaptive router: the token benchmark, whole requests, and a real mixture of experts.
+
+    Parts measured before stay in the file of figures until they are measured again.
+    """
+    from eval.routing import report
+    from eval.routing.report_var import var_lines
+
+    names = chosen(part, PARTS, "--part")
+    file = (out / "var").with_suffix(".json")
+    whole: dict[str, object] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if "tokens" in names:
+        from eval.routing import tokens
+
+        whole["tokens"] = tokens.measure(seeds)
+    if "requests" in names:
+        whole["requests"] = asyncio.run(_requests(requests))
+    if "moe" in names:
+        from eval.routing import moe
+
+        whole["moe"] = moe.measure(steps, device=device, log=lambda s: typer.echo(s, err=True))
+    lines = var_lines(whole)
+    report.write(out / "var", whole, lines)
+    typer.echo("\n".join(lines))
+
+
+async def _requests(count: int) -> dict[str, object]:
+    from eval.routing.requests import measure
+    from harness import settings
+    from harness.routing import routed
+    from harness.wiring import open_backend
+
+    backend, cards = await open_backend(settings.load().options())
+    try:
+        return await measure(backend, routed(cards), train=count, test=count)
+    finally:
+        await backend.close()

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import evaluate, look, memory, run
+from harness.cli import bench, evaluate, look, memory, router, run
 from harness.cli.bead import bead
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -39,6 +39,8 @@ app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
 app.add_typer(evaluate.evaluate, name="eval")
+app.add_typer(router.router, name="router")
+app.add_typer(bench.bench, name="bench")
 app.command("version")(look.version)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.aggregate import aggregate
-from harness.cli.bench import bench
 from harness.cli.cost import cost
 from harness.cli.errors import errors
+from harness.cli.eval_bench import bench
 from harness.cli.look import help_alone
 from harness.cli.variants import ab
 

@@ -11,7 +11,10 @@ import typer
 if TYPE_CHECKING:
     from harness.report import RunReport
 
-MODEL, LIMITS, MEMORY = "The model", "Limits of the run", "Memory of earlier work"
+MODEL, LIMITS, ROUTING = "The model", "Limits of the run", "Who does what"
+MEMORY = "Memory of earlier work"
+SCORERS = "embedding, loss_probe, loss_probe_raw, learned or posterior."
+MODES = "winner_take_all, probabilistic, ensemble, cascade or adaptive."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -37,6 +40,16 @@ def run(
     specialist: Annotated[
         str | None, typer.Option(metavar="NAME", help="Send every step to this specialist.")
     ] = None,
+    scorer: Annotated[
+        str | None, typer.Option(metavar="S", rich_help_panel=ROUTING, help=SCORERS)
+    ] = None,
+    routing_mode: Annotated[
+        str | None, typer.Option(metavar="M", rich_help_panel=ROUTING, help=MODES)
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", rich_help_panel=ROUTING, help="Show who was chosen, and why."),
+    ] = False,
     approve: Annotated[
         str | None, typer.Option(metavar="plan", help="Pause for your yes after planning.")
     ] = None,
@@ -110,14 +123,16 @@ def run(
     from eval import load_problem
     from harness import settings
     from harness.cli.drive import drive, follow
-    from harness.view import choose_view
+    from harness.explain import print_routing, routing_rows
+    from harness.view import choose_view, console
 
     flags = {
         "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
         "backend": backend, "base_url": base_url, "api_key": api_key, "model": model,
-        "recording": recording, "record": record, "fleet": fleet, "max_tokens": max_tokens,
-        "max_calls": max_calls, "timeout": timeout, "max_cost": max_cost, "packs": packs,
-        "routines": routines, "insights": insights, "decay": decay,
+        "scorer": scorer, "routing_mode": routing_mode, "recording": recording, "record": record,
+        "fleet": fleet, "max_tokens": max_tokens, "max_calls": max_calls, "timeout": timeout,
+        "max_cost": max_cost, "packs": packs, "routines": routines, "insights": insights,
+        "decay": decay,
     }  # fmt: skip
     options = settings.load(flags).options()
     asked = load_problem(problem, sys.stdin)
@@ -129,7 +144,11 @@ def run(
         return await engine.start(asked, options, view, stop=stop)
 
     report = drive(work, view)
-    follow(report, view, options.api_key, as_json=as_json, quiet=quiet)
+    try:
+        follow(report, view, options.api_key, as_json=as_json, quiet=quiet)
+    finally:
+        if explain:
+            print_routing(console(stderr=as_json), routing_rows(report.run_id))
 
 
 def resume(

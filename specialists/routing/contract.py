@@ -1,8 +1,13 @@
-"""What routing is made of: a scorer rates every specialist, a policy turns rates into a choice."""
+"""What routing is made of: a scorer rates every specialist, a policy turns rates into a choice.
+
+A router is the two together, for a batch: :class:`specialists.routing.plain.PlainRouter` scores
+every task, :class:`specialists.routing.adaptive.AdaptiveRouter` only those that need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -14,7 +19,10 @@ from state import UsageError
 
 Scores = NDArray[np.float64]
 
-Path = Literal["expensive", "fast", "cache", "degraded"]
+Path = Literal["expensive", "fast", "cache", "degraded", "forced"]
+
+Team = Literal["one", "ensemble", "cascade"]
+"""One specialist; several at once, the best checked answer wins; several in turn until one passes."""
 
 
 class Decision(Frozen):
@@ -26,7 +34,13 @@ class Decision(Frozen):
     confidence: float
     """In [0, 1]; how it was computed is the policy's business."""
     path: Path = "expensive"
-    """Which part of an adaptive router decided; plain routers score every task."""
+    """Which part of an adaptive router decided; plain routers score every task; ``forced`` is a
+    person's choice."""
+    team: Team = "one"
+    others: tuple[str, ...] = ()
+    """Further specialists of the team, in order; empty for one."""
+    cost: float = 0.0
+    """Seconds that the decision took; a batch shares its time equally."""
 
 
 class Scorer(Protocol):
@@ -40,12 +54,38 @@ class Scorer(Protocol):
 class Policy(Protocol):
     """Chooses for one task."""
 
-    def choose(self, scores: Scores, cards: Sequence[Card]) -> Decision:
+    def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
         """Turn one row of scores (cards,) into a decision.
 
+        ``key`` names the task for policies that sample: the same key samples the same.
         Raises ``UsageError`` for an empty fleet, a row of another length, or NaN.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One task to route."""
+
+    task: str
+    key: str = ""
+    """Names the task for policies that sample."""
+    barred: frozenset[str] = frozenset()
+    """Specialists that have failed on it; ignored when nobody else is left."""
+
+
+class Router(Protocol):
+    """Decides for a batch of tasks."""
+
+    async def route(self, asks: Sequence[Ask], cards: Sequence[Card]) -> list[Decision]:
+        """One decision for each ask, in order. Raises ``UsageError`` for an empty fleet."""
+        ...
+
+
+def allowed(ask: Ask, cards: Sequence[Card]) -> list[int]:
+    """Indices of the cards that ``ask`` does not bar; all of them when it bars every one."""
+    left = [k for k, card in enumerate(cards) if card.name not in ask.barred]
+    return left or list(range(len(cards)))
 
 
 def check_fleet(cards: Sequence[Card]) -> None:

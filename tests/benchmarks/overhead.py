@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from eval import get
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import Event, RunOptions
 from state import checkpoint_path
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
 
@@ -85,7 +85,7 @@ def main() -> None:
                 return found, CARDS
 
             wiring.open_backend = open_backend  # type: ignore[assignment]
-            wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
+            routing.open_router = by_form
             wiring.open_embedding = lambda embedder: WordEmbedding()
             waves: list[int] = []
             began = [0.0]

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from eval import Problem
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import RunOptions, RunReport
 from harness.wiring import PROMPT_FLEET
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from state import Bead, BeadStore, database_url
-from tests.oracle import CARDS, Best, ByForm, OracleBackend
+from tests.oracle import CARDS, OracleBackend, by_form
 from tests.state.words import WordEmbedding
 from tiers.memory import MemoryPolicy
 from tiers.protocol import Check
@@ -32,7 +32,7 @@ class Lab:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patch = monkeypatch
-        monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+        monkeypatch.setattr(routing, "open_router", by_form)
         monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
 
     def run(

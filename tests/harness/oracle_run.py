@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from eval import get
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import RunOptions
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
 
@@ -21,7 +21,7 @@ def main() -> None:
         return backend, CARDS
 
     wiring.open_backend = open_backend  # type: ignore[assignment]
-    wiring.open_routing = lambda options: (ByForm(), Best())  # type: ignore[assignment]
+    routing.open_router = by_form
     wiring.open_embedding = lambda embedder: WordEmbedding()
     stop = asyncio.Event
     if words[0] == "resume":

@@ -11,13 +11,13 @@ import pytest
 
 from eval import get
 from eval.faults import FAULTS, FaultyBackend
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import RunOptions, RunReport
 from specialists.routing import embedder
 from state import BeadStore, database_url
 from tests.eval.test_clustering import embed
 from tests.harness.conftest import Cli
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 
 
 class HashedEmbedder:
@@ -29,7 +29,7 @@ class HashedEmbedder:
 
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
     monkeypatch.setattr(embedder, "Embedder", HashedEmbedder)
 
 

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from eval import get
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import Event, RunOptions, RunReport
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from state import BeadStore, Ledger, database_url
 from tests.oracle import (
     CARDS,
-    Best,
-    ByForm,
     OracleBackend,
+    by_form,
     horizon_story,
     multistage_story,
 )
@@ -32,7 +31,7 @@ from tiers.splitter import read_request
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
     monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
     monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     return tmp_path
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness import studio, wiring
+from harness import routing, studio
 from harness.report import RunOptions
 from state import BeadStore, Runs, database_url
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -28,7 +28,7 @@ def test_the_graph_that_langgraph_json_names_solves_a_problem(
         return OracleBackend([story]), CARDS
 
     monkeypatch.setattr(studio, "open_backend", open_backend)
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
     named = json.loads((ROOT / "langgraph.json").read_text())["graphs"]["harness"]
     file, _, function = named.partition(":")
     module = importlib.import_module(file.removeprefix("./").removesuffix(".py").replace("/", "."))

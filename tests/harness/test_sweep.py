@@ -11,13 +11,13 @@ import pytest
 
 from eval import get
 from eval.comparison import Attempt
-from harness import engine, sweep, wiring
+from harness import engine, routing, sweep, wiring
 from harness.report import RunOptions
 from specialists.backends.base import GenerateRequest
 from state import BeadStore, Ledger, Runs, database_url
 from state.errors import UsageError
 from tests.harness.conftest import Cli
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tiers.protocol import Budget
 
 NUMBERS = (1, 2, 3)
@@ -37,7 +37,7 @@ def use(monkeypatch: pytest.MonkeyPatch, backend: OracleBackend) -> None:
         return backend, CARDS
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
 
 
 def attempts(systems: list[str], problem: Any, **options: Any) -> dict[str, Attempt]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness import wiring
+from harness import routing, wiring
 from scripts import ablate_memory, benchmark_drift
-from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
+from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
 
@@ -24,7 +24,7 @@ def oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OracleBackend:
         return backend, CARDS
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
     monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

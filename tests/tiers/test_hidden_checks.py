@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from eval import Problem, get
-from harness import engine, wiring
+from harness import engine, routing, wiring
 from harness.report import RunOptions
 from state import BeadStore, Ledger, database_url
 from state.compaction import compact
 from tests.harness.memory_runs import CHAT, PLAN, Lab, chat, garden, prompts
-from tests.oracle import CARDS, Best, ByForm, OracleBackend
+from tests.oracle import CARDS, OracleBackend, by_form
 from tests.state.words import WordEmbedding
 from tiers.protocol import Check, Task
 
@@ -42,7 +42,7 @@ def test_a_run_never_shows_a_hidden_check_to_a_model(
         return backend, CARDS
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
-    monkeypatch.setattr(wiring, "open_routing", lambda options: (ByForm(), Best()))
+    monkeypatch.setattr(routing, "open_router", by_form)
     monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
     public = {"entry_point": "f", "cases": [{"args": [[1]], "expected": 5}]}
     hidden = {"entry_point": "f", "cases": [{"args": [[SENTINEL]], "expected": SENTINEL}]}

@@ -1,0 +1,100 @@
+"""Request level: what the adaptive router saves of the loss probe, and whether it decides the same.
+
+A stream of held-out tasks of the pocket domains, popular ones repeated (Zipf over the tasks of each
+domain), is routed by the loss probe alone and by the adaptive router over it, in batches.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from specialists.backends.base import Backend
+from specialists.pocket.domains import CELLS, SPECIALISTS, held_out_examples
+from specialists.registry import Card
+from specialists.routing import (
+    AdaptiveRouter,
+    AdaptiveSettings,
+    Ask,
+    Embedder,
+    EmbeddingScorer,
+    LossProbe,
+    PlainRouter,
+    WinnerTakeAll,
+)
+from specialists.routing.loss_probe import calibrate
+from specialists.routing.var import PATHS, clopper_pearson_upper
+
+BATCH = 20
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tasks to learn from, and tasks to route."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def stream(train: int, test: int, seed: int) -> Stream:
+    """Tasks of all domains; train and test share kinds of tasks, not the tasks themselves."""
+    rng = random.Random(f"requests|{seed}")
+    cells = [(d, c) for d in SPECIALISTS for c in CELLS[d]]
+    each = max(4, (train + test) // len(cells))
+    pool = {cell: [e.prompt for e in held_out_examples(*cell, each, seed)] for cell in cells}
+    half = {cell: len(tasks) // 2 for cell, tasks in pool.items()}
+
+    def draw(count: int, first: bool) -> tuple[str, ...]:
+        found = []
+        for _ in range(count):
+            cell = rng.choice(cells)
+            tasks = pool[cell][: half[cell]] if first else pool[cell][half[cell] :]
+            found.append(rng.choices(tasks, [1 / k for k in range(1, len(tasks) + 1)])[0])
+        return tuple(found)
+
+    return Stream(draw(train, first=True), draw(test, first=False))
+
+
+async def measure(
+    backend: Backend, cards: Sequence[Card], *, train: int = 600, test: int = 600, seed: int = 0
+) -> dict[str, Any]:
+    """Seconds of both routers on the same batches, paths, and the disagreement found."""
+    examples = [text for card in cards for text in card.examples]
+    probe = LossProbe(backend, await calibrate(backend, cards, examples))
+    policy, embedder = WinnerTakeAll(1.0), Embedder()
+    plain = PlainRouter(probe, policy)
+    adaptive = AdaptiveRouter(
+        probe, policy, embedder=embedder, fallback=EmbeddingScorer(embedder),
+        settings=AdaptiveSettings(temperature=1.0), seed=seed,
+    )  # fmt: skip
+    made = stream(train, test, seed)
+    await adaptive.train(made.train, cards)
+    batches = [[Ask(t) for t in made.test[k : k + BATCH]] for k in range(0, test, BATCH)]
+    await adaptive.route([Ask("warm up")], cards)
+    before = adaptive.core.by_path.copy()
+    start = time.perf_counter()
+    new = [d for batch in batches for d in await adaptive.route(batch, cards)]
+    new_s = time.perf_counter() - start
+    start = time.perf_counter()
+    old = [d for batch in batches for d in await plain.route(batch, cards)]
+    old_s = time.perf_counter() - start
+    differs = np.array([a.specialist != b.specialist for a, b in zip(new, old, strict=True)])
+    trusted = np.array([d.path in ("fast", "cache") for d in new])
+    wrong, count = int(differs[trusted].sum()), int(trusted.sum())
+    paths = adaptive.core.by_path - before
+    table = adaptive.core.table
+    return {
+        "train": train, "test": test, "batch": BATCH, "clusters": len(adaptive.clusters),
+        "eligible": int(table.eligible.sum()), "demotions": int(table.demotions.sum()),
+        "paths": dict(zip(PATHS, (paths / paths.sum()).tolist(), strict=True)),
+        "loss_probe_s": old_s, "adaptive_s": new_s, "speed_up": old_s / new_s,
+        "audited": adaptive.core.audited, "audits_disagreed": adaptive.core.disagreed,
+        "trusted": count, "trusted_disagreed": wrong,
+        "trusted_bound": float(clopper_pearson_upper(np.array(wrong), np.array(count))),
+        "all_disagreed": float(differs.mean()),
+    }  # fmt: skip

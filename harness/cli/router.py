@@ -1,0 +1,114 @@
+"""``harness router``: train routers from the call log, judge them, calibrate the loss probe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.look import help_alone
+
+if TYPE_CHECKING:
+    from specialists.registry import Card
+    from specialists.routing.calllog import Example
+
+router = typer.Typer(help="Train and judge routers.")
+router.callback(invoke_without_command=True)(help_alone)
+
+
+@router.command("train")
+def train() -> None:
+    """Train the learned router and the posteriors from verified outcomes; a new version of each."""
+    from eval.routing.learning import train as fit
+    from harness.routing import routing_home
+
+    for made in fit(_examples(), _fleet(), _embedder(), routing_home()):
+        figures = ", ".join(f"{name} {_short(value)}" for name, value in made.figures.items())
+        typer.echo(f"{made.kind} router {made.number}: {figures}")
+
+
+@router.command("evaluate")
+def evaluate(
+    plot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for reliability plots.")
+    ] = None,
+) -> None:
+    """Brier score and calibration error on problems left out of the training."""
+    from eval.routing import report
+    from eval.routing.learning import evaluate as judge
+
+    rows = judge(_examples(), _fleet(), _embedder())
+    typer.echo(
+        "\n".join(
+            report.table(
+                ("router", "examples", "problems", "Brier", "ECE", "accuracy", "most frequent"),
+                [
+                    (r.router, str(r.examples), str(r.problems), f"{r.brier:.3f}", f"{r.ece:.3f}",
+                     f"{r.accuracy:.3f}", f"{r.base_rate:.3f}")
+                    for r in rows
+                ],
+            )
+        )
+    )  # fmt: skip
+    for row in rows if plot else ():
+        assert plot is not None
+        file = plot / f"reliability-{row.router}.png"
+        report.plot_reliability(row.bins, file, row.router)
+        typer.echo(f"wrote {file}")
+
+
+@router.command("calibrate")
+def calibrate() -> None:
+    """Measure how each adapter's loss spreads over the fleet's example tasks."""
+    from harness import settings
+    from harness.routing import calibration_file, routed
+    from harness.wiring import open_backend
+    from specialists.routing.loss_probe import calibrate as fit
+
+    async def work() -> Any:
+        backend, cards = await open_backend(settings.load().options())
+        try:
+            fleet = routed(cards)
+            return await fit(backend, fleet, [text for c in fleet for text in c.examples])
+        finally:
+            await backend.close()
+
+    made = asyncio.run(work())
+    file = calibration_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(made.model_dump_json(indent=1) + "\n", "utf-8")
+    for name in made.mean:
+        typer.echo(f"{name:<12}  {made.mean[name]:+.3f} ± {made.deviation[name]:.3f} bits per byte")
+    typer.echo(f"wrote {file} ({made.texts} texts)")
+
+
+def _examples() -> Sequence[Example]:
+    from specialists.routing.calllog import examples
+    from state import BeadStore, database_url
+
+    store = BeadStore.open(database_url())
+    try:
+        return examples(store)
+    finally:
+        store.close_database()
+
+
+def _fleet() -> list[Card]:
+    from harness.cli.fleet import cards_in_force
+    from harness.routing import routed
+
+    return routed(cards_in_force())
+
+
+def _embedder() -> Any:
+    from harness import settings
+    from specialists.routing import Embedder
+
+    return Embedder(settings.load().embedder)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,45 @@
+"""What the store knows about routing: which specialist was given which task, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from state import BeadStore, Runs
+
+DECIDED = {"verified": True, "failed": False}
+"""Outcomes that say something about a specialist; unverified, cancelled and exhausted do not."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One specialist on one task."""
+
+    task: str
+    """What the scorer saw."""
+    specialist: str
+    verified: bool
+    problem: str
+    """Training and test sets are split by it."""
+
+
+def examples(store: BeadStore) -> list[Example]:
+    """Every decided outcome in the store, oldest first; forced choices included."""
+    found: list[Example] = []
+    for run in reversed(Runs(store).list()):
+        orders = {
+            bead.id: bead
+            for bead in store.query(run_id=run.id, kind="decision", tier="dispatcher")
+            if "task" in bead.data
+        }
+        for bead in store.query(run_id=run.id, kind="outcome", order="created"):
+            order = orders.get(bead.parent or "")
+            if order is None:
+                continue
+            outcome = bead.data["outcome"]
+            members = outcome.get("members") or {bead.assignee: outcome["status"]}
+            found += [
+                Example(order.data["task"], str(name), DECIDED[status], run.problem_id)
+                for name, status in members.items()
+                if status in DECIDED
+            ]
+    return found

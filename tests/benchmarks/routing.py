@@ -1,0 +1,49 @@
+"""How much faster the embedding scorer routes than the loss probe, on one batch, warm.
+
+    python -m tests.benchmarks.routing --tasks 1000
+
+Both score the same tasks over the pocket fleet; the ratio is of one run on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from eval.routing.requests import stream
+from harness.report import RunOptions
+from harness.routing import routed
+from harness.wiring import open_backend
+from specialists.routing import EmbeddingScorer, LossProbe, Scorer
+from specialists.routing.loss_probe import calibrate
+
+
+async def measure(tasks: int) -> None:
+    backend, cards = await open_backend(RunOptions())
+    try:
+        fleet = routed(cards)
+        texts = [text for card in fleet for text in card.examples]
+        probe = LossProbe(backend, await calibrate(backend, fleet, texts))
+        scorers: dict[str, Scorer] = {"embedding": EmbeddingScorer(), "loss probe": probe}
+        batch = stream(0, tasks, 0).test
+        took = {}
+        for name, scorer in scorers.items():
+            await scorer.score(batch[:20], fleet)
+            start = time.perf_counter()
+            await scorer.score(batch, fleet)
+            took[name] = time.perf_counter() - start
+            print(f"{name:<10}  {took[name]:8.2f} s for {tasks} tasks")
+        print(f"embedding is {took['loss probe'] / took['embedding']:.1f} times as fast")
+    finally:
+        await backend.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tasks", type=int, default=1000)
+    asyncio.run(measure(parser.parse_args().tasks))
+
+
+if __name__ == "__main__":
+    main()
