@@ -16,11 +16,11 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from math import comb
 from pathlib import Path
 from typing import Any
 
 from eval import suite_problems
+from eval.statistics import discordant, mcnemar
 from harness import settings, wiring
 from harness.engine import start
 from harness.report import RunOptions
@@ -51,15 +51,9 @@ class Row:
     """Orders that an insight changed: handed over, or given to whom it names."""
 
 
-def mcnemar(one: list[bool], other: list[bool]) -> float:
-    """Two-sided exact p of McNemar's test on paired outcomes (McNemar 1947)."""
-    better = sum(a and not b for a, b in zip(one, other, strict=True))
-    worse = sum(b and not a for a, b in zip(one, other, strict=True))
-    n = better + worse
-    if not n:
-        return 1.0
-    tail = sum(comb(n, k) for k in range(min(better, worse) + 1)) / 2**n
-    return min(1.0, 2 * tail)
+def paired_p(one: list[bool], other: list[bool]) -> float:
+    """McNemar's exact p of paired outcomes."""
+    return mcnemar(*discordant([a - b for a, b in zip(one, other, strict=True)]))
 
 
 async def measure(
@@ -104,7 +98,7 @@ async def ablate(
                 "problems": count, "correct": sum(r.correct), "verified": r.verified,
                 "calls": round(r.calls / count, 2), "tokens": round(r.tokens / count),
                 "routines": r.routines, "remedies": r.remedies,
-                "p": round(mcnemar(rows[variants[0]].correct, r.correct), 3),
+                "p": round(paired_p(rows[variants[0]].correct, r.correct), 3),
             }
             for name, r in rows.items()
         }  # fmt: skip

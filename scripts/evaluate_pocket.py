@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eval.statistics import mcnemar, wilson
+from eval.statistics import discordant, mcnemar, wilson
 from eval.validators import validators
 from specialists.backends.base import GenerateRequest, Message, Sampling
 from specialists.backends.local import LocalBackend
@@ -123,8 +123,7 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
 
 def _paired(ours: list[bool], theirs: list[bool]) -> dict[str, float]:
     """Tasks that only one of two got right, and McNemar's exact p."""
-    pairs = list(zip(ours, theirs, strict=True))
-    better, worse = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    better, worse = discordant([a - b for a, b in zip(ours, theirs, strict=True)])
     return {"better": better, "worse": worse, "p": mcnemar(better, worse)}
 
 

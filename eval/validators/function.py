@@ -10,7 +10,7 @@ from eval.sandbox import Sandbox
 from eval.validators.compare import equal, one_line, show
 from eval.validators.driver import encode
 from eval.validators.program import complete_program
-from eval.validators.running import Failed, Outcome, run_candidate
+from eval.validators.running import Failed, Outcome, run_calls, run_candidate
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
@@ -82,13 +82,8 @@ class FunctionValidator:
         code = complete_program(artifact, spec.entry_point, spec.prompt)
         if code is None:
             return failed(check, "no-code", NO_CODE)
-        job = {
-            "mode": "calls",
-            "entry_point": spec.entry_point,
-            "timeout": spec.timeout,
-            "calls": [{"args": encode(c.args), "kwargs": encode(c.kwargs)} for c in spec.cases],
-        }
-        report = await run_candidate(self._sandbox, code, job, len(spec.cases))
+        given = [(c.args, c.kwargs) for c in spec.cases]
+        report = await run_calls(self._sandbox, code, spec.entry_point, spec.timeout, given)
         seconds = report.result.seconds
         if report.unloaded:
             return failed(check, report.unloaded.signature, report.unloaded.story, seconds)

@@ -9,11 +9,10 @@ from pydantic import Field, field_validator, model_validator
 
 from eval.sandbox import Sandbox
 from eval.validators.compare import show
-from eval.validators.driver import encode
 from eval.validators.extract import strip_thoughts
 from eval.validators.function import NO_CODE, Case, FunctionSpec, show_call
 from eval.validators.program import complete_program
-from eval.validators.running import Failed, run_candidate
+from eval.validators.running import Arguments, Failed, run_calls
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from state.errors import UsageError
 from tiers.protocol import Check, CheckResult
@@ -84,13 +83,8 @@ class PredicateValidator:
         code = complete_program(artifact, spec.entry_point)
         if code is None:
             return failed(check, "no-code", NO_CODE)
-        job = {
-            "mode": "calls",
-            "entry_point": spec.entry_point,
-            "timeout": spec.timeout,
-            "calls": [{"args": encode(c.args), "kwargs": encode({})} for c in spec.cases],
-        }
-        report = await run_candidate(self._sandbox, code, job, len(spec.cases))
+        given: list[Arguments] = [(c.args, {}) for c in spec.cases]
+        report = await run_calls(self._sandbox, code, spec.entry_point, spec.timeout, given)
         seconds = report.result.seconds
         if report.unloaded:
             return failed(check, report.unloaded.signature, report.unloaded.story, seconds)
@@ -111,13 +105,8 @@ class PredicateValidator:
         stories: list[str],
         seconds: float = 0.0,
     ) -> CheckResult:
-        job = {
-            "mode": "calls",
-            "entry_point": NAME,
-            "timeout": None,
-            "calls": [{"args": encode(args), "kwargs": encode({})} for args in arguments],
-        }
-        report = await run_candidate(self._sandbox, spec.predicate, job, len(arguments))
+        given: list[Arguments] = [(args, {}) for args in arguments]
+        report = await run_calls(self._sandbox, spec.predicate, NAME, None, given)
         seconds += report.result.seconds
         if report.unloaded:
             raise UsageError(f"check 'predicate': predicate: {report.unloaded.story}")

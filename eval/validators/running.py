@@ -11,9 +11,11 @@ from typing import Any
 
 from eval.sandbox import Sandbox, SandboxResult
 from eval.validators.compare import one_line
-from eval.validators.driver import decode
+from eval.validators.driver import decode, encode
 
 DRIVER = Path(__file__).with_name("driver.py").read_text("utf-8")
+Arguments = tuple[list[Any], dict[str, Any]]
+"""Positional and keyword arguments of a call."""
 _TYPE_NAME = re.compile(r"[A-Za-z_]\w{0,63}")
 _STOPS = {"memory": "memory", "output": "output-limit", "signal": "crash"}
 
@@ -64,6 +66,23 @@ async def run_candidate(sandbox: Sandbox, code: str, job: dict[str, Any], calls:
     elif result.killed_by is not None:
         outcomes[-1] = _stopped(result)
     return Report(result, None, outcomes)
+
+
+async def run_calls(
+    sandbox: Sandbox,
+    code: str,
+    entry_point: str,
+    timeout: float | None,
+    calls: Sequence[Arguments],
+) -> Report:
+    """Load ``code`` and call its ``entry_point`` with each (arguments, keyword arguments)."""
+    job = {
+        "mode": "calls",
+        "entry_point": entry_point,
+        "timeout": timeout,
+        "calls": [{"args": encode(args), "kwargs": encode(kwargs)} for args, kwargs in calls],
+    }
+    return await run_candidate(sandbox, code, job, len(calls))
 
 
 def raised(name: str, message: str) -> Failed:

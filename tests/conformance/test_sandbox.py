@@ -19,7 +19,7 @@ SEND = "import json, os\nsend = lambda x: os.write(int(os.environ['RESULT_FD']),
 
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda made: made.__name__)
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    made: Sandbox = request.param(Limits(seconds=10, cpu_seconds=2))
+    made: Sandbox = request.param(Limits(seconds=60, cpu_seconds=2))
     return made
 
 

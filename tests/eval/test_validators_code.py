@@ -16,7 +16,7 @@ from eval.validators.compare import equal, show
 from eval.validators.driver import Opaque, decode, encode
 from tiers.protocol import Check, CheckResult
 
-BOX = BubblewrapSandbox(Limits(seconds=6, cpu_seconds=2))
+BOX = BubblewrapSandbox(Limits(seconds=60, cpu_seconds=2))
 
 
 def check(kind: str, artifact: str, **spec: Any) -> CheckResult:

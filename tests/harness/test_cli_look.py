@@ -36,7 +36,7 @@ def run_id(folder: Path) -> str:
     )  # fmt: skip
     b = store.query(run_id=run.id, kind="step")[1]
     store.create(
-        "outcome", "math: verified", run_id=run.id, assignee="math", status="closed",
+        "outcome", "math: verified", run_id=run.id, tier="fleet", assignee="math", status="closed",
         data={"outcome": {"attempts": 2}, "step": b.id},
     )  # fmt: skip
     store.create("decision", "plan: why not", run_id=run.id, tier="monitor", body="because")

@@ -16,6 +16,7 @@ from specialists.backends.base import GenerateRequest
 from state import BeadStore, Runs, database_url
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
 from tests.oracle import CARDS, OracleBackend, horizon_story
+from tiers.dispatcher import ATTEMPTS
 from tiers.memory import MemoryPolicy
 from tiers.monitor import Monitor
 from tiers.protocol import Check
@@ -55,7 +56,7 @@ def served(lab: Lab, run_id: str) -> list[str]:
 
 
 def test_a_specialist_that_comes_closer_goes_on(lab: Lab) -> None:
-    backend = answering("x", "y", "one", "two", "three")
+    backend = answering(*["x"] * (ATTEMPTS - 2), "y", "one", "two", "three")
     report = lab.run(garden(checks=ladder("one", "two", "three")), backend, CHAT)
     assert report.verdict == "verified"
     first, second = served(lab, report.run_id)
@@ -64,7 +65,7 @@ def test_a_specialist_that_comes_closer_goes_on(lab: Lab) -> None:
 
 
 def test_a_specialist_that_spins_makes_room_for_another(lab: Lab) -> None:
-    backend = answering("x", "x", "x", "x", "three")
+    backend = answering(*["x"] * (ATTEMPTS + 1), "three")
     report = lab.run(garden(checks=ladder("one", "two", "three")), backend, CHAT)
     assert report.verdict == "verified"
     first, second = served(lab, report.run_id)

@@ -46,8 +46,8 @@ def test_the_ablation_writes_a_row_for_each_variant(
 
 
 def test_mcnemar_counts_the_pairs_that_differ() -> None:
-    assert ablate_memory.mcnemar([True] * 5, [True] * 5) == 1.0
-    assert ablate_memory.mcnemar([True] * 6, [False] * 6) == pytest.approx(2 / 64)
+    assert ablate_memory.paired_p([True] * 5, [True] * 5) == 1.0
+    assert ablate_memory.paired_p([True] * 6, [False] * 6) == pytest.approx(2 / 64)
 
 
 @pytest.mark.slow
