@@ -48,10 +48,6 @@ async def start(
                 config_json=options.model_dump_json(),
                 seed=options.seed,
             )
-            store.create(
-                "epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement,
-                tier="monitor",
-            )  # fmt: skip
             observer(_started(run, resumed=False))
             return await _drive(run, problem, options, store, backend, cards, observer, stop, None)
     finally:
@@ -125,6 +121,10 @@ async def _drive(
     from eval.validators import validators
 
     runs = Runs(store)
+    store.create(  # Here, where a run comes by that was killed before it had its root.
+        "epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement,
+        tier="monitor",
+    )  # fmt: skip
     checkers = validators()
     room = make_room(run, problem.task(), options, store, backend, cards, checkers, observer)
     keeper = asyncio.create_task(_keep(runs, run.id, stop, room.caller))
@@ -145,7 +145,8 @@ async def _drive(
                     )  # Before the graph hears of it: it may refuse.
                     room.emit_plan("edit", "as edited")
                 entry = Command(resume=approval)
-            await graph.ainvoke(entry, config, durability="sync")
+            if "verdict" not in room.root.data:  # Else it was killed with nothing left to do.
+                await graph.ainvoke(entry, config, durability="sync")
             held = await graph.aget_state(config)
             if held.interrupts:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)

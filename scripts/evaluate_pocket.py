@@ -86,14 +86,20 @@ def mixed(domain: str, count: int, seed: int) -> list[Example]:
     ]
 
 
-async def measure(count: int, names: list[str]) -> dict[str, Any]:
+async def measure(count: int, table: int, names: list[str]) -> dict[str, Any]:
     registry = Registry.load(ADAPTERS_FOLDER)
     backend = LocalBackend(BASE_FOLDER, threads=2, max_batch=BATCH)
     cards = [c for c in registry.cards() if not names or c.name in names]
     for card in cards:
         await backend.load(registry.ref(card.name))
     bench = Bench(backend)
-    result: dict[str, Any] = {"count": count, "cells": {}, "table": {}, "gate": {}}
+    result: dict[str, Any] = {
+        "count": count,
+        "table_count": table,
+        "cells": {},
+        "table": {},
+        "gate": {},
+    }
     for card in cards:
         for cell in CELLS.get(card.domain, {}):
             examples = held_out_examples(card.domain, cell, count, 0)
@@ -102,7 +108,7 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
             result["cells"][f"{card.domain}/{cell}"] = [won / count, low, high]
             print(f"{card.domain}/{cell}: {won}/{count}", file=sys.stderr, flush=True)
     for domain in SPECIALISTS:
-        examples = mixed(domain, count, 1)
+        examples = mixed(domain, table, 1)
         rows: dict[str, list[bool]] = {
             BARE: await bench.right(None, examples),
             TAGGED: await bench.right(None, examples, tag=True),
@@ -110,8 +116,8 @@ async def measure(count: int, names: list[str]) -> dict[str, Any]:
         for card in cards:
             rows[card.name] = await bench.right(card, examples)
         for name, right in rows.items():
-            low, high = wilson(sum(right), count)
-            result["table"].setdefault(name, {})[domain] = [sum(right) / count, low, high]
+            low, high = wilson(sum(right), table)
+            result["table"].setdefault(name, {})[domain] = [sum(right) / table, low, high]
         print(domain, {n: sum(r) for n, r in rows.items()}, file=sys.stderr, flush=True)
         if domain in rows:
             result["gate"][domain] = {
@@ -139,7 +145,8 @@ def render(result: dict[str, Any]) -> str:
         "", "## Each specialist on the cells of its domain", "", "| cell | right |", "| --- | --- |",
         *(f"| {name} | {cell(value)} |" for name, value in result["cells"].items()),
         "", "## Every adapter on every domain", "",
-        f"`{BARE}` is the model without adapter; `{TAGGED}` has the domain's name as system message.", "",
+        f"{result['table_count']} tasks a domain. `{BARE}` is the model without adapter; `{TAGGED}` has "
+        "the domain's name as system message.", "",
         "| adapter | " + " | ".join(SPECIALISTS) + " |", "| --- " * (len(SPECIALISTS) + 1) + "|",
         *(
             f"| {name} | " + " | ".join(cell(row[d]) for d in SPECIALISTS) + " |"
@@ -183,9 +190,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="adapters to measure; default: all")
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--table", type=int, help="tasks a domain in the table; default: --count")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/pocket.json"))
     args = parser.parse_args()
-    result = asyncio.run(measure(args.count, args.names))
+    result = asyncio.run(measure(args.count, args.table or args.count, args.names))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
     args.out.with_suffix(".md").write_text(render(result))

@@ -112,9 +112,16 @@ def trial(
         if found == want:
             result["same"] += 1
         else:
-            result["different"].append({k: str(found[k]) for k in want if found[k] != want[k]})
+            result["different"].append(_difference(want, found))
         print(f"{result['same']}/{result['kills']} the same", file=sys.stderr, flush=True)
     return result
+
+
+def _difference(want: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What came out otherwise; of the beads, which are missing and which too many."""
+    values = {k: [want[k], found[k]] for k in want if found[k] != want[k] and k != "beads"}
+    missing, extra = want["beads"] - found["beads"], found["beads"] - want["beads"]
+    return {**values, "missing": sorted(map(str, missing)), "extra": sorted(map(str, extra))}
 
 
 def main() -> None:

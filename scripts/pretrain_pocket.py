@@ -22,11 +22,21 @@ from specialists.pocket.tokenizer import END, PAD, VOCABULARY, save_tokenizer, t
 from specialists.training.loop import LoopConfig, train
 
 SHARES = {
-    "math": 0.34,
-    "decompose": 0.30,
-    "code": 0.25,
-    "explain": 0.05,
-    "split": 0.06,
+    "math/add": 0.04,
+    "math/sub": 0.04,
+    "math/mul": 0.08,
+    "math/div": 0.22,
+    "math/chain": 0.02,
+    "decompose/events1": 0.06,
+    "decompose/events2": 0.08,
+    "decompose/events3": 0.10,
+    "decompose/events4": 0.11,
+    "decompose/expression": 0.03,
+    "code": 0.10,
+    "explain": 0.04,
+    "split": 0.03,
+    "chain/short": 0.04,
+    "chain/medium": 0.01,
 }
 """Share of each domain, or cell, among the pre-training examples."""
 

@@ -16,8 +16,9 @@ from sqlalchemy.orm.attributes import manager_of_class
 
 from state import frontier, ids
 from state.database import Database
+from state.errors import UsageError
 from state.models import BEAD_KINDS, DONE, OPEN_WORK, WORK_KINDS, Bead
-from state.rows import one_of
+from state.rows import Order, one_of
 
 _NAMES = tuple(Bead.model_fields)
 _COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
@@ -27,6 +28,10 @@ _EMPTY: Mapping[str, Any] = {
     "attempts": 0,
 }  # fmt: skip
 _ORDER = "ORDER BY priority, created_at, id"
+_ORDERS: Mapping[Order, str] = {
+    "priority": _ORDER, "created": "ORDER BY created_at, id",
+    "updated": "ORDER BY updated_at DESC, id",
+}  # fmt: skip
 _WORK = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in WORK_KINDS))
 _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AND {_WORK}"
 """Work whose lease has expired."""
@@ -36,6 +41,13 @@ _COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {i
 _INSERT = (
     f"INSERT INTO bead ({_COLUMNS}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)}) "
     "ON CONFLICT (id) DO NOTHING"
+)
+_UPDATE = "UPDATE bead SET {} WHERE id = %(id)s".format(
+    ", ".join(f'"{name}" = %({name})s' for name in _NAMES if name != "id")
+)
+_UNDER = (
+    "INSERT INTO dependency (from_id, to_id, type, created_at) "
+    "VALUES (%(child)s, %(parent)s, 'parent-child', %(now)s) ON CONFLICT DO NOTHING"
 )
 
 configure_mappers()  # else attributes of a bead made here fail until a session is used
@@ -52,6 +64,96 @@ def bead_of(values: Iterable[Any]) -> Bead:
         if text.__class__ is str:  # SQLite keeps JSON as text, PostgreSQL's driver decodes it
             fields[name] = {} if text == "{}" else [] if text == "[]" else json.loads(text)
     return bead
+
+
+def get(database: Database, id: str) -> Bead | None:
+    """The bead with this whole id."""
+    with database.reading() as connection:
+        return by_ids(database, connection, [id]).get(id)
+
+
+def query(
+    database: Database,
+    equal: Mapping[str, str | None],
+    among: Mapping[str, Collection[str] | None],
+    order: Order,
+    limit: int | None,
+) -> list[Bead]:
+    """Beads whose columns have these values, or one of these values; ``None`` filters nothing."""
+    values: dict[str, Any] = {name: value for name, value in equal.items() if value is not None}
+    conditions = [f'"{name}" = %({name})s' for name in values]
+    for name, allowed in among.items():
+        if allowed is not None:
+            places = {f"{name}{n}": value for n, value in enumerate(allowed)}
+            conditions.append(f'"{name}" IN ({", ".join(f"%({p})s" for p in places)})')
+            values |= places
+    sql = (
+        f"SELECT {_COLUMNS} FROM bead WHERE {' AND '.join(conditions) or '1 = 1'} {_ORDERS[order]}"
+    )
+    if limit is not None:
+        sql, values = f"{sql} LIMIT %(limit)s", {**values, "limit": limit}
+    with database.reading() as connection:
+        return [bead_of(row) for row in database.run(connection, sql, values).fetchall()]
+
+
+def apply(
+    database: Database, beads: Sequence[Bead], changes: Mapping[str, Mapping[str, Any]]
+) -> list[Bead]:
+    """Write beads with keys and change open ones, ids and parents whole; the beads as stored."""
+    now = database.now()
+    with database.writing() as connection:
+        stored = _by_keys(database, connection, [str(bead.key) for bead in beads])
+        noted, blockers = set[str](), set[str]()
+        for place, draft in enumerate(beads):
+            if draft.key in stored:
+                continue
+            values = _row(draft.__dict__, round(now + place * 1e-6, 6))
+            for values["id"] in [draft.id] if draft.id else ids.keyed_candidates(str(draft.key)):
+                if database.run(connection, _INSERT, values).rowcount:
+                    break
+            else:
+                raise UsageError(f"bead id {draft.id!r} is taken by a bead without this key")
+            stored[values["key"]] = bead_of(values[name] for name in _NAMES)
+            if draft.parent is not None:
+                edge = {"child": values["id"], "parent": draft.parent, "now": now}
+                database.run(connection, _UNDER, edge)
+                noted.add(values["id"])
+        open_beads = by_ids(database, connection, list(changes))
+        for id, fields in changes.items():
+            if (bead := open_beads[id]).status in DONE:
+                continue
+            values = _row({**bead.__dict__, **fields}, bead.created_at) | {"updated_at": now}
+            values["closed_at"] = now if values["status"] in DONE else None
+            database.run(connection, _UPDATE, values)
+            if values["status"] in DONE:
+                blockers.add(id)
+        frontier.settle_rows(connection, noted, blockers)
+    return [stored[str(bead.key)] for bead in beads]
+
+
+def _by_keys(database: Database, connection: Connection, keys: Sequence[str]) -> dict[str, Bead]:
+    if not keys:
+        return {}
+    values = {f"k{n}": key for n, key in enumerate(keys)}
+    among = ", ".join(f"%({name})s" for name in values)
+    sql = f'SELECT {_COLUMNS} FROM bead WHERE "key" IN ({among})'
+    found = [bead_of(row) for row in database.run(connection, sql, values).fetchall()]
+    return {str(bead.key): bead for bead in found}
+
+
+def _row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The columns of a bead with these fields, written ``now``; its status decides some of them."""
+    values = {name: fields.get(name, empty) for name, empty in _EMPTY.items()}
+    values |= {"created_at": now, "updated_at": now}
+    for name in _JSON:
+        values[name] = json.dumps(values[name] or ([] if name == "labels" else {}))
+    if values["status"] in DONE:
+        values["closed_at"] = now
+    else:
+        values["closed_at"] = values["close_reason"] = None
+    if values["status"] != "in_progress":
+        values["lease_until"] = None
+    return values
 
 
 def ready(
@@ -92,16 +194,7 @@ def claim(
 
 def create(database: Database, fields: Mapping[str, Any]) -> Bead:
     """Write a new bead without key, id or parent; its fields have been checked."""
-    now = database.now()
-    values = {**_EMPTY, **fields, "created_at": now, "updated_at": now}
-    for name in _JSON:
-        values[name] = json.dumps(values[name] or ([] if name == "labels" else {}))
-    if values["status"] in DONE:
-        values["closed_at"] = now
-    else:
-        values["close_reason"] = None
-    if values["status"] != "in_progress":
-        values["lease_until"] = None
+    values = _row(fields, database.now())
     with database.writing() as connection:
         population = database.run(connection, _COUNT).fetchone()[0]
         digest = ids.random_digest()

@@ -11,9 +11,12 @@ from sqlmodel import col
 
 from state import hot, rows
 from state.database import Database
+from state.errors import UsageError
 from state.filters import matching
 from state.frontier import is_blocked
 from state.models import (
+    BEAD_KINDS,
+    BEAD_STATUSES,
     DONE,
     Bead,
     BeadKind,
@@ -67,10 +70,14 @@ class BeadStore:
         """
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
+        drawn = {"kind": kind, "title": title, **fields}
+        rows.check(drawn)
         if id is None and key is None and parent is None:
-            drawn = {"kind": kind, "title": title, **fields}
-            rows.check(drawn)
             return hot.create(self.database, drawn)
+        if id is None and key is not None:
+            bead = Bead(key=key, kind=kind, title=title, **fields)
+            bead.parent = None if parent is None else self.get(parent).id
+            return hot.apply(self.database, [bead], {})[0]
         with self.database.write() as session:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
@@ -126,20 +133,20 @@ class BeadStore:
             return rows.change(session, bead, changes, self.database.now())
 
     def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
-        """Write new beads and change open ones, all in one transaction or nothing.
+        """Write new beads, each under a key, and change open ones, in one transaction or nothing.
 
         Beads that exist and changes to a closed bead are passed over, so that doing it again after
-        a crash changes nothing.
+        a crash changes nothing. Parents are whole ids, and stay as they are.
         """
-        now = self.database.now()
-        with self.database.write() as session:
-            for place, bead in enumerate(beads):
-                rows.insert(session, Bead(**bead.model_dump()), round(now + place * 1e-6, 6))
-            for id, fields in changes.items():
-                rows.refuse_unknown(fields)
-                stored = rows.find(session, id)
-                if stored.status not in DONE:
-                    rows.change(session, stored, fields, now)
+        for bead in beads:
+            if bead.key is None:
+                raise UsageError("apply writes only beads that have a key")
+            rows.check(bead.__dict__)
+        found = {id: self.get(id).id for id in changes}
+        for fields in changes.values():
+            rows.refuse_unknown(fields)
+            rows.check(fields)
+        hot.apply(self.database, beads, {found[id]: fields for id, fields in changes.items()})
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""
@@ -160,6 +167,8 @@ class BeadStore:
 
     def get(self, id: str) -> Bead:
         """The bead with this id, or the only one whose id starts so."""
+        if (bead := hot.get(self.database, id)) is not None:
+            return bead
         with self.database.read() as session:
             return rows.find(session, id)
 
@@ -189,6 +198,13 @@ class BeadStore:
         order: Order = "created",
     ) -> list[Bead]:
         """Beads that match all filters; ``text`` is looked for in title and body, in any case."""
+        if label is None and text is None and parent is None:
+            equal = {"run_id": run_id, "tier": tier, "assignee": assignee}
+            among = {
+                "kind": kind and rows.one_of("bead kind", kind, BEAD_KINDS),
+                "status": status and rows.one_of("bead status", status, BEAD_STATUSES),
+            }
+            return hot.query(self.database, equal, among, order, limit)
         conditions = matching(
             run_id=run_id, kind=kind, status=status, tier=tier, assignee=assignee, label=label,
             text=text,

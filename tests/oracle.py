@@ -105,9 +105,10 @@ class OracleBackend:
         return told[head](self.stories[" ".join(parts)]) if head in told else "no idea"
 
     def _decompose(self, parts: Sequence[str]) -> str:
-        asks = parts[-1] in self.questions
-        events = [self.sentences[p] for p in (parts[:-1] if asks else parts)]
-        return step_lines(events, self.questions[parts[-1]].ask if asks else "")
+        return step_lines(
+            (p, (self.questions[p].ask,) if p in self.questions else self.sentences[p].steps)
+            for p in parts
+        )
 
     def _explain(self) -> str:
         (story,) = self.stories.values()

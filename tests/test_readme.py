@@ -18,8 +18,8 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
     for line in block.strip().splitlines()
 ]
-EXPECTED = {"horizon/": {0, 1, 3}}
-"""The shipped weights need not solve a story; the command must still end in order."""
+EXPECTED = {"--strategy direct": {0, 1}}
+"""The baseline that answers in one call need not be right; everything else is."""
 
 
 def harness(command: str, home: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -71,7 +71,7 @@ class Architect:
         if card and storied:
             steps, answer, checks = await self._story(card, splitter.sentences(body), number)
         elif card and splitter.looks_like_expression(task.statement):
-            steps, answer, checks = await self._story(card, [task.statement], number)
+            steps, answer, checks = await self._story(card, [body.strip()], number)
         elif sequence := _stages(task.statement):
             return sequence
         elif general := room.card("general"):
@@ -140,10 +140,10 @@ class Architect:
             for s in sources
         ]
         texts = await asyncio.gather(*calls)
-        parsed = [derivation.parse(text) for text in texts]
+        parsed = [derivation.parse(t, source) for t, source in zip(texts, sources, strict=True)]
         return [
-            list(p) if p is not None and len(p) == len(s) else [None] * len(s)
-            for p, s in zip(parsed, sources, strict=True)
+            [None] * len(source) if lines is None else list(lines)
+            for lines, source in zip(parsed, sources, strict=True)
         ]
 
     async def _vote(

@@ -1,8 +1,9 @@
 """Reading and checking what the ``decompose`` specialist writes, and joining it into a plan.
 
-One line is one step behind the number of its sentence, ``#2 Ben@market: Ben + 12``; ``#3 none`` is a
-sentence without one, ``answer: Ana + Ben`` the question. Nothing here computes a value: checks look
-at form, names and numbers, and compare independent derivations.
+Each sentence stands once more behind its number (``#2 Ben buys 12 pens at the market.``), then its
+steps, one a line (``Ben@market: Ben + 12``), or ``none``; ``answer: Ana + Ben`` is the question's.
+Nothing here computes a value: checks look at form, names and numbers, and compare independent
+derivations.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from dataclasses import dataclass
 from tiers.protocol import Check, CheckResult, PlanStep
 
 _LINE = re.compile(
-    r"^#(?P<sentence>\d{1,4}) (?:none|(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: "
-    r"(?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)"
-    r"(?: (?P<op>[-+*/]) (?P<right>\d+|[A-Za-z]+(?:@[a-z]+)?))?)$"
+    r"^(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: (?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)"
+    r"(?: (?P<op>[-+*/]) (?P<right>\d+|[A-Za-z]+(?:@[a-z]+)?))?$"
 )
 _WORD_NUMBERS = {"double": 2, "twice": 2, "half": 2, "triple": 3, "three times": 3}
 
@@ -41,26 +41,31 @@ Lines = tuple[Line, ...]
 """What one sentence says."""
 
 
-def parse(text: str) -> list[Lines] | None:
-    """The lines of each sentence, empty for ``none``.
+def parse(text: str, sources: Sequence[str]) -> list[Lines] | None:
+    """The lines of each of ``sources``, empty for ``none``.
 
-    ``None`` if any line is malformed or the sentences are not numbered from 1 without a gap.
+    ``None`` if any line is malformed, or the sentences are not repeated in order, word for word.
     """
-    found: list[Lines] = []
+    heads = [f"#{k} {source}" for k, source in enumerate(sources, 1)]
+    found: list[list[str]] = []
     for row in text.strip().splitlines():
-        match = _LINE.match(row)
-        if not match:
-            return None
-        groups = match.groupdict()
-        number = int(groups.pop("sentence"))
-        line = (Line(**groups),) if groups["target"] else ()
-        if number == len(found) + 1:
-            found.append(line)
-        elif number == len(found) and line and found[-1]:
-            found[-1] += line
+        if len(found) < len(heads) and row == heads[len(found)]:
+            found.append([])
+        elif found:
+            found[-1].append(row)
         else:
             return None
-    return found or None
+    lines = [_steps(rows) for rows in found]
+    read = [each for each in lines if each is not None]
+    return read if len(read) == len(found) == len(heads) else None
+
+
+def _steps(rows: Sequence[str]) -> Lines | None:
+    if rows == ["none"]:
+        return ()
+    matches = [_LINE.match(row) for row in rows]
+    lines = tuple(Line(**match.groupdict()) for match in matches if match)
+    return lines if lines and len(lines) == len(rows) else None
 
 
 def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:

@@ -52,10 +52,12 @@ async def conclude(room: Room, reason: str) -> Result:
     answer = _join(sections) if sections else None
     checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
     result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks)
-    room.store.update(room.root_id, data={**room.root.data, "verdict": verdict, "answer": answer,
-                                      "checks": list(checks)})  # fmt: skip
-    room.store.close(room.root_id, f"{verdict}: {reason}")
     await routines.learn(room, verdict)
+    data = {**room.root.data, "verdict": verdict, "answer": answer, "checks": list(checks)}
+    room.store.apply(
+        [],
+        {room.root_id: {"status": "closed", "close_reason": f"{verdict}: {reason}", "data": data}},
+    )  # The last word: what is written here was all done.
     room.emit("report", f"{verdict}: {reason}", verdict=verdict, answer=answer)
     return result
 

@@ -117,7 +117,10 @@ class Room:
         data = {**step.data, "artifact": outcome.artifact, "outcome": outcome.status}
         change: BeadChanges
         if outcome.status in ("verified", "unverified"):
-            change = {"status": "closed", "close_reason": outcome.status, "data": data}
+            change = {
+                "status": "closed", "close_reason": outcome.status, "assignee": specialist,
+                "data": data,
+            }  # fmt: skip
         else:
             data["failed"] = [*step.data.get("failed", []), outcome.delegation_id]
             tried = [*outcome.members] or [specialist]

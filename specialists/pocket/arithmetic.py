@@ -2,8 +2,9 @@
 
 Operations are ``+ - * /`` on natural numbers: sums and differences of up to four digits, products of
 up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits by long
-division that tries the divisor's multiples one by one. Operands are written to equal width first, and
-every line ends with the digits of the result found so far, so that a line needs only the one before.
+division, which writes each multiple of the divisor beside the number that it must fit into. Operands
+are written to equal width first, and lines end with the digits of the result found so far, so that a
+line needs only the one before.
 """
 
 from __future__ import annotations
@@ -78,8 +79,11 @@ def _add(a: int, b: int) -> list[str]:
 
 
 def _subtract(a: int, b: int) -> list[str]:
-    width = len(str(a))
-    lines, borrow, done = [f"{a}-{b:0{width}}"], 0, ""
+    return _subtract_columns(a, b, len(str(a)))
+
+
+def _subtract_columns(a: int, b: int, width: int) -> list[str]:
+    lines, borrow, done = [f"{a:0{width}}-{b:0{width}}"], 0, ""
     for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
         # Borrow and digit stand where a sum has carry and digit.
         lent = int(x < y + borrow)
@@ -109,15 +113,19 @@ def _multiply(a: int, b: int) -> list[str]:
 
 
 def _divide(a: int, b: int) -> list[str]:
-    lines, rest, done = [], 0, ""
     width = len(str(10 * b - 1))
+    multiples = [f"{k} {b * k:0{width}}" for k in range(1, 10)]
+    lines, rest, done = [" ".join(multiples)], 0, ""
     for d in str(a):
         current = rest * 10 + int(d)
         digit, rest = divmod(current, b)
         done += str(digit)
-        tried = " ".join(f"{k} {b * k:0{width}}" for k in range(1, min(9, digit + 1) + 1))
-        product = f"{digit * b:0{width}}"
-        lines.append(f"{current:0{width}}: {tried}> {digit} {product} {rest:0{width - 1}} {done}")
+        now = f"{current:0{width}}"
+        # Multiples stand beside the number that they must fit into, up to the first that does not.
+        tried = [f"{m} {now}{'<' if k <= digit else '>'}" for k, m in enumerate(multiples, 1)]
+        lines.append(f"{now}: {' '.join(tried[: digit + 1])} {digit} {done}")
+        if digit:
+            lines += _subtract_columns(current, digit * b, width)
     return lines
 
 
@@ -141,9 +149,16 @@ def draw_pair(rng: random.Random, op: str, *, test: bool) -> tuple[int, int]:
             continue
         if op == "+" and test and (a % 10 == 0 or b % 10 == 0):
             continue  # The sum of partial products could be this very pair.
+        if op == "-" and test and _subtracted_in_division(a, b):
+            continue
         if op == "*" and not test and pair_held_out("+", *_partial_products(a, b)):
             continue
         return a, b
+
+
+def _subtracted_in_division(a: int, b: int) -> bool:
+    """Whether the work of some division could subtract ``b`` from ``a``."""
+    return any(b % k == 0 and 2 <= b // k <= 99 and 0 <= a - b < b // k for k in range(1, 10))
 
 
 def _partial_products(a: int, b: int) -> tuple[int, int]:

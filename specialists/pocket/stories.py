@@ -3,8 +3,8 @@
 A story is the program it was drawn from (:class:`Step`) and the sentences that tell it. The notation
 of a step, ``Ben@market: Ben + 12``, is what the ``decompose`` specialist writes: who it changes, at
 which place, and the operation on a name, on an earlier amount (``Ana@fair``) or on a number. In
-prompts the sentences are numbered (:func:`numbered`), and each line of an answer begins with the
-number of the sentence that it comes from.
+prompts the sentences are numbered (:func:`numbered`); the answer repeats each sentence behind its
+number and puts its steps below, so that a step is read off the line above it.
 """
 
 from __future__ import annotations
@@ -197,6 +197,11 @@ class Story:
         return [s for e in self.events for s in e.steps]
 
     @property
+    def told(self) -> list[tuple[str, Sequence[object]]]:
+        """Each sentence, the question included, and what ``decompose`` writes under it."""
+        return [*((e.sentence, e.steps) for e in self.events), (self.question, (self.ask,))]
+
+    @property
     def ask(self) -> str:
         """The last line of a decomposition."""
         return "answer: " + " + ".join(self.asked)
@@ -338,24 +343,18 @@ def draw_story(
             return teller.story
 
 
-def step_lines(events: Sequence[Event], ask: str = "") -> str:
-    """The decomposition of consecutive sentences, ``ask`` the line of a question that follows."""
-    lines = []
-    for k, event in enumerate(events, 1):
-        lines += [f"#{k} {step}" for step in event.steps or ("none",)]
-    if ask:
-        lines.append(f"#{len(events) + 1} {ask}")
-    return "\n".join(lines)
+def step_lines(told: Iterable[tuple[str, Sequence[object]]]) -> str:
+    """The decomposition of (sentence, its steps): each sentence once more, then its steps or ``none``."""
+    parts = ("\n".join([text, *map(str, steps or ("none",))]) for text, steps in told)
+    return numbered(parts)
 
 
 def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[list[str], str]:
     """(sentences, answer) of ``decompose``: up to ``events`` of them out of the middle of a story."""
     story = draw_story(rng, rng.randint(events, events + 8), test=test)
-    count = len(story.events) + 1
-    first = rng.randrange(max(1, count - events + 1))
-    chunk = story.events[first : first + events]
-    asks = first + events >= count
-    return story.sentences[first : first + events], step_lines(chunk, story.ask if asks else "")
+    first = rng.randrange(max(1, len(story.told) - events + 1))
+    chunk = story.told[first : first + events]
+    return [text for text, _ in chunk], step_lines(chunk)
 
 
 def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple[str, str]:
@@ -371,7 +370,7 @@ def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple
             if k or test or not pair_held_out(op, first, int(n)):
                 break
         name = "abcd"[k]
-        lines.append(f"#1 {name}: {left} {op} {n}")
+        lines.append(f"{name}: {left} {op} {n}")
         text = f"({text} {op} {n})" if k + 1 < operations else f"{text} {op} {n}"
         left = name
-    return text, "\n".join([*lines, f"#1 answer: {left}"])
+    return text, step_lines([(text, [*lines, f"answer: {left}"])])

@@ -14,7 +14,7 @@ from harness import engine, routing, wiring
 from harness.report import Event, RunOptions, RunReport
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
-from state import BeadStore, Ledger, database_url
+from state import BeadStore, Ledger, Runs, database_url
 from tests.oracle import (
     CARDS,
     OracleBackend,
@@ -199,6 +199,42 @@ def test_a_stopped_run_is_resumed_without_paying_twice(
     assert len(Ledger(store).calls(first.run_id)) == len(backend.calls)
     assert len(asked) >= len(set(asked))
     assert asyncio.run(again()).verdict == "verified"
+
+
+def test_a_run_killed_before_its_first_bead_is_resumed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(8, 1)]))
+    problem = get("horizon", "8-1")
+    store = BeadStore.open(database_url())
+    run = Runs(store, owner="a dead process").start(
+        problem.id, task_json=problem.model_dump_json(),
+        config_json=RunOptions().model_dump_json(), ttl_s=0,
+    )  # fmt: skip
+    report = asyncio.run(engine.resume(run.id, lambda e: None, stop=asyncio.Event()))
+    assert report.verdict == "verified"
+
+
+def test_a_run_killed_after_its_last_bead_is_finished_and_nothing_done_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = OracleBackend([horizon_story(8, 1)])
+    use(monkeypatch, backend)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(get("horizon", "8-1"))
+    (begun,) = Runs(BeadStore.open(database_url())).list()
+    events: list[Event] = []
+    calls = len(backend.calls)
+    report = asyncio.run(engine.resume(begun.id, events.append, stop=asyncio.Event()))
+    assert report.verdict == "verified"
+    assert len(backend.calls) == calls
+    assert {e.kind for e in events} == {"start", "plan"}
 
 
 def test_a_person_can_refuse_edit_and_accept_a_plan(

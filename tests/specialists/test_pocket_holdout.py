@@ -20,6 +20,7 @@ OPERATIONS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 # A left operand that itself follows an operator is no operand: "86 + 51 - 4" never takes 4 from 51.
 _PAIR = re.compile(r"(?<![-+*/] )(?<![\d.])(?=(\d+) ([-+*/]) (\d+)(?!\d))")
 _PARTIAL_SUM = re.compile(r"^(\d+)\+(\d+)$", re.MULTILINE)
+_DIFFERENCE = re.compile(r"^(\d+)-(\d+)$", re.M)
 
 
 @cache
@@ -126,6 +127,14 @@ def test_no_held_out_pair_among_the_partial_sums_of_products() -> None:
     """Here the sum is worked out, in columns: ``1240+3100`` under a product."""
     sums = [pair for e in training() for pair in _PARTIAL_SUM.findall(e.answer)]
     assert [pair for pair in sums if pair_held_out("+", *map(int, pair))] == []
+
+
+def test_no_reported_difference_among_those_in_divisions() -> None:
+    """Divisions subtract in columns too: ``526-520`` under a remainder."""
+    worked = {tuple(map(int, pair)) for e in training() for pair in _DIFFERENCE.findall(e.answer)}
+    asked = [arithmetic.parse(e.prompt) for e in reported_examples("math", "sub")]
+    assert len(worked) > 1000
+    assert [(a, b) for a, _, b in filter(None, asked) if (a, b) in worked] == []
 
 
 def test_chains_start_with_a_held_out_pair() -> None:

@@ -59,7 +59,8 @@ def test_every_line_of_the_work_is_true() -> None:
             assert int(x) + 10 * int(lent) - int(y) - int(borrow) == int(digit)
         for x, y, carry, total in re.findall(r"(\d)\*(\d)\+(\d+)=(\d+)", text):
             assert int(x) * int(y) + int(carry) == int(total)
-        done = lines[-1].rsplit(" ", 1)[1]
+        heads = [line for line in lines[1:] if ": " in line]
+        done = (heads if op == "/" else lines)[-1].rsplit(" ", 1)[1]
         assert str(int(done)) == result
         if op in "+-":
             for k, line in enumerate(lines[1:-1], 1):
@@ -70,19 +71,25 @@ def test_every_line_of_the_work_is_true() -> None:
                 columns = re.findall(r"^\d\*.* (\d+)$", work, re.M)
                 assert int(columns[-1]) == a * int(digit)
         if op == "/":
-            rest = 0
-            for k, line in enumerate(lines):
-                current, tried, digit, product, rest_told, so_far = re.fullmatch(
-                    r"(\d+): (.*)> (\d) (\d+) (\d+) (\d+)", line
+            rest, table = 0, [f"{n} {b * n}" for n in range(1, 10)]
+            assert [
+                " ".join(map(str, map(int, e))) for e in re.findall(r"(\d) (\d+)", lines[0])
+            ] == table
+            for k, line in enumerate(heads):
+                current, tried, digit, so_far = re.fullmatch(
+                    r"(\d+): (.*) (\d) (\d+)", line
                 ).groups()
                 assert int(current) == rest * 10 + int(str(a)[k])
-                multiples = list(map(int, tried.split()))
-                assert multiples[1::2] == [b * n for n in multiples[::2]]
-                assert int(digit) == int(current) // b
-                assert int(product) == int(digit) * b
-                rest = int(rest_told)
-                assert rest == int(current) - int(product) < b
+                for n, multiple, beside, sign in re.findall(r"(\d) (\d+) (\d+)([<>])", tried):
+                    assert int(multiple) == b * int(n)
+                    assert beside == current
+                    assert (int(multiple) > int(current)) == (sign == ">")
+                assert int(digit) == int(current) // b == min(9, tried.count("<"))
+                rest = int(current) - int(digit) * b
                 assert len(so_far) == k + 1
+                if int(digit):
+                    columns = lines[lines.index(line) + len(current) + 1]
+                    assert int(columns.rsplit(" ", 1)[1]) == rest
             assert rest == 0
 
 
@@ -207,7 +214,9 @@ def test_expressions_are_decomposed() -> None:
     rng = random.Random("expressions")
     for k in range(300):
         text, answer = stories.draw_expression(rng, k % 4 + 1, test=True)
-        lines = dict(line.removeprefix("#1 ").split(": ") for line in answer.splitlines())
+        head, *steps = answer.splitlines()
+        assert head == f"#1 {text}"
+        lines = dict(line.split(": ") for line in steps)
         whole = lines["answer"]
         for name in reversed(list(lines)):
             whole = re.sub(rf"\b{name}\b", f"({lines[name]})", whole) if name != "answer" else whole
