@@ -135,7 +135,9 @@ async def _drive(
             paused = bool(held.interrupts)
             if paused and approval is None:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
-            entry: Any = None if held.next else {"run_id": run.id, "wave": 0}
+            # Not by ``held.next``: it leaves out nodes whose writes are saved but not yet applied.
+            begun = held.created_at is not None
+            entry: Any = None if begun else {"run_id": run.id, "wave": 0}
             if "plan" in room.root.data:
                 room.emit_plan("resume", "as it stands in the store")
             if paused and approval is not None:
