@@ -237,6 +237,41 @@ def test_a_run_killed_after_its_last_bead_is_finished_and_nothing_done_again(
     assert {e.kind for e in events} == {"start", "plan"}
 
 
+@pytest.mark.parametrize("count", [4, 5, 6, 7, 8])
+def test_a_run_killed_between_a_steps_writes_and_its_checkpoint_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """LangGraph saves what nodes wrote before it saves the checkpoint that contains it."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    backend = OracleBackend([horizon_story(8, 1)])
+    use(monkeypatch, backend)
+    whole = run(get("horizon", "8-1"))
+    put, saved = AsyncSqliteSaver.aput, 0
+
+    async def dies(*arguments: Any) -> Any:
+        nonlocal saved
+        saved += 1
+        if saved == count:
+            raise RuntimeError("killed")
+        return await put(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncSqliteSaver, "aput", dies)
+        with pytest.raises(RuntimeError, match="killed"):
+            run(get("horizon", "8-1"))
+    store = BeadStore.open(database_url())
+    begun = next(r for r in Runs(store).list() if r.id != whole.run_id)
+    report = asyncio.run(engine.resume(begun.id, lambda e: None, stop=asyncio.Event()))
+    assert report.verdict == "verified"
+    decided = [
+        [b.title for b in store.query(run_id=r, kind="decision", tier="monitor")]
+        for r in (whole.run_id, begun.id)
+    ]
+    assert len(decided[1]) == len(decided[0])
+    assert decided[1][1:] == decided[0][1:]  # The first may have found the other run's routine.
+
+
 def test_a_person_can_refuse_edit_and_accept_a_plan(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
