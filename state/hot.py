@@ -10,17 +10,19 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+import sqlalchemy
+from sqlalchemy import ColumnElement, Connection
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.orm.attributes import manager_of_class
 
 from state import frontier, ids
 from state.database import Database
 from state.errors import UsageError
-from state.models import BEAD_KINDS, DONE, OPEN_WORK, WORK_KINDS, Bead
-from state.rows import Order, one_of
+from state.models import BEAD_KINDS, BEAD_TABLE, DONE, OPEN_WORK, WORK_KINDS, Bead
+from state.rows import ORDERS, Order, one_of
 
 _NAMES = tuple(Bead.model_fields)
+_ALL = sqlalchemy.select(*(BEAD_TABLE.c[name] for name in _NAMES))
 _COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
 _JSON = ("labels", "data", "extra")
 _EMPTY: Mapping[str, Any] = {
@@ -28,10 +30,6 @@ _EMPTY: Mapping[str, Any] = {
     "attempts": 0,
 }  # fmt: skip
 _ORDER = "ORDER BY priority, created_at, id"
-_ORDERS: Mapping[Order, str] = {
-    "priority": _ORDER, "created": "ORDER BY created_at, id",
-    "updated": "ORDER BY updated_at DESC, id",
-}  # fmt: skip
 _WORK = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in WORK_KINDS))
 _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AND {_WORK}"
 """Work whose lease has expired."""
@@ -41,9 +39,6 @@ _COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {i
 _INSERT = (
     f"INSERT INTO bead ({_COLUMNS}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)}) "
     "ON CONFLICT (id) DO NOTHING"
-)
-_UPDATE = "UPDATE bead SET {} WHERE id = %(id)s".format(
-    ", ".join(f'"{name}" = %({name})s' for name in _NAMES if name != "id")
 )
 _UNDER = (
     "INSERT INTO dependency (from_id, to_id, type, created_at) "
@@ -72,28 +67,16 @@ def get(database: Database, id: str) -> Bead | None:
         return by_ids(database, connection, [id]).get(id)
 
 
-def query(
+def select(
     database: Database,
-    equal: Mapping[str, str | None],
-    among: Mapping[str, Collection[str] | None],
-    order: Order,
-    limit: int | None,
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int | None = None,
+    order: Order = "priority",
 ) -> list[Bead]:
-    """Beads whose columns have these values, or one of these values; ``None`` filters nothing."""
-    values: dict[str, Any] = {name: value for name, value in equal.items() if value is not None}
-    conditions = [f'"{name}" = %({name})s' for name in values]
-    for name, allowed in among.items():
-        if allowed is not None:
-            places = {f"{name}{n}": value for n, value in enumerate(allowed)}
-            conditions.append(f'"{name}" IN ({", ".join(f"%({p})s" for p in places)})')
-            values |= places
-    sql = (
-        f"SELECT {_COLUMNS} FROM bead WHERE {' AND '.join(conditions) or '1 = 1'} {_ORDERS[order]}"
-    )
-    if limit is not None:
-        sql, values = f"{sql} LIMIT %(limit)s", {**values, "limit": limit}
+    """Beads that meet all conditions."""
+    query = _ALL.where(*conditions).order_by(*ORDERS[order]).limit(limit)
     with database.reading() as connection:
-        return [bead_of(row) for row in database.run(connection, sql, values).fetchall()]
+        return [bead_of(row) for row in connection.execute(query).fetchall()]
 
 
 def apply(
@@ -118,14 +101,20 @@ def apply(
                 edge = {"child": values["id"], "parent": draft.parent, "now": now}
                 database.run(connection, _UNDER, edge)
                 noted.add(values["id"])
-        open_beads = by_ids(database, connection, list(changes))
+        present = by_ids(database, connection, list(changes))
         for id, fields in changes.items():
-            if (bead := open_beads[id]).status in DONE:
+            if (bead := present.get(id)) is None:
+                raise UsageError(f"unknown bead id {id!r}")
+            if bead.status in DONE:
                 continue
-            values = _row({**bead.__dict__, **fields}, bead.created_at) | {"updated_at": now}
-            values["closed_at"] = now if values["status"] in DONE else None
-            database.run(connection, _UPDATE, values)
-            if values["status"] in DONE:
+            # Only what changes: where claims lock one row each, they do not wait for this.
+            names = ["updated_at", *fields]
+            names += ["closed_at", "close_reason", "lease_until"] if "status" in fields else []
+            changed = _row({**bead.__dict__, **fields}, now)
+            update = ", ".join(f'"{name}" = %({name})s' for name in dict.fromkeys(names))
+            sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
+            database.run(connection, sql, {name: changed[name] for name in ["id", *names]})
+            if changed["status"] in DONE:
                 blockers.add(id)
         frontier.settle_rows(connection, noted, blockers)
     return [stored[str(bead.key)] for bead in beads]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypedDict
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_
@@ -77,17 +77,6 @@ def starts_so(id: str) -> ColumnElement[bool]:
     """The bead's id begins with ``id``, with or without ``hm-``."""
     starts = [id] if id.startswith("hm-") else [id, f"hm-{id}"]
     return or_(*(col(Bead.id).startswith(start, autoescape=True) for start in starts))
-
-
-def select_beads(
-    session: Session,
-    conditions: Sequence[ColumnElement[bool]],
-    limit: int | None = None,
-    order: Order = "priority",
-) -> list[Bead]:
-    """Beads that meet all conditions."""
-    query = select(Bead).where(*conditions).order_by(*ORDERS[order]).limit(limit)
-    return list(session.exec(query).all())
 
 
 def insert(session: Session, bead: Bead, now: float) -> Bead:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from sqlmodel import col
+from sqlmodel import col, select
 
 from state import hot, rows
 from state.database import Database
 from state.errors import UsageError
-from state.filters import matching
+from state.filters import Filters, matching
 from state.frontier import is_blocked
 from state.models import (
-    BEAD_KINDS,
-    BEAD_STATUSES,
     DONE,
     Bead,
     BeadKind,
@@ -136,17 +134,16 @@ class BeadStore:
         """Write new beads, each under a key, and change open ones, in one transaction or nothing.
 
         Beads that exist and changes to a closed bead are passed over, so that doing it again after
-        a crash changes nothing. Parents are whole ids, and stay as they are.
+        a crash changes nothing. Ids are whole here, and parents stay as they are.
         """
         for bead in beads:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
             rows.check(bead.__dict__)
-        found = {id: self.get(id).id for id in changes}
         for fields in changes.values():
             rows.refuse_unknown(fields)
             rows.check(fields)
-        hot.apply(self.database, beads, {found[id]: fields for id, fields in changes.items()})
+        hot.apply(self.database, beads, changes)
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""
@@ -186,33 +183,16 @@ class BeadStore:
     def query(
         self,
         *,
-        run_id: str | None = None,
-        kind: str | Collection[str] | None = None,
-        status: str | Collection[str] | None = None,
-        tier: str | None = None,
-        assignee: str | None = None,
-        label: str | None = None,
         parent: str | None = None,
-        text: str | None = None,
         limit: int | None = None,
         order: Order = "created",
+        **filters: Unpack[Filters],
     ) -> list[Bead]:
-        """Beads that match all filters; ``text`` is looked for in title and body, in any case."""
-        if label is None and text is None and parent is None:
-            equal = {"run_id": run_id, "tier": tier, "assignee": assignee}
-            among = {
-                "kind": kind and rows.one_of("bead kind", kind, BEAD_KINDS),
-                "status": status and rows.one_of("bead status", status, BEAD_STATUSES),
-            }
-            return hot.query(self.database, equal, among, order, limit)
-        conditions = matching(
-            run_id=run_id, kind=kind, status=status, tier=tier, assignee=assignee, label=label,
-            text=text,
-        )  # fmt: skip
-        with self.database.read() as session:
-            if parent is not None:
-                conditions.append(col(Bead.parent) == rows.find(session, parent).id)
-            return rows.select_beads(session, conditions, limit, order)
+        """Beads that match all filters."""
+        conditions = matching(**filters)
+        if parent is not None:
+            conditions.append(col(Bead.parent) == self.get(parent).id)
+        return hot.select(self.database, conditions, limit, order)
 
     # --- the frontier ------------------------------------------------------------------------
 
@@ -228,8 +208,7 @@ class BeadStore:
 
     def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
-        with self.database.read() as session:
-            return rows.select_beads(session, [is_blocked(), *matching(run_id=run_id, kind=kind)])
+        return hot.select(self.database, [is_blocked(), *matching(run_id=run_id, kind=kind)])
 
     def claim(
         self,
@@ -277,9 +256,9 @@ class BeadStore:
         Only for the holder of the run's lock (:meth:`state.Runs.acquire`).
         """
         with self.database.write() as session:
-            claimed = rows.select_beads(
-                session, [col(Bead.run_id) == run_id, col(Bead.status) == "in_progress"]
-            )
+            claimed = session.exec(
+                select(Bead).where(*matching(run_id=run_id, status="in_progress"))
+            ).all()
             for bead in claimed:
                 rows.change(session, bead, _FREE, self.database.now())
             return len(claimed)

@@ -205,9 +205,7 @@ class Tracker:
         if label is None and assignee is None and priority is None:
             return self.store.ready(run_id=run_id, kind=kind, limit=limit)
         more = matching(run_id=run_id, kind=kind, label=label, assignee=assignee, priority=priority)
-        with self.database.read() as session:
-            conditions = [is_ready(self.database.now()), *more]
-            return rows.select_beads(session, conditions, limit)
+        return hot.select(self.database, [is_ready(self.database.now()), *more], limit)
 
     def search(self, words: str, limit: int | None = None) -> list[Bead]:
         """Beads that contain all words in title, body, notes or comments, best first.

@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from state import Bead, BeadStore, Dependency, UsageError, keyed_id
+from state.rows import BeadChanges
 from tests.state.clock import Clock
 
 Place = Callable[[pytest.FixtureRequest], str]
@@ -420,3 +421,51 @@ class TestQuery:
             store.query(kind="idea")
         with pytest.raises(UsageError, match="unknown bead status"):
             store.query(status="done")
+
+
+# --- writing and changing in one transaction ------------------------------------------------------
+
+
+def test_apply_writes_and_changes_together_and_only_once(store: BeadStore) -> None:
+    step = store.create("step", "work")
+    waits = store.create("step", "later")
+    store.add_dependency(waits.id, step.id)
+    said = Bead(key="said", kind="outcome", title="done", parent=step.id, data={"n": 1})
+    change: BeadChanges = {"status": "closed", "close_reason": "verified", "data": {"n": 2}}
+    store.apply([said], {step.id: change})
+    store.apply([said], {step.id: {"status": "closed", "close_reason": "again"}})
+    (outcome,) = store.query(kind="outcome")
+    assert (outcome.id, outcome.parent, outcome.data) == (keyed_id("said"), step.id, {"n": 1})
+    assert [d.type for d in store.dependencies(outcome.id)] == ["parent-child"]
+    closed = store.get(step.id)
+    assert (closed.status, closed.close_reason, closed.data) == ("closed", "verified", {"n": 2})
+    assert closed.closed_at is not None
+    assert [b.id for b in store.ready()] == [waits.id]
+
+
+def test_apply_leaves_other_fields_of_a_claimed_bead_alone(store: BeadStore) -> None:
+    step = store.create("step", "work", labels=["x"])
+    claimed = store.claim(step.id, assignee="me", lease_s=60)
+    assert claimed is not None
+    store.apply([], {step.id: {"data": {"n": 1}}})
+    held = store.get(step.id)
+    assert (held.data, held.labels, held.assignee) == ({"n": 1}, ["x"], "me")
+    assert (held.status, held.lease_until) == ("in_progress", claimed.lease_until)
+
+
+@pytest.mark.parametrize(
+    ("bead", "changes", "says"),
+    [
+        (Bead(kind="step", title="no key"), {}, "key"),
+        (Bead(key="k", kind="step", title=" "), {}, "title"),
+        (Bead(key="k", kind="step", title="t"), {"hm-none": {"notes": "n"}}, "unknown bead id"),
+        (Bead(key="k", kind="step", title="t", id="hm-taken"), {}, "taken"),
+    ],
+)
+def test_apply_writes_all_or_nothing(
+    store: BeadStore, bead: Bead, changes: dict[str, BeadChanges], says: str
+) -> None:
+    store.create("step", "there", id="hm-taken")
+    with pytest.raises(UsageError, match=says):
+        store.apply([Bead(key="first", kind="step", title="first"), bead], changes)
+    assert [b.title for b in store.query()] == ["there"]
