@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from state import frontier, postgres, schema, sqlite
+from state import driver, frontier, postgres, schema, sqlite
 from state.errors import StoreError
 
 BUSY_TIMEOUT_S = sqlite.BUSY_TIMEOUT_S
@@ -123,13 +123,8 @@ class Database:
     def run(
         self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
     ) -> Any:
-        """Execute SQL in the driver's own words, with ``%(name)s`` for parameters.
-
-        What comes back has ``fetchall()``, ``fetchone()`` and ``rowcount``.
-        """
-        if self.is_postgres:
-            return connection.exec_driver_sql(sql, dict(parameters or {}))
-        return sqlite.execute(connection, sqlite.named(sql), parameters or {})
+        """See :func:`state.driver.run`."""
+        return driver.run(connection, sql, parameters)
 
     def close(self) -> None:
         """Close all connections."""

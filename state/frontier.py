@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, not_, or_, text
+from sqlalchemy import ColumnElement, Connection, and_, not_, or_, text
 from sqlmodel import Session, col
 
+from state.driver import among, run
 from state.errors import UsageError
 from state.models import BEAD_TABLE, DONE, WORK_KINDS, Bead
 
@@ -46,10 +47,10 @@ UNSETTLED = text(f"""
 """Beads for which the column is wrong: none, unless rows were changed behind the store's back."""
 
 # The beads noted and all below them; for each, the line of beads above it.
-_SETTLE = text(f"""
+_SETTLE = f"""
     WITH RECURSIVE
     below(id) AS (
-        SELECT id FROM bead WHERE id IN :noted
+        SELECT id FROM bead WHERE id IN {{noted}}
         UNION
         SELECT dependency.from_id
         FROM below JOIN dependency ON dependency.to_id = below.id
@@ -72,11 +73,12 @@ _SETTLE = text(f"""
     UPDATE bead SET waiting = 1 - waiting
     WHERE id IN (SELECT id FROM below)
     AND waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
-""").bindparams(bindparam("noted", expanding=True))
+"""
 
-_HELD_BY = text(
-    "SELECT from_id FROM dependency WHERE type = 'blocks' AND to_id IN :blockers"
-).bindparams(bindparam("blockers", expanding=True))
+HOLDING = ("blocks", "parent-child")
+"""Types of dependency that make a bead wait."""
+
+_HELD_BY = "SELECT from_id FROM dependency WHERE type = 'blocks' AND to_id IN {blockers}"
 
 # Everything that ``start`` waits for: its blockers and its parents, theirs, and so on.
 _AWAITED = text("""
@@ -139,11 +141,14 @@ def settle_rows(
         settle_all(connection)
         return
     if blockers:
-        changed.update(connection.scalars(_HELD_BY, {"blockers": sorted(blockers)}))
+        names, values = among(sorted(blockers))
+        held = run(connection, _HELD_BY.format(blockers=names), values).fetchall()
+        changed.update(id for (id,) in held)
     if len(changed) > _MANY:
         settle_all(connection)
     elif changed:
-        connection.execute(_SETTLE, {"noted": sorted(changed)})
+        names, values = among(sorted(changed))
+        run(connection, _SETTLE.format(noted=names), values)
 
 
 def settle_all(connection: Connection) -> int:

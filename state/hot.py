@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -17,8 +17,9 @@ from sqlalchemy.orm.attributes import manager_of_class
 
 from state import frontier, ids
 from state.database import Database
+from state.driver import among
 from state.errors import UsageError
-from state.models import BEAD_KINDS, BEAD_TABLE, DONE, OPEN_WORK, WORK_KINDS, Bead
+from state.models import BEAD_KINDS, BEAD_TABLE, DONE, OPEN_WORK, WORK_KINDS, Bead, BeadKind
 from state.rows import ORDERS, Order, one_of
 
 _NAMES = tuple(Bead.model_fields)
@@ -36,13 +37,11 @@ _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AN
 _FREE = f"((status = 'open' OR lease_until <= %(now)s AND status = 'in_progress') AND {_WORK})"
 _NOT_DONE = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
 _COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
+_ABOVE = "SELECT above.waiting FROM bead AS above WHERE above.id = CAST(%(parent)s AS VARCHAR)"
 _INSERT = (
-    f"INSERT INTO bead ({_COLUMNS}) VALUES ({', '.join(f'%({name})s' for name in _NAMES)}) "
-    "ON CONFLICT (id) DO NOTHING"
-)
-_UNDER = (
-    "INSERT INTO dependency (from_id, to_id, type, created_at) "
-    "VALUES (%(child)s, %(parent)s, 'parent-child', %(now)s) ON CONFLICT DO NOTHING"
+    f"INSERT INTO bead ({_COLUMNS}, waiting) "
+    f"VALUES ({', '.join(f'%({name})s' for name in _NAMES)}, COALESCE(({_ABOVE}), 0)) "
+    "ON CONFLICT DO NOTHING"
 )
 
 configure_mappers()  # else attributes of a bead made here fail until a session is used
@@ -76,61 +75,50 @@ def select(
     """Beads that meet all conditions."""
     query = _ALL.where(*conditions).order_by(*ORDERS[order]).limit(limit)
     with database.reading() as connection:
-        return [bead_of(row) for row in connection.execute(query).fetchall()]
+        return list(map(bead_of, connection.execute(query).fetchall()))
 
 
-def apply(
-    database: Database, beads: Sequence[Bead], changes: Mapping[str, Mapping[str, Any]]
+def of_run(
+    database: Database,
+    run_id: str,
+    kind: BeadKind,
+    tier: str | None = None,
+    *,
+    unfinished: bool = False,
+    newest: int | None = None,
 ) -> list[Bead]:
-    """Write beads with keys and change open ones, ids and parents whole; the beads as stored."""
-    now = database.now()
-    with database.writing() as connection:
-        stored = _by_keys(database, connection, [str(bead.key) for bead in beads])
-        noted, blockers = set[str](), set[str]()
-        for place, draft in enumerate(beads):
-            if draft.key in stored:
-                continue
-            values = _row(draft.__dict__, round(now + place * 1e-6, 6))
-            for values["id"] in [draft.id] if draft.id else ids.keyed_candidates(str(draft.key)):
-                if database.run(connection, _INSERT, values).rowcount:
-                    break
-            else:
-                raise UsageError(f"bead id {draft.id!r} is taken by a bead without this key")
-            stored[values["key"]] = bead_of(values[name] for name in _NAMES)
-            if draft.parent is not None:
-                edge = {"child": values["id"], "parent": draft.parent, "now": now}
-                database.run(connection, _UNDER, edge)
-                noted.add(values["id"])
-        present = by_ids(database, connection, list(changes))
-        for id, fields in changes.items():
-            if (bead := present.get(id)) is None:
-                raise UsageError(f"unknown bead id {id!r}")
-            if bead.status in DONE:
-                continue
-            # Only what changes: where claims lock one row each, they do not wait for this.
-            names = ["updated_at", *fields]
-            names += ["closed_at", "close_reason", "lease_until"] if "status" in fields else []
-            changed = _row({**bead.__dict__, **fields}, now)
-            update = ", ".join(f'"{name}" = %({name})s' for name in dict.fromkeys(names))
-            sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
-            database.run(connection, sql, {name: changed[name] for name in ["id", *names]})
-            if changed["status"] in DONE:
-                blockers.add(id)
-        frontier.settle_rows(connection, noted, blockers)
-    return [stored[str(bead.key)] for bead in beads]
+    """See :meth:`state.BeadStore.of_run`."""
+    sql = _of_run_sql(tier is not None, unfinished, newest is not None)
+    values = {"run": run_id, "kind": kind, "tier": tier, "newest": newest}
+    with database.reading() as connection:
+        beads = list(map(bead_of, database.run(connection, sql, values).fetchall()))
+    return beads if newest is None else beads[::-1]
 
 
-def _by_keys(database: Database, connection: Connection, keys: Sequence[str]) -> dict[str, Bead]:
-    if not keys:
-        return {}
-    values = {f"k{n}": key for n, key in enumerate(keys)}
-    among = ", ".join(f"%({name})s" for name in values)
-    sql = f'SELECT {_COLUMNS} FROM bead WHERE "key" IN ({among})'
-    found = [bead_of(row) for row in database.run(connection, sql, values).fetchall()]
-    return {str(bead.key): bead for bead in found}
+@functools.cache
+def _of_run_sql(by_tier: bool, unfinished: bool, newest: bool) -> str:
+    where = "run_id = %(run)s AND kind = %(kind)s"
+    where += " AND tier = %(tier)s" if by_tier else ""
+    where += f" AND {_NOT_DONE}" if unfinished else ""
+    order = "created_at DESC, id DESC LIMIT %(newest)s" if newest else "created_at, id"
+    return f"SELECT {_COLUMNS} FROM bead WHERE {where} ORDER BY {order}"
 
 
-def _row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
+def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> dict[str, Bead]:
+    """The beads with these whole ids, as far as they are here."""
+    return {bead.id: bead for bead in _having(database, connection, "id", names)}
+
+
+def _having(
+    database: Database, connection: Connection, column: str, names: Sequence[str]
+) -> Iterator[Bead]:
+    for start in range(0, len(names), 500):
+        those, values = among(names[start : start + 500])
+        sql = f'SELECT {_COLUMNS} FROM bead WHERE "{column}" IN {those}'
+        yield from map(bead_of, database.run(connection, sql, values).fetchall())
+
+
+def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The columns of a bead with these fields, written ``now``; its status decides some of them."""
     values = {name: fields.get(name, empty) for name, empty in _EMPTY.items()}
     values |= {"created_at": now, "updated_at": now}
@@ -155,8 +143,8 @@ def ready(
     opened, lapsed = _ready_sql(run_id is not None, _kinds(kind), limit is not None)
     values = {"run": run_id, "now": database.now(), "limit": limit}
     with database.reading() as connection:
-        beads = [bead_of(row) for row in database.run(connection, opened, values).fetchall()]
-        late = [bead_of(row) for row in database.run(connection, lapsed, values).fetchall()]
+        beads = list(map(bead_of, database.run(connection, opened, values).fetchall()))
+        late = list(map(bead_of, database.run(connection, lapsed, values).fetchall()))
     if late:
         beads = sorted([*beads, *late], key=lambda b: (b.priority, b.created_at, b.id))[:limit]
     return beads
@@ -172,6 +160,8 @@ def claim(
     kind: str | Collection[str] | None = None,
 ) -> Bead | None:
     """See :meth:`state.BeadStore.claim`; ``id`` is a whole one."""
+    if id is not None and run_id is None and kind is None:
+        return next(iter(claim_all(database, {id: assignee}, lease_s=lease_s)), None)
     sql = _claim_sql(id is not None, run_id is not None, _kinds(kind), database.is_postgres)
     now = database.now()
     values = {"id": id, "run": run_id, "now": now, "who": assignee, "until": now + lease_s}
@@ -181,17 +171,47 @@ def claim(
     return bead_of(rows[0]) if rows else None
 
 
+def claim_all(database: Database, assignees: Mapping[str, str], *, lease_s: float) -> list[Bead]:
+    """See :meth:`state.BeadStore.claim_all`."""
+    sql = _claim_sql(True, False, (), database.is_postgres)
+    now = database.now()
+    claimed: list[Bead] = []
+    with database.writing(claim=True) as connection:
+        # By id, so that no two claimants on a server wait for each other's rows in a circle.
+        for id in sorted(assignees):
+            values = {"id": id, "now": now, "who": assignees[id], "until": now + lease_s}
+            claimed += map(bead_of, database.run(connection, sql, values).fetchall())
+    order = {id: place for place, id in enumerate(assignees)}
+    return sorted(claimed, key=lambda bead: order[bead.id])
+
+
 def create(database: Database, fields: Mapping[str, Any]) -> Bead:
     """Write a new bead without key, id or parent; its fields have been checked."""
-    values = _row(fields, database.now())
+    values = row(fields, database.now())
     with database.writing() as connection:
-        population = database.run(connection, _COUNT).fetchone()[0]
-        digest = ids.random_digest()
-        for proposal in ids.candidates(digest, ids.random_length(population)):
-            values["id"] = proposal
-            if database.run(connection, _INSERT, values).rowcount:
-                return bead_of(values[name] for name in _NAMES)
-    raise AssertionError("two digests of 255 bits are equal")
+        return insert(database, connection, values, drawn_ids(database, connection))[0]
+
+
+def insert(
+    database: Database, connection: Connection, values: dict[str, Any], proposals: Sequence[str]
+) -> tuple[Bead, bool]:
+    """Write a row under the first of the proposed ids that is free; it waits as its parent does.
+
+    The bead, and whether it is new: one with its key may be there already. Raises UsageError.
+    """
+    for values["id"] in proposals:
+        if database.run(connection, _INSERT, values).rowcount:
+            return bead_of(values[name] for name in _NAMES), True
+        if values["key"] is not None:
+            for there in _having(database, connection, "key", [values["key"]]):
+                return there, False
+    raise UsageError(f"bead id {proposals[-1]!r} is taken by another bead")
+
+
+def drawn_ids(database: Database, connection: Connection) -> list[str]:
+    """Random ids to try, as short as the number of beads allows."""
+    population = database.run(connection, _COUNT).fetchone()[0]
+    return ids.candidates(ids.random_digest(), ids.random_length(population))
 
 
 def close(
@@ -201,26 +221,13 @@ def close(
     now = database.now()
     for start in range(0, len(whole_ids), 500):
         chunk = whole_ids[start : start + 500]
-        values: dict[str, Any] = {f"i{n}": id for n, id in enumerate(chunk)}
-        names = ", ".join(f"%({name})s" for name in values)
+        names, values = among(chunk)
         sql = (
             "UPDATE bead SET status = 'closed', close_reason = %(reason)s, closed_at = %(now)s, "
-            f"updated_at = %(now)s, lease_until = NULL WHERE id IN ({names}) AND {_NOT_DONE}"
+            f"updated_at = %(now)s, lease_until = NULL WHERE id IN {names} AND {_NOT_DONE}"
         )
         database.run(connection, sql, {**values, "reason": reason, "now": now})
     frontier.settle_rows(connection, blockers=whole_ids)
-
-
-def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> dict[str, Bead]:
-    """The beads with these whole ids, as far as they are here."""
-    found: dict[str, Bead] = {}
-    for start in range(0, len(names), 500):
-        values = {f"i{n}": id for n, id in enumerate(names[start : start + 500])}
-        among = ", ".join(f"%({name})s" for name in values)
-        sql = f"SELECT {_COLUMNS} FROM bead WHERE id IN ({among})"
-        for row in database.run(connection, sql, values).fetchall():
-            found[row[0]] = bead_of(row)
-    return found
 
 
 def _kinds(kind: str | Collection[str] | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -77,16 +78,27 @@ class Ledger:
 
     def record(self, call: Call) -> Call:
         """Write a completed call. If its key is there already, the recorded call wins."""
-        values = call.model_dump(exclude={"sequence"})
-        values["created_at"] = values["created_at"] or self.database.now()
-        row = {k: json.dumps(v) if k in _JSON else v for k, v in values.items()}
+        return self.record_all([call])[0]
+
+    def record_all(self, calls: Sequence[Call]) -> list[Call]:
+        """As :meth:`record`, several calls in one transaction."""
+        recorded = list(calls)
+        known: list[int] = []
         with self.database.writing() as connection:
-            written = self.database.run(connection, _INSERT, row).fetchall()
-        if written:
-            return Call(sequence=written[0][0], **values)
-        recorded = self.find(call.key)
-        if recorded is None:
-            raise AssertionError(f"call {call.key} is neither new nor recorded")
+            for place, call in enumerate(calls):
+                row = {name: getattr(call, name) for name in _COLUMNS}
+                row["created_at"] = row["created_at"] or self.database.now()
+                row |= {name: json.dumps(row[name]) for name in _JSON}
+                written = self.database.run(connection, _INSERT, row).fetchall()
+                if written:
+                    call.sequence, call.created_at = written[0][0], row["created_at"]
+                else:
+                    known.append(place)
+        for place in known:
+            there = self.find(calls[place].key)
+            if there is None:
+                raise AssertionError(f"call {calls[place].key} is neither new nor recorded")
+            recorded[place] = there
         return recorded
 
     def calls(self, run_id: str) -> list[Call]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from state import driver
 from state.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
@@ -47,7 +46,9 @@ class Sqlite:
                 "set HARNESS_HOME to a writable folder"
             ) from error
         self.reader = create_engine(
-            URL.create("sqlite", database=self.name), connect_args={"timeout": BUSY_TIMEOUT_S}
+            URL.create("sqlite", database=self.name),
+            connect_args={"timeout": BUSY_TIMEOUT_S},
+            pool_reset_on_return=None,  # A transaction has always ended before.
         )
         self.writer: Engine = self.reader.execution_options(begin="BEGIN IMMEDIATE")
         self.claimer: Engine = self.writer
@@ -95,21 +96,6 @@ class Sqlite:
         return _EXPLANATIONS.get(_code(error), f"refused the operation: {error}")
 
 
-@functools.cache
-def named(sql: str) -> str:
-    """``sql`` with SQLite's ``:name`` in place of ``%(name)s``."""
-    return re.sub(r"%\((\w+)\)s", r":\1", sql)
-
-
-def execute(
-    connection: Connection, sql: str, parameters: Mapping[str, Any] | tuple[()] = ()
-) -> sqlite3.Cursor:
-    """Execute SQL on the driver's connection, inside the transaction that ``connection`` has."""
-    driver: Any = connection.connection.driver_connection
-    cursor: sqlite3.Cursor = driver.execute(sql, parameters)
-    return cursor
-
-
 def _code(error: BaseException | None) -> str:
     """SQLite's primary result code: ``SQLITE_BUSY`` for ``SQLITE_BUSY_SNAPSHOT`` too."""
     name: str = getattr(error, "sqlite_errorname", "")
@@ -125,4 +111,4 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
 
 def _begin(connection: Connection) -> None:
     options: Any = connection.get_execution_options()
-    execute(connection, options.get("begin", "BEGIN"))
+    driver.execute(connection, options.get("begin", "BEGIN"))

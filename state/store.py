@@ -9,7 +9,7 @@ from typing import Unpack
 
 from sqlmodel import col, select
 
-from state import hot, rows
+from state import batch, hot, rows
 from state.database import Database
 from state.errors import UsageError
 from state.filters import Filters, matching
@@ -75,7 +75,7 @@ class BeadStore:
         if id is None and key is not None:
             bead = Bead(key=key, kind=kind, title=title, **fields)
             bead.parent = None if parent is None else self.get(parent).id
-            return hot.apply(self.database, [bead], {})[0]
+            return batch.write(self.database, [bead])[0]
         with self.database.write() as session:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
@@ -83,36 +83,22 @@ class BeadStore:
             return rows.insert(session, bead, self.database.now())
 
     def create_many(
-        self, beads: Sequence[Bead], dependencies: Sequence[Dependency] = ()
+        self,
+        beads: Sequence[Bead],
+        dependencies: Sequence[Dependency] = (),
+        changes: Mapping[str, BeadChanges] | None = None,
     ) -> list[Bead]:
-        """Write a whole plan, or nothing of it; beads and dependencies that exist stay unchanged.
+        """Write a whole plan and change open beads, or nothing of it.
 
-        ``parent``, ``from_id`` and ``to_id`` name a bead by its key, if it is one of ``beads``, or
-        by its id. Returns the stored beads in the order given.
+        Beads and dependencies that exist stay unchanged, and changes to a closed bead are passed
+        over. ``parent``, ``from_id`` and ``to_id`` name a bead by its id or, if it is one
+        of ``beads``, by its key; ids in ``changes`` are whole, and parents do not change. Returns
+        the stored beads in the order given.
         """
-        now = self.database.now()
-        with self.database.write() as session:
-            stored: list[Bead] = []
-            id_of_key: dict[str, str] = {}
-            under: list[tuple[Bead, str]] = []
-            for place, draft in enumerate(beads):
-                copy = Bead(**draft.model_dump(exclude={"parent"}))
-                # A microsecond apart, so that the order of the plan is the order of the work.
-                bead = rows.insert(session, copy, round(now + place * 1e-6, 6))
-                stored.append(bead)
-                if bead.key is not None:
-                    id_of_key[bead.key] = bead.id
-                if bead is copy and draft.parent is not None:
-                    under.append((bead, draft.parent))
-
-            def id_of(name: str) -> str:
-                return id_of_key.get(name) or rows.find(session, name).id
-
-            for bead, parent in under:
-                rows.set_parent(session, bead, id_of(parent), now)
-            for edge in dependencies:
-                rows.link(session, id_of(edge.from_id), id_of(edge.to_id), edge.type, now)
-            return stored
+        for fields in (changes or {}).values():
+            rows.refuse_unknown(fields)
+            rows.check(fields)
+        return batch.write(self.database, beads, dependencies, changes)
 
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
         """Change fields of a bead. Any status but ``in_progress`` ends the lease."""
@@ -131,19 +117,11 @@ class BeadStore:
             return rows.change(session, bead, changes, self.database.now())
 
     def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
-        """Write new beads, each under a key, and change open ones, in one transaction or nothing.
-
-        Beads that exist and changes to a closed bead are passed over, so that doing it again after
-        a crash changes nothing. Ids are whole here, and parents stay as they are.
-        """
+        """As :meth:`create_many`, each bead under a key: doing it again changes nothing."""
         for bead in beads:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
-            rows.check(bead.__dict__)
-        for fields in changes.values():
-            rows.refuse_unknown(fields)
-            rows.check(fields)
-        hot.apply(self.database, beads, changes)
+        self.create_many(beads, (), changes)
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""
@@ -161,6 +139,15 @@ class BeadStore:
             return rows.link(session, source.id, target.id, type, self.database.now())
 
     # --- reading -----------------------------------------------------------------------------
+
+    def find(self, id: str) -> Bead | None:
+        """The bead with this whole id, if it is here."""
+        return hot.get(self.database, id)
+
+    def find_all(self, ids: Sequence[str]) -> dict[str, Bead]:
+        """As :meth:`find`, of several ids: those that are here."""
+        with self.database.reading() as connection:
+            return hot.by_ids(self.database, connection, ids)
 
     def get(self, id: str) -> Bead:
         """The bead with this id, or the only one whose id starts so."""
@@ -193,6 +180,18 @@ class BeadStore:
         if parent is not None:
             conditions.append(col(Bead.parent) == self.get(parent).id)
         return hot.select(self.database, conditions, limit, order)
+
+    def of_run(
+        self,
+        run_id: str,
+        kind: BeadKind,
+        tier: str | None = None,
+        *,
+        unfinished: bool = False,
+        newest: int | None = None,
+    ) -> list[Bead]:
+        """Beads of a run, oldest first: those not closed, or the last few, if asked."""
+        return hot.of_run(self.database, run_id, kind, tier, unfinished=unfinished, newest=newest)
 
     # --- the frontier ------------------------------------------------------------------------
 
@@ -228,6 +227,10 @@ class BeadStore:
         return hot.claim(
             self.database, id, assignee=assignee, lease_s=lease_s, run_id=run_id, kind=kind
         )
+
+    def claim_all(self, assignees: Mapping[str, str], *, lease_s: float) -> list[Bead]:
+        """As :meth:`claim` of each whole id by its assignee; those that were ready, in order."""
+        return hot.claim_all(self.database, assignees, lease_s=lease_s)
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
         """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.

@@ -205,9 +205,8 @@ class Architect:
                 },
             )
         )  # fmt: skip
-        store.create_many(beads, edges)
         root = room.root
-        store.update(root.id, data={**root.data, "plan": number})
+        store.create_many(beads, edges, {root.id: {"data": {**root.data, "plan": number}}})
         room.emit_plan(plan.decomposer, plan.why)
 
 

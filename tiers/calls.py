@@ -106,6 +106,8 @@ class Caller:
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
         self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._unwritten: list[Call] = []
+        self._writing: asyncio.Task[dict[str, Call]]
         self._recorded = ledger.keys(run_id)
 
     async def __call__(
@@ -164,7 +166,7 @@ class Caller:
                 f"{response.adapter or 'the base model'} answered"
             )
         usage = response.usage
-        call = self.ledger.record(
+        call = await self._record(
             Call(
                 key=key, run_id=self.run_id, bead_id=origin.bead_id, tier=origin.tier,
                 specialist=card.name, adapter_digest=card.adapter or "",
@@ -188,3 +190,14 @@ class Caller:
         )
         self.on_call(call, False)
         return response.text
+
+    async def _record(self, call: Call) -> Call:
+        """Write a completed call, in one transaction with those that completed at the same moment."""
+        self._unwritten.append(call)
+        if len(self._unwritten) == 1:
+            self._writing = asyncio.create_task(self._write())
+        return (await self._writing)[call.key]
+
+    async def _write(self) -> dict[str, Call]:
+        calls, self._unwritten = self._unwritten, []
+        return {call.key: call for call in self.ledger.record_all(calls)}

@@ -30,26 +30,29 @@ class Dispatcher:
     async def dispatch(self) -> list[str]:
         """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
         room = self.room
-        steps = {b.id: b for b in room.steps()}
-        ready = [b for b in room.store.ready(run_id=room.run_id, kind="step") if b.id in steps]
+        plan = room.root.data.get("plan", 0)
+        ready = [
+            b for b in room.store.ready(run_id=room.run_id, kind="step") if b.data["plan"] == plan
+        ]
         if not ready:
             return []
+        sources = room.store.find_all([i for step in ready for i in step.data["inputs"].values()])
         inputs = [
-            {name: str(steps[i].data["artifact"]) for name, i in step.data["inputs"].items()}
+            {name: str(sources[i].data["artifact"]) for name, i in step.data["inputs"].items()}
             for step in ready
         ]
         objectives = [
             fill(step.data["objective"], known) for step, known in zip(ready, inputs, strict=True)
         ]
         decisions = await self._route(ready, objectives)
+        given = room.store.find_all([keyed_id(_key(step)) for step in ready])
         beads = [
-            await self._delegation(*row)
+            given.get(keyed_id(_key(row[0]))) or await self._delegation(*row)
             for row in zip(ready, inputs, objectives, decisions, strict=True)
         ]
-        taken = [
-            bead for bead, step in zip(beads, ready, strict=True)
-            if room.store.claim(step.id, assignee=bead.assignee or "", lease_s=room.lease_s)
-        ]  # fmt: skip
+        assignees = {bead.parent or "": bead.assignee or "" for bead in beads}
+        claimed = {b.id for b in room.store.claim_all(assignees, lease_s=room.lease_s)}
+        taken = [bead for bead in beads if bead.parent in claimed]
         room.store.apply(taken, {})
         for bead in taken:
             room.emit(
@@ -73,7 +76,7 @@ class Dispatcher:
             return [forced] * len(steps)
         if "routing" in room.without:
             return [self._any(step) for step in steps]
-        fleet = [c for c in room.cards if c.status != "control"]
+        fleet = room.fleet
         everybody, stay = {c.name for c in fleet}, self._stay()
         remembered = [
             Decision(specialist=stay[step.id], scores={stay[step.id]: 1.0}, confidence=1.0)
@@ -95,17 +98,15 @@ class Dispatcher:
 
     def _any(self, step: Bead) -> Decision:
         """A specialist drawn evenly from the fleet, the same for the same step and seed."""
-        names = [c.name for c in self.room.cards if c.status != "control"]
+        names = [c.name for c in self.room.fleet]
         chosen = random.Random(f"{self.room.seed}|{step.key}|{step.attempts}").choice(names)
         even = 1 / len(names)
         return Decision(specialist=chosen, scores=dict.fromkeys(names, even), confidence=even)
 
     def _stay(self) -> dict[str, str]:
         """Failed step → the specialist that the monitor's last decision leaves it with."""
-        decisions = self.room.store.query(
-            run_id=self.room.run_id, kind="decision", tier="monitor", order="created"
-        )
-        return dict(decisions[-1].data.get("stay", {})) if decisions else {}
+        last = self.room.store.of_run(self.room.run_id, "decision", "monitor", newest=1)
+        return dict(last[0].data.get("stay", {})) if last else {}
 
     def _remembered(self, step: Bead, fleet: set[str]) -> Decision | None:
         """Whom memory names: the routine for a fresh step, an insight for one that failed."""
@@ -140,9 +141,7 @@ class Dispatcher:
         """The decision bead that carries the delegation of one step."""
         room = self.room
         failed, tried = step.data.get("failed", []), step.data.get("tried", [])
-        key = f"{step.id}|delegation|{len(failed)}"
-        if given := room.find(key):
-            return given
+        key = _key(step)
         cards = {c.name: c for c in room.cards}
         team = [cards[name] for name in (decision.specialist, *decision.others)]
         pack = await pack_for(room, next((c for c in team if reads_text(c)), team[0]), step)
@@ -176,6 +175,11 @@ class Dispatcher:
                 "cost": decision.cost,
             },
         )  # fmt: skip
+
+
+def _key(step: Bead) -> str:
+    """Of the next delegation of a step."""
+    return f"{step.id}|delegation|{len(step.data.get('failed', []))}"
 
 
 def routing_text(step: Bead, objective: str) -> str:

@@ -38,6 +38,7 @@ class Fleet:
         room = self.room
         bead = room.store.get(delegation_id)
         order = Delegation.model_validate(bead.data["delegation"])
+        step = room.store.get(order.bead_id)
         if order.id in room.outcomes():
             return room.outcomes()[order.id][1]
         cards = {c.name: c for c in room.cards}
@@ -52,10 +53,9 @@ class Fleet:
 
         who, outcome = await team.work(order, attempt)
         outcome = outcome.model_copy(update={"surprise": self._surprise(who, outcome.status)})
-        step = room.store.get(order.bead_id)
         # Of a team, what the winner did itself: the others' faults are not of its repairing.
         taught = lessons(room, orders[who], cards[who], step, ended[who])
-        room.settle(order.bead_id, who, outcome, taught)
+        room.settle(step, who, outcome, taught)
         room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
         why = f" ({outcome.fault})" if outcome.fault else ""
         room.emit(

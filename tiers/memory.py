@@ -60,8 +60,7 @@ class Memory:
     def on_shelf(self, kind: str, bead_kind: str) -> list[Bead]:
         """The routines or insights of one kind of problem or step, oldest first."""
         shelf = self.shelf(kind)
-        with self.store.database.read() as session:
-            known = session.get(Bead, shelf.id) is not None
+        known = self.store.find(shelf.id) is not None
         return self.store.query(parent=shelf.id, kind=bead_kind, order="created") if known else []
 
 

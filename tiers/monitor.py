@@ -28,6 +28,8 @@ MOST_DELEGATIONS = 4
 """Times that a step may be tried under one plan, by whomever."""
 SHORT_STORY = 9
 """Sentences up to which one direct call is worth trying first."""
+WHOLE = ("chain", "solver", "general")
+"""Domains of specialists that may solve a whole story in one call."""
 ASTRAY = 0.9
 """Drift from which a failed step is about something else: unrelated texts are this far apart."""
 
@@ -83,9 +85,9 @@ class Monitor:
         plan = room.root.data.get("plan")
         if exhausted:
             return Verdict(kind="stop", reason=f"out of budget: {exhausted}"), {}
-        past = self._decisions()
         if error is not None:
             number = -1 if plan is None else plan
+            past = room.store.of_run(room.run_id, "decision", "monitor")
             tries = sum("error" in d.data for d in past) + 1
             fault = {"error": error}
             if tries >= MOST_PLANS:
@@ -100,7 +102,8 @@ class Monitor:
                 return Verdict(kind=routine.mode, reason=why), {"routine": routine.model_dump()}
             return self._first(), {}
         steps = room.steps()
-        seen = past[-1].data.get("outcomes", 0) if past else 0
+        last = room.store.of_run(room.run_id, "decision", "monitor", newest=1)
+        seen = last[0].data.get("outcomes", 0) if last else 0
         facts = await signs.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
             return Verdict(kind="stop", reason="every step of the plan is closed"), facts
@@ -122,13 +125,6 @@ class Monitor:
         done = sum(s.status == "closed" for s in steps)
         return Verdict(kind="continue", reason=f"{done} of {len(steps)} steps closed"), facts
 
-    def _decisions(self) -> list[Bead]:
-        """The monitor's decisions of this run, oldest first."""
-        room = self.room
-        return room.store.query(
-            run_id=room.run_id, kind="decision", tier="monitor", order="created"
-        )
-
     def _first(self) -> Verdict:
         room, task = self.room, self.room.task
         if room.strategy in ("direct", "plan"):
@@ -146,7 +142,8 @@ class Monitor:
         ):
             return Verdict(kind="plan", reason="the request has several stages")
         if splitter.looks_like_story(task.statement):
-            if parts <= SHORT_STORY and room.card("code"):
+            solves = any(card.domain in WHOLE for card in room.fleet)
+            if solves and parts <= SHORT_STORY and room.card("code"):
                 why = f"{parts} sentences: one call, checked by a program"
                 return Verdict(kind="direct", reason=why)
             why = f"{parts} sentences: no check covers one call, steps can each be checked"
@@ -180,7 +177,7 @@ class Monitor:
 
     def _earlier(self, step: Bead, plan: int) -> list[Outcome]:
         """How the same work failed under earlier plans."""
-        beads = self.room.store.query(run_id=self.room.run_id, kind="step", order="created")
+        beads = self.room.store.of_run(self.room.run_id, "step")
         same = [
             b for b in beads
             if b.data["plan"] < plan and b.data["signature"] == step.data["signature"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Router
 from state import Bead, BeadStore, keyed_id
-from state.errors import UsageError
 from state.evidence import EXPECTED
 from state.rows import BeadChanges
 from state.vectors import QUIET
@@ -46,6 +45,10 @@ class Room:
     """Parts left out, to measure what each is worth: see ``harness.report.Part``."""
     lease_s: float = 900.0
     _outcomes: dict[str, tuple[str, Outcome]] | None = None
+    _closed: dict[int, dict[str, Bead | None]] = field(default_factory=dict)
+    """Plan → its steps in order: id → the bead, once it is closed."""
+    _first: Bead | None = None
+    """The monitor's first decision."""
 
     @property
     def root(self) -> Bead:
@@ -59,25 +62,41 @@ class Room:
 
     def find(self, key: str) -> Bead | None:
         """The bead written under ``key``, if it was."""
-        try:
-            return self.store.get(keyed_id(key))
-        except UsageError:
-            return None
+        return self.store.find(keyed_id(key))
 
     def routine(self) -> dict[str, Any] | None:
         """The routine that the monitor's first decision chose, if it chose one."""
-        first = self.find(f"{self.run_id}|monitor|0")
-        return first.data.get("routine") if first else None
+        if self._first is None:
+            self._first = self.find(f"{self.run_id}|monitor|0")
+        return self._first.data.get("routine") if self._first else None
+
+    @property
+    def fleet(self) -> list[Card]:
+        """The cards that may be routed to: controls exist to be compared with."""
+        return [card for card in self.cards if card.status != "control"]
 
     def card(self, domain: str) -> Card | None:
         """The fleet's card for a domain, if it has one."""
         return next((c for c in self.cards if c.domain == domain), None)
 
     def steps(self) -> list[Bead]:
-        """The step beads of the current plan, in plan order."""
+        """The step beads of the current plan, in plan order.
+
+        Closed ones do not change any more and are read once.
+        """
         plan = self.root.data.get("plan", 0)
-        beads = self.store.query(run_id=self.run_id, kind="step", order="created")
-        return [b for b in beads if b.data["plan"] == plan]
+        if plan not in self._closed:
+            beads = self.store.of_run(self.run_id, "step")
+            found = {b.id: b for b in beads if b.data["plan"] == plan}
+            self._closed[plan] = {
+                id: b if b.status == "closed" else None for id, b in found.items()
+            }
+            return list(found.values())
+        held = self._closed[plan]
+        fresh = {b.id: b for b in self.store.of_run(self.run_id, "step", unfinished=True)}
+        settled = [id for id, bead in held.items() if bead is None and id not in fresh]
+        held.update(self.store.find_all(settled))
+        return [b for id, bead in held.items() if (b := fresh.get(id) or bead) is not None]
 
     def emit_plan(self, decomposer: str, why: str) -> None:
         """Tell the outside the plan as it stands in the store."""
@@ -97,9 +116,7 @@ class Room:
     def outcomes(self) -> dict[str, tuple[str, Outcome]]:
         """Delegation → (specialist, outcome) of the run so far, in order; read from the store once."""
         if self._outcomes is None:
-            beads = self.store.query(
-                run_id=self.run_id, kind="outcome", tier="fleet", order="created"
-            )
+            beads = self.store.of_run(self.run_id, "outcome", "fleet")
             self._outcomes = {
                 b.parent or "": (b.assignee or "", Outcome.model_validate(b.data["outcome"]))
                 for b in beads
@@ -107,13 +124,12 @@ class Room:
         return self._outcomes
 
     def settle(
-        self, step_id: str, specialist: str, outcome: Outcome, lessons: Sequence[Bead] = ()
+        self, step: Bead, specialist: str, outcome: Outcome, lessons: Sequence[Bead] = ()
     ) -> None:
         """Write an outcome, what it means for its step and what it teaches, in one transaction.
 
         A verified or unverified step is closed; a failed one is open for another specialist.
         """
-        step = self.store.get(step_id)
         data = {**step.data, "artifact": outcome.artifact, "outcome": outcome.status}
         change: BeadChanges
         if outcome.status in ("verified", "unverified"):
@@ -131,9 +147,9 @@ class Room:
             title=f"{specialist}: {outcome.status}", run_id=self.run_id, tier="fleet",
             assignee=specialist, status="closed", body=outcome.fault, surprise=outcome.surprise,
             labels=[] if worth_telling(outcome) else [QUIET],
-            data={"outcome": outcome.model_dump(mode="json"), "step": step_id},
+            data={"outcome": outcome.model_dump(mode="json"), "step": step.id},
         )  # fmt: skip
-        self.store.apply([bead, *lessons], {step_id: change})
+        self.store.apply([bead, *lessons], {step.id: change})
         self.outcomes()[outcome.delegation_id] = (specialist, outcome)
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from state import BeadStore, frontier, hot, ids
+from state.driver import named
 from state.exchange import import_lines
-from state.sqlite import named
 from state.tracker import Tracker
 
 CHAIN = 5000

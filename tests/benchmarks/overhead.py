@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.overhead --events 64
 
-The model is the oracle and routing reads forms, so that what is left is ours: tiers, store, ledger,
-graph. The reference walks as many supersteps through trivial nodes, with as many ``Send`` in each
-wave, the same checkpointer and durability, in the same process.
+The model is the oracle, whose time is taken off, and routing reads forms, so that what is left is
+ours: tiers, store, ledger, graph. The reference walks as many supersteps through trivial nodes, with
+as many ``Send`` in each wave, the same checkpointer and durability, in the same process.
 """
 
 from __future__ import annotations
@@ -15,15 +15,30 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, TypedDict
 
 from eval import get
 from harness import engine, routing, wiring
 from harness.report import Event, RunOptions
+from specialists.backends.base import GenerateRequest, GenerateResponse
 from state import checkpoint_path
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
+
+
+class Timed(OracleBackend):
+    """Adds up the time in which it answers: the model's, not the harness's."""
+
+    seconds = 0.0
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
+        begun = time.perf_counter()
+        answers = await super().generate(requests)
+        self.seconds += time.perf_counter() - begun
+        return answers
 
 
 class Small(TypedDict, total=False):
@@ -39,6 +54,8 @@ async def bare(sends: list[int], file: Path) -> float:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Command, Send
+
+    begun = time.perf_counter()  # Ours, too, opens the saver and compiles the graph.
 
     async def decide(state: Small) -> Command[Any]:
         wave = state.get("wave", 0)
@@ -62,7 +79,6 @@ async def bare(sends: list[int], file: Path) -> float:
     async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
         compiled = graph.compile(checkpointer=saver)
         config = {"configurable": {"thread_id": "x"}, "recursion_limit": 10_000}
-        begun = time.perf_counter()
         await compiled.ainvoke({"run_id": "x"}, config, durability="sync")  # type: ignore[arg-type]
         return time.perf_counter() - begun
 
@@ -71,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=64)
     parser.add_argument("--number", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=6)
     args = parser.parse_args()
     story = horizon_story(args.events, args.number)
     problem = get("horizon", f"{args.events}-{args.number}")
@@ -79,9 +95,9 @@ def main() -> None:
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["HARNESS_HOME"] = folder
-            backend = OracleBackend([story])
+            backend = Timed([story])
 
-            async def open_backend(options: RunOptions, found: OracleBackend = backend) -> Any:
+            async def open_backend(options: RunOptions, found: Timed = backend) -> Any:
                 return found, CARDS
 
             wiring.open_backend = open_backend  # type: ignore[assignment]
@@ -99,10 +115,13 @@ def main() -> None:
                     began[0] = time.perf_counter()
 
             async def run(
-                folder: str = folder, began: list[float] = began, waves: list[int] = waves
+                folder: str = folder,
+                began: list[float] = began,
+                waves: list[int] = waves,
+                backend: Timed = backend,
             ) -> tuple[Any, float, float]:
                 report = await engine.start(problem, RunOptions(), watch, stop=asyncio.Event())
-                ours = time.perf_counter() - began[0]
+                ours = time.perf_counter() - began[0] - backend.seconds
                 sends = [count for count in waves if count]
                 return report, ours, await bare(sends, Path(folder) / "bare.db")
 
@@ -122,8 +141,16 @@ def main() -> None:
                 }
             )
             print(json.dumps(rows[-1]), flush=True)
-    best = min(rows, key=lambda r: r["ratio"])
-    print(json.dumps({"best": best}))
+    later = rows[1:] or rows  # The first imports what the others find imported.
+    ours, reference = (median(row[name] for row in later) for name in ("ours_ms", "bare_ms"))
+    print(
+        json.dumps(
+            {
+                "median_of": len(later), "ours_ms": ours, "bare_ms": reference,
+                "ratio": round(ours / reference, 2),
+            }
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -324,6 +324,18 @@ class TestLeases:
         assert store.release_run("r1") == 2
         assert [b.run_id for b in store.ready()] == ["r1", "r1"]
 
+    def test_claim_all_takes_those_that_are_ready(self, store: BeadStore) -> None:
+        first, done, taken, last = (store.create("step", title) for title in "abcd")
+        store.close(done.id)
+        store.claim(taken.id, assignee="other", lease_s=60)
+        wanted = {last.id: "me", done.id: "me", taken.id: "me", first.id: "you"}
+        claimed = store.claim_all(wanted, lease_s=60)
+        assert [(b.id, b.assignee, b.attempts) for b in claimed] == [
+            (last.id, "me", 1), (first.id, "you", 1)
+        ]  # fmt: skip
+        assert store.get(taken.id).assignee == "other"
+        assert store.claim_all({}, lease_s=60) == []
+
     def test_a_closed_bead_cannot_be_claimed_or_renewed(self, store: BeadStore) -> None:
         bead = store.create("step", "s")
         store.claim(assignee="me", lease_s=60)
@@ -368,10 +380,64 @@ class TestPlans:
             store.create_many(loop)
         assert store.query() == []
 
+    def test_a_plan_changes_open_beads_with_it_or_not_at_all(self, store: BeadStore) -> None:
+        root, done = store.create("epic", "root"), store.create("epic", "done")
+        store.close(done.id)
+        changes: dict[str, BeadChanges] = {
+            root.id: {"notes": "planned"},
+            done.id: {"notes": "late"},
+        }
+        store.create_many(self.BEADS, self.EDGES, changes)
+        assert (store.get(root.id).notes, store.get(done.id).notes) == ("planned", "")
+        back = Dependency(from_id="r|0", to_id="r|3")
+        with pytest.raises(UsageError, match="cycle"):
+            store.create_many(self.BEADS, [back], {root.id: {"notes": "again"}})
+        assert store.get(root.id).notes == "planned"
+
+    def test_a_bead_born_under_one_that_waits_waits_too(self, store: BeadStore) -> None:
+        first, second = store.create("task", "first"), store.create("task", "second")
+        store.add_dependency(second.id, first.id)
+        under = Bead(key="u", kind="task", title="under", parent=second.id)
+        below = Bead(key="b", kind="task", title="below", parent="u")
+        store.create_many([below, under])
+        assert [b.title for b in store.ready()] == ["first"]
+        store.close(first.id)
+        assert [b.title for b in store.ready()] == ["second", "below", "under"]
+
+    def test_a_parent_is_no_dependency_of_a_plan(self, store: BeadStore) -> None:
+        edge = Dependency(from_id="r|1", to_id="r|0", type="parent-child")
+        with pytest.raises(UsageError, match="a parent is a field of its child"):
+            store.create_many(self.BEADS, [edge])
+        assert store.query() == []
+
     def test_beads_without_keys(self, store: BeadStore) -> None:
         drafts = [Bead(kind="insight", title=f"i{n}") for n in range(3)]
         assert len(set(ids(store.create_many(drafts)))) == 3
         assert all(draft.id == "" for draft in drafts)
+
+
+class TestOfRun:
+    def test_the_beads_of_a_run(self, store: BeadStore, clock: Clock) -> None:
+        for n in range(4):
+            clock.advance(1)
+            store.create("step", f"s{n}", run_id="r", tier="fleet" if n % 2 else "architect")
+            store.create("step", "other", run_id="q")
+        store.close(store.of_run("r", "step")[1].id)
+
+        def titles(**how: Any) -> list[str]:
+            return [bead.title for bead in store.of_run("r", "step", **how)]
+
+        assert titles() == ["s0", "s1", "s2", "s3"]
+        assert titles(tier="fleet") == ["s1", "s3"]
+        assert titles(unfinished=True) == ["s0", "s2", "s3"]
+        assert titles(newest=2) == ["s2", "s3"]
+        assert store.of_run("r", "outcome") == []
+
+    def test_find_wants_whole_ids(self, store: BeadStore) -> None:
+        bead = store.create("step", "s")
+        assert store.find(bead.id) == bead
+        assert store.find(bead.id[:-1]) is None
+        assert store.find_all([bead.id, "hm-none"]) == {bead.id: bead}
 
 
 class TestQuery:

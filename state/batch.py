@@ -1,0 +1,187 @@
+"""New beads, what they depend on, and changes to others: written in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlmodel import Session
+
+from state import frontier, hot, ids, rows
+from state.database import Database
+from state.driver import among
+from state.errors import UsageError
+from state.models import DEPENDENCY_TYPES, DONE, Bead, Dependency
+
+_LINK = (
+    "INSERT INTO dependency (from_id, to_id, type, created_at) "
+    "VALUES (%(from)s, %(to)s, %(type)s, %(now)s) ON CONFLICT DO NOTHING"
+)
+_MOVE = "UPDATE bead SET parent = %(parent)s WHERE id = %(id)s"
+# What the beads given wait for, and what that waits for, and so on.
+_AWAITED = """
+    WITH RECURSIVE awaited(id) AS (
+        SELECT id FROM bead WHERE id IN {starts}
+        UNION
+        SELECT dependency.to_id FROM awaited JOIN dependency ON dependency.from_id = awaited.id
+        WHERE dependency.type IN ('blocks', 'parent-child')
+    )
+    SELECT from_id, to_id FROM dependency JOIN awaited ON dependency.from_id = awaited.id
+    WHERE dependency.type IN ('blocks', 'parent-child')
+"""
+
+_Edge = tuple[str, str, str]
+"""(from, to, type), whole ids."""
+
+
+def write(
+    database: Database,
+    beads: Sequence[Bead],
+    dependencies: Sequence[Dependency] = (),
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Bead]:
+    """See :meth:`state.BeadStore.create_many`; ids in ``changes`` are whole.
+
+    The beads as stored, in the order given. Raises UsageError.
+    """
+    now = database.now()
+    with database.writing() as connection:
+        ours = {bead.key for bead in beads} | {bead.id for bead in beads}
+        named = [bead.parent for bead in beads if bead.parent is not None]
+        named += [name for edge in dependencies for name in (edge.from_id, edge.to_id)]
+        id_of = _whole_ids(database, connection, {name for name in named if name not in ours})
+        stored, fresh = _insert(database, connection, beads, id_of, now)
+        edges = [_edge(id_of, edge) for edge in dependencies]
+        for draft, bead in fresh:
+            if draft.parent is not None:
+                edges.append((bead.id, id_of[draft.parent], "parent-child"))
+                if bead.parent is None:  # Its parent came after it.
+                    bead.__dict__["parent"] = edges[-1][1]
+                    values = {"id": bead.id, "parent": bead.parent}
+                    database.run(connection, _MOVE, values)
+        new = [edge for edge in edges if _link(database, connection, edge, now)]
+        born = {bead.id for _, bead in fresh}
+        # Nothing waits for a bead just born unless an edge leads to one, and it waits as its
+        # parent does (see ``hot.insert``) unless something else holds it.
+        if any(source not in born or target in born for source, target, _ in new):
+            _refuse_cycles(database, connection, new)
+        plain = {bead.id for draft, bead in fresh if id_of.get(draft.parent or "") not in born}
+        noted = {s for s, _, type in new if type != "parent-child" or s not in plain}
+        closed = _change(database, connection, changes or {}, now)
+        frontier.settle_rows(connection, noted, closed)
+    return stored
+
+
+def _insert(
+    database: Database,
+    connection: Connection,
+    beads: Sequence[Bead],
+    id_of: dict[str, str],
+    now: float,
+) -> tuple[list[Bead], list[tuple[Bead, Bead]]]:
+    """The beads as stored; of those that were not there before, (draft, bead).
+
+    ``id_of`` learns the names of these beads; a bead whose parent comes after it is written without.
+    """
+    known = hot.by_ids(database, connection, [b.id for b in beads if b.id and b.key is None])
+    stored: list[Bead] = []
+    fresh: list[tuple[Bead, Bead]] = []
+    for place, draft in enumerate(beads):
+        bead = known.get(draft.id) if draft.key is None else known.get(id_of.get(draft.key, ""))
+        if bead is None:
+            rows.check(draft.__dict__)
+            # A microsecond apart, so that the order of the plan is the order of the work.
+            values = hot.row(draft.__dict__, round(now + place * 1e-6, 6))
+            values["parent"] = id_of.get(draft.parent or "")
+            if draft.id:
+                proposals = [draft.id]
+            elif draft.key is not None:
+                proposals = ids.keyed_candidates(draft.key)
+            else:
+                proposals = hot.drawn_ids(database, connection)
+            bead, new = hot.insert(database, connection, values, proposals)
+            known[bead.id] = bead
+            if new:
+                fresh.append((draft, bead))
+        id_of[bead.id] = bead.id
+        if draft.key is not None:
+            id_of[draft.key] = bead.id
+        stored.append(bead)
+    return stored, fresh
+
+
+def _whole_ids(database: Database, connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """Start of an id → the id. Raises UsageError."""
+    wanted = list(names)
+    whole = {name: name for name in hot.by_ids(database, connection, wanted)}
+    if missing := [name for name in wanted if name not in whole]:
+        with Session(connection, join_transaction_mode="rollback_only") as session:
+            whole |= {name: rows.find(session, name).id for name in missing}
+    return whole
+
+
+def _edge(id_of: Mapping[str, str], edge: Dependency) -> _Edge:
+    rows.one_of("dependency type", edge.type, DEPENDENCY_TYPES)
+    source, target = id_of[edge.from_id], id_of[edge.to_id]
+    if source == target:
+        raise UsageError(f"bead {source} cannot depend on itself")
+    if edge.type == "parent-child":
+        raise UsageError(f"{source} → {target}: a parent is a field of its child, no dependency")
+    return source, target, edge.type
+
+
+def _link(database: Database, connection: Connection, edge: _Edge, now: float) -> bool:
+    """Write an edge; whether it is new."""
+    values = {"from": edge[0], "to": edge[1], "type": edge[2], "now": now}
+    return bool(database.run(connection, _LINK, values).rowcount)
+
+
+def _refuse_cycles(database: Database, connection: Connection, edges: Sequence[_Edge]) -> None:
+    """Raise UsageError if one of these edges, already written, closes a cycle."""
+    holding = {(source, target) for source, target, type in edges if type in frontier.HOLDING}
+    if not holding:
+        return
+    starts, values = among(sorted({source for source, _ in holding}))
+    waits: TopologicalSorter[str] = TopologicalSorter()
+    for source, target in database.run(
+        connection, _AWAITED.format(starts=starts), values
+    ).fetchall():
+        waits.add(source, target)
+    try:
+        waits.prepare()
+    except CycleError as error:
+        # Each bead in the cycle is awaited by the next one.
+        circle = error.args[1]
+        steps = list(zip(circle[1:], circle, strict=False))
+        source, target = next((step for step in steps if step in holding), steps[0])
+        raise UsageError(
+            f"{source} → {target} would close a cycle: {target} waits for {source}"
+        ) from None
+
+
+def _change(
+    database: Database,
+    connection: Connection,
+    changes: Mapping[str, Mapping[str, Any]],
+    now: float,
+) -> set[str]:
+    """Change beads that are not closed; returns which this closes."""
+    present = hot.by_ids(database, connection, list(changes))
+    closed = set[str]()
+    for id, fields in changes.items():
+        if (bead := present.get(id)) is None:
+            raise UsageError(f"unknown bead id {id!r}")
+        if bead.status in DONE:
+            continue
+        # Only what changes: where claims lock one row each, they do not wait for this.
+        names = ["updated_at", *fields]
+        names += ["closed_at", "close_reason", "lease_until"] if "status" in fields else []
+        changed = hot.row({**bead.__dict__, **fields}, now)
+        update = ", ".join(f'"{name}" = %({name})s' for name in dict.fromkeys(names))
+        sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
+        database.run(connection, sql, {name: changed[name] for name in ["id", *names]})
+        if changed["status"] in DONE:
+            closed.add(id)
+    return closed
