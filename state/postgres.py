@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from state.errors import StoreError
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 CONNECT_TIMEOUT_S = 10
+RESTED_S = 2.0
+"""A connection unused for so long may have lost its server."""
 _LOCK = 0x68692D6D6F65
 """Number of the advisory lock that writers take; ``hi-moe`` in ASCII."""
 
@@ -42,17 +47,31 @@ class Postgres:
             self.reader = create_engine(
                 parsed,
                 isolation_level="REPEATABLE READ",
-                connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
-                pool_pre_ping=True,
+                connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "prepare_threshold": 1},
             )
         except ImportError as error:
             raise StoreError(
                 f"state database {self.name} needs the PostgreSQL driver ({error}); "
                 "pip install 'hi-moe[postgres]'"
             ) from error
-        self.claimer: Engine = self.reader.execution_options(isolation_level="READ COMMITTED")
-        self.writer: Engine = self.claimer.execution_options()
+        self.writer: Engine = self.reader.execution_options(isolation_level="READ COMMITTED")
+        # A claim is one statement: where it is its own transaction it is one round trip.
+        self.claimer: Engine = self.reader.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.reader, "checkout", self._refuse_dead)
         event.listen(self.writer, "begin", _exclude_writers)
+
+    def _refuse_dead(self, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        """Ask a connection that has rested whether it still stands; the pool then opens another.
+
+        SQLAlchemy's own ``pool_pre_ping`` asks each time, which costs a claim a third of its speed.
+        """
+        now = time.monotonic()
+        if now - record.info.get("used", now) > RESTED_S:
+            try:
+                self.reader.dialect.do_ping(connection)
+            except self.reader.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError(str(error)) from error
+        record.info["used"] = now
 
     def prepare(self) -> None:
         """Nothing: the server has been prepared by who runs it."""
