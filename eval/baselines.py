@@ -75,7 +75,8 @@ class Bench:
             temperature=RESAMPLE_TEMPERATURE if sample else 0.0,
             seed=self.seed * 1000 + sample,
         )
-        return await self.caller(card, messages, Origin(self.bead_id, "fleet", 0, sample), sampling)
+        origin = Origin(self.bead_id, "fleet", 0, sample)
+        return (await self.caller(card, messages, origin, sampling)).response
 
     def messages(self, card: Card, *, thinking: bool = False) -> tuple[Message, ...]:
         """The problem as ``card`` expects it; ``thinking`` asks a general model for its steps."""

@@ -4,7 +4,8 @@
 
 Baselines are ``--strategy direct`` with the ``generalist`` and the ``chain`` adapter, under the token
 budget that the hierarchy used on the same problem. Correct means that the hidden checks pass. Nothing
-is remembered from one problem to the next.
+is remembered from one problem to the next. Suites are added to a file that the same fleet and seed
+wrote.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from eval.statistics import wilson
 from harness.engine import start
 from harness.report import RunOptions, RunReport
 from harness.wiring import open_backend
-from tiers.memory import MemoryPolicy
+from tiers.memory import MemoryPolicy, fleet_identity
 from tiers.protocol import Budget
 
 BASELINES = ("generalist", "chain")
@@ -47,6 +48,9 @@ def summary(reports: list[RunReport], seconds: float) -> dict[str, Any]:
         "tokens": round(sum(r.tokens for r in reports) / len(reports)),
         "calls": round(sum(r.calls for r in reports) / len(reports), 1),
         "seconds": round(seconds / len(reports), 2),
+        "failed": {
+            r.problem: f"{r.verdict}: {r.stop_reason}" for r in reports if not r.reference_match
+        },
     }  # fmt: skip
 
 
@@ -54,7 +58,13 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
     options = RunOptions(seed=args.seed, memory=FORGETFUL)
     fleet = await open_backend(options)
     slots = asyncio.Semaphore(args.concurrency)
-    result: dict[str, Any] = {"seed": args.seed}
+    result: dict[str, Any] = {
+        "seed": args.seed, "fleet": fleet_identity(fleet[0].model_id, fleet[1])
+    }  # fmt: skip
+    if args.out.exists():
+        before = json.loads(args.out.read_text())
+        if result.items() <= before.items():
+            result = before
     suites = [f"horizon/{h}" for h in args.horizons] + args.suites
     for suite in suites:
         problems = suite_problems(suite, range(args.first, args.first + args.count))
@@ -80,6 +90,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
                     )
                 )  # fmt: skip
                 rows[name] = summary(list(direct), time.monotonic() - begun)
+                del rows[name]["failed"]
                 print(suite, name, rows[name], file=sys.stderr, flush=True)
         result[suite] = rows
         args.out.parent.mkdir(parents=True, exist_ok=True)

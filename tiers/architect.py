@@ -139,8 +139,11 @@ class Architect:
             self.room.caller(card, chat(card, decompose_prompt(s)), origin, sampling)
             for s in sources
         ]
-        texts = await asyncio.gather(*calls)
-        parsed = [derivation.parse(t, source) for t, source in zip(texts, sources, strict=True)]
+        made = await asyncio.gather(*calls)
+        parsed = [
+            derivation.parse(call.response, source)
+            for call, source in zip(made, sources, strict=True)
+        ]
         return [
             [None] * len(source) if lines is None else list(lines)
             for lines, source in zip(parsed, sources, strict=True)

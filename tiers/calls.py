@@ -105,15 +105,15 @@ class Caller:
         self.on_call = on_call or (lambda call, replayed: None)
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
-        self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._under_way: dict[str, asyncio.Task[Call]] = {}
         self._unwritten: list[Call] = []
         self._writing: asyncio.Task[dict[str, Call]]
         self._recorded = ledger.keys(run_id)
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
-    ) -> str:
-        """The text that ``card``'s specialist writes. Raises ``BudgetExceeded``, ``Interrupted``."""
+    ) -> Call:
+        """What ``card``'s specialist writes, as recorded. Raises ``BudgetExceeded``, ``Interrupted``."""
         prompt = [m.model_dump() for m in messages]
         params: Mapping[str, object] = {**sampling.model_dump(), "model": self.backend.model_id}
         key = self.ledger.call_key(
@@ -123,7 +123,7 @@ class Caller:
         held = self.ledger.find(key) if key in self._recorded else None
         if held:
             self.on_call(held, True)
-            return held.response
+            return held
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         if self.stopping:
@@ -155,7 +155,7 @@ class Caller:
         origin: Origin,
         key: str,
         params: dict[str, object],
-    ) -> str:
+    ) -> Call:
         try:
             (response,) = await self.backend.generate([request])
         finally:
@@ -189,7 +189,7 @@ class Caller:
             cost=spent_so_far.cost + call.cost,
         )
         self.on_call(call, False)
-        return response.text
+        return call
 
     async def _record(self, call: Call) -> Call:
         """Write a completed call, in one transaction with those that completed at the same moment."""

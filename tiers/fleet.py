@@ -12,6 +12,7 @@ import time
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
+from state import Call
 from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
 from tiers import team
@@ -78,10 +79,11 @@ class Fleet:
             if order.deadline is not None and time.time() > order.deadline:
                 break
             try:
-                answer = await self.room.caller(
+                call = await self.room.caller(
                     card, messages, Origin(order.id, "fleet", attempt),
                     self._sampling(order, card, attempt),
                 )  # fmt: skip
+                answer = call.response
                 if card.declines is not None and answer.strip() == card.declines:
                     # It would decline every sample: the step is somebody else's.
                     signatures.append(f"{_hash(answer)}:declined")
@@ -89,7 +91,11 @@ class Fleet:
                     error = f"{card.name} declined the task"
                     break
                 artifact = craft.extract(order, answer)
-                checks = await self._checks(order, artifact, attempt)
+                checks = (
+                    await self._checks(order, artifact, attempt)
+                    if artifact is not None
+                    else (_formless(call),)
+                )
             except BudgetExceeded as spent:
                 return self._outcome(order, "exhausted", best, signatures, passes, str(spent))
             passed = sum(c.passed for c in checks)
@@ -119,11 +125,8 @@ class Fleet:
         )
 
     async def _checks(
-        self, order: Delegation, artifact: str | None, attempt: int
+        self, order: Delegation, artifact: str, attempt: int
     ) -> tuple[CheckResult, ...]:
-        if artifact is None:
-            detail = "the answer holds no result"
-            return (CheckResult(kind="form", passed=False, detail=detail, signature="no-artifact"),)
         results: list[CheckResult] = []
         if "verification" in self.room.without:
             return ()
@@ -142,7 +145,8 @@ class Fleet:
                         temperature=_temperature(attempt) if attempt else 0.0,
                         seed=self.room.seed * 1000 + attempt,
                     )
-                    return await self.room.caller(card, chat(card, prompt), origin, sampling)
+                    called = await self.room.caller(card, chat(card, prompt), origin, sampling)
+                    return called.response
 
                 results.append(
                     await CRAFTS[order.kind].check(self.room, order, check, artifact, ask)
@@ -194,6 +198,15 @@ class Fleet:
             attempts=len(signatures) + answered, signatures=tuple(signatures),
             passes=tuple(passes), error=error,
         )  # fmt: skip
+
+
+def _formless(call: Call) -> CheckResult:
+    """Why an answer holds no artifact: it was cut off, or it says something else."""
+    if call.finish_reason == "length":
+        detail = f"the answer was cut off after {call.completion_tokens} tokens"
+        return CheckResult(kind="form", passed=False, detail=detail, signature="cut-off")
+    detail = "the answer holds no result"
+    return CheckResult(kind="form", passed=False, detail=detail, signature="no-artifact")
 
 
 def _hash(answer: str) -> str:

@@ -81,9 +81,10 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
     )  # fmt: skip
     fault = ""
     for attempt in range(2):
-        text = await room.caller(
+        call = await room.caller(
             card, messages, Origin(room.root_id, "architect", number, attempt), sampling
         )
+        text = call.response
         try:
             found = read_plan(text)
         except ValueError as error:

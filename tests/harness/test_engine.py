@@ -12,7 +12,8 @@ import pytest
 from eval import get
 from harness import engine, routing, wiring
 from harness.report import Event, RunOptions, RunReport
-from specialists.backends.base import GenerateRequest
+from specialists.backends.base import GenerateRequest, GenerateResponse
+from specialists.pocket import arithmetic
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, database_url
 from tests.oracle import (
@@ -69,6 +70,34 @@ def test_a_story_is_planned_solved_and_verified(
         e.kind for e in events
     }
     assert report.specialists.keys() >= {"math", "decompose"}
+
+
+class CutOff(OracleBackend):
+    """Its arithmetic never comes to its end."""
+
+    async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
+        answers = await super().generate(requests)
+        return [
+            a.model_copy(update={"text": a.text[:5], "finish_reason": "length"})
+            if arithmetic.parse(r.messages[-1].content)
+            else a
+            for r, a in zip(requests, answers, strict=True)
+        ]
+
+
+def test_an_answer_that_was_cut_off_is_a_cause_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, CutOff([horizon_story(16, 3)]))
+    report = run(get("horizon", "16-3"))
+    assert report.verdict == "failed"
+    store = BeadStore.open(database_url())
+    outcomes = store.of_run(report.run_id, "outcome", "fleet")
+    assert outcomes
+    causes = {s.partition(":")[2] for o in outcomes for s in o.data["outcome"]["signatures"]}
+    assert "cut-off" in causes
+    assert any("cut off after" in bead.body for bead in outcomes)
+    store.close_database()
 
 
 def test_a_wrong_step_is_caught_by_its_inverse_and_tried_again(
