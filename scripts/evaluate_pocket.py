@@ -6,7 +6,7 @@ Greedy decoding on the weights as shipped. Cells: each specialist on each cell o
 Table: every adapter, the bare base, and the base under the domain tag that its pre-training knew, on
 every domain, cells in equal shares. Gate: an adapter is promoted when it beats the bare base, asked in
 the same words, on the same tasks, McNemar exact p < 0.05, and the tagged base does not beat it so;
-controls stay controls.
+controls stay controls. With names, only these adapters' rows are measured and put into the file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class Bench:
 
     def _request(self, card: Card | None, example: Example, tag: bool) -> GenerateRequest:
         head = (Message(role="system", content=example.domain),) if tag else ()
-        longest = int(1.5 * len(self.backend.token_ids(example.answer))) + 16
+        if card and card.domain == example.domain:
+            longest = card.max_tokens
+        else:  # It need not ramble on to be wrong.
+            longest = int(1.5 * len(self.backend.token_ids(example.answer))) + 16
         return GenerateRequest(
             messages=(*head, Message(role="user", content=example.prompt)),
             adapter=card.adapter if card else None,
@@ -133,6 +136,20 @@ def _paired(ours: list[bool], theirs: list[bool]) -> dict[str, float]:
     return {"better": better, "worse": worse, "p": mcnemar(better, worse)}
 
 
+def merged(before: dict[str, Any], result: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """``before`` with the rows of ``names`` out of ``result``; both of the same size."""
+    for size in ("count", "table_count"):
+        if before[size] != result[size]:
+            sys.exit(f"{size} is {before[size]} in the file, {result[size]} now: take the same")
+    rows = {name: result["table"][name] for name in names}
+    return {
+        **before,
+        "cells": before["cells"] | result["cells"],
+        "table": dict(sorted((before["table"] | rows).items())),
+        "gate": before["gate"] | result["gate"],
+    }
+
+
 def render(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
 
@@ -194,6 +211,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/pocket.json"))
     args = parser.parse_args()
     result = asyncio.run(measure(args.count, args.table or args.count, args.names))
+    if args.names and args.out.exists():
+        result = merged(json.loads(args.out.read_text()), result, args.names)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
     args.out.with_suffix(".md").write_text(render(result))
