@@ -75,7 +75,7 @@ def open_router(
         )
         return PlainRouter(scorer, policy)
     return AdaptiveRouter(
-        scorer, WinnerTakeAll(temperature), embedder=embedder, fallback=EmbeddingScorer(embedder),
+        scorer, WinnerTakeAll(temperature), fallback=EmbeddingScorer(embedder),
         settings=AdaptiveSettings(temperature=temperature),
         snapshot=routing_home() / f"adaptive-{options.scorer}.npz", seed=options.seed,
     )  # fmt: skip

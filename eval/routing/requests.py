@@ -66,10 +66,10 @@ async def measure(
     """Seconds of both routers on the same batches, paths, and the disagreement found."""
     examples = [text for card in cards for text in card.examples]
     probe = LossProbe(backend, await calibrate(backend, cards, examples))
-    policy, embedder = WinnerTakeAll(1.0), Embedder()
+    policy = WinnerTakeAll(1.0)
     plain = PlainRouter(probe, policy)
     adaptive = AdaptiveRouter(
-        probe, policy, embedder=embedder, fallback=EmbeddingScorer(embedder),
+        probe, policy, fallback=EmbeddingScorer(Embedder()),
         settings=AdaptiveSettings(temperature=1.0), seed=seed,
     )  # fmt: skip
     made = stream(train, test, seed)

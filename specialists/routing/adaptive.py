@@ -27,10 +27,14 @@ import numpy as np
 
 from specialists.registry import Card, fleet_version
 from specialists.routing.contract import Ask, Decision, Policy, Scorer, allowed, check_fleet
-from specialists.routing.embedder import Embedder
-from specialists.routing.var import PATHS, AdaptiveCore, AdaptiveSettings, Clusters
+from specialists.routing.embedder import Embeds
+from specialists.routing.form import FormEmbedder
+from specialists.routing.var import DEGRADED, PATHS, AdaptiveCore, AdaptiveSettings, Clusters
 from state import UsageError
 
+RADIUS = 0.5
+"""Least cosine of two tasks of one form: on the pocket domains 98% of the tasks then share their
+cluster's domain."""
 WINDOW = 4
 """Last decisions that belong to a cached decision's context."""
 
@@ -38,9 +42,10 @@ WINDOW = 4
 class AdaptiveRouter:
     """Wraps an expensive scorer; see the module. One batch is embedded and scored in one call.
 
-    ``fallback`` is a cheap scorer that guesses for degraded tasks as long as the table knows
-    nothing at all. ``snapshot`` is read if it exists and fits the fleet, and written after each
-    batch that learned something.
+    Tasks are clustered by ``embedder``, by their form unless told otherwise: an embedding that
+    costs as much as the expensive scorer would save nothing. ``fallback`` is a cheap scorer that
+    guesses for degraded tasks of clusters that the table knows nothing of. ``snapshot`` is read if
+    it exists and fits the fleet, and written after each batch that learned something.
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class AdaptiveRouter:
         scorer: Scorer,
         policy: Policy,
         *,
-        embedder: Embedder | None = None,
+        embedder: Embeds | None = None,
         fallback: Scorer,
         settings: AdaptiveSettings | None = None,
         snapshot: Path | None = None,
@@ -57,13 +62,13 @@ class AdaptiveRouter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._scorer, self._policy, self._fallback = scorer, policy, fallback
-        self._embedder = embedder or Embedder(device=device)
+        self._embedder = embedder or FormEmbedder()
         self._settings, self._snapshot = settings or AdaptiveSettings(), snapshot
         self._device, self._seed, self._clock = device, seed, clock
         self._recent: deque[str] = deque(maxlen=WINDOW)
         self._fleet = ""
         self.core = AdaptiveCore(0, self._settings, seed)
-        self.clusters = Clusters(device=device)
+        self.clusters = Clusters(RADIUS, device=device)
 
     async def route(self, asks: Sequence[Ask], cards: Sequence[Card]) -> list[Decision]:
         """One decision for each ask, in order.
@@ -77,13 +82,14 @@ class AdaptiveRouter:
         vectors = await asyncio.to_thread(self._embedder.embed, tasks)
         keys = [self._key(task) for task in tasks]
         plan = self.core.plan(self.clusters.assign(vectors), keys, self._clock())
+        unseen = self.core.table.count[plan.clusters] == 0
         asked = [tasks[k] for k in plan.need.tolist()]
         if asked:
             scores = await self._scorer.score(asked, cards)
         else:
             scores = np.zeros((0, len(cards)))
         routed = self.core.settle(plan, scores)
-        unknown = np.flatnonzero(np.isnan(routed.rows).any(axis=1))
+        unknown = np.flatnonzero(unseen & (routed.paths == DEGRADED))
         if len(unknown):
             guesses = await self._fallback.score([tasks[k] for k in unknown.tolist()], cards)
             routed.rows[unknown] = guesses
@@ -115,7 +121,7 @@ class AdaptiveRouter:
         if version == self._fleet:
             return
         self.core = AdaptiveCore(len(cards), self._settings, self._seed)
-        self.clusters = Clusters(device=self._device)
+        self.clusters = Clusters(RADIUS, device=self._device)
         first, self._fleet = not self._fleet, version
         if first and self._snapshot is not None and self._snapshot.is_file():
             self._load(self._snapshot, len(cards))

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,14 @@ DEFAULT_NAME = "all-MiniLM-L6-v2"
 Vectors = NDArray[np.float32]
 
 _lock = threading.Lock()
+
+
+class Embeds(Protocol):
+    """Whatever turns texts into vectors."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One unit vector (N, dimension) for each text."""
+        ...
 
 
 def default_folder() -> Path:

@@ -146,10 +146,11 @@ def test_adaptive_answers_from_its_table_where_it_may(
     from specialists.routing import AdaptiveSettings
 
     router = AdaptiveRouter(
-        Near("chain"), WinnerTakeAll(0.1), embedder=Flat(), fallback=Near("chain"),
+        Near("chain"), WinnerTakeAll(0.1), fallback=Near("chain"),
         settings=AdaptiveSettings(temperature=0.1),
     )  # fmt: skip
-    asyncio.run(router.train(["347 + 586"] * 400, FLEET))
+    forms = [f"347 {op} 586" for op in "+-*/"]
+    asyncio.run(router.train(forms * 100, FLEET))
     router.save(home / "routing" / "adaptive-embedding.npz")
     report, rows, _ = run(monkeypatch, routing_mode="adaptive")
     assert report.verdict == "verified"

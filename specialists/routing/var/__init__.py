@@ -3,10 +3,18 @@
 from specialists.routing.var.bucket import TokenBucket
 from specialists.routing.var.cache import DecisionCache
 from specialists.routing.var.clusters import Clusters
-from specialists.routing.var.core import PATHS, AdaptiveCore, AdaptiveSettings, Plan, Routed
+from specialists.routing.var.core import (
+    DEGRADED,
+    PATHS,
+    AdaptiveCore,
+    AdaptiveSettings,
+    Plan,
+    Routed,
+)
 from specialists.routing.var.table import FastTable, clopper_pearson_upper
 
 __all__ = [
+    "DEGRADED",
     "PATHS",
     "AdaptiveCore",
     "AdaptiveSettings",

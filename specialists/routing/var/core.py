@@ -31,7 +31,7 @@ from state import UsageError
 
 PATHS = ("expensive", "fast", "cache", "degraded")
 EXPENSIVE, FAST, CACHE, DEGRADED = range(4)
-VERSION = 1
+VERSION = 2
 
 
 class AdaptiveSettings(Frozen):
@@ -206,7 +206,9 @@ class AdaptiveCore:
                 arrays = {name: held[name] for name in held.files}
             meta = json.loads(str(arrays.pop("meta")))
             if meta["version"] != VERSION:
-                raise UsageError(f"{file}: snapshot version {meta['version']}, this is {VERSION}")
+                raise UsageError(
+                    f"{file}: snapshot version {meta['version']}, this is {VERSION}; delete it"
+                )
             core = cls(meta["experts"], AdaptiveSettings.model_validate(meta["settings"]))
             core.bucket.level, core.audited = meta["level"], meta["audited"]
             core.disagreed = meta["disagreed"]
