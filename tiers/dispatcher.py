@@ -135,13 +135,24 @@ class Dispatcher:
             self._known[kind] = known(self.room, kind)
         return self._known[kind]
 
+    def _failed_before(self, step: Bead) -> int:
+        """How often the same work failed under earlier plans."""
+        plan, signature = step.data["plan"], step.data["signature"]
+        if plan == 0:
+            return 0
+        return sum(
+            len(other.data.get("failed", []))
+            for other in self.room.store.of_run(self.room.run_id, "step")
+            if other.data["plan"] < plan and other.data["signature"] == signature
+        )
+
     async def _delegation(
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
     ) -> Bead:
         """The decision bead that carries the delegation of one step."""
         room = self.room
         failed, tried = step.data.get("failed", []), step.data.get("tried", [])
-        key = _key(step)
+        key, before = _key(step), len(failed) + self._failed_before(step)
         cards = {c.name: c for c in room.cards}
         team = [cards[name] for name in (decision.specialist, *decision.others)]
         pack = await pack_for(room, next((c for c in team if reads_text(c)), team[0]), step)
@@ -155,7 +166,7 @@ class Dispatcher:
             objective=objective, inputs=inputs,
             acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
             specialist=decision.specialist, team=decision.team, others=decision.others,
-            policy="resample" if failed else "greedy",
+            policy="resample" if before else "greedy", before=before,
             attempts=1 if room.strategy == "direct" else
             (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             context=pack.bead_ids if pack else (), pack=pack.text if pack else "",

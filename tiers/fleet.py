@@ -121,8 +121,12 @@ class Fleet:
         return Sampling(
             max_tokens=card.max_tokens,
             temperature=_temperature(attempt) if fresh else 0.0,
-            seed=self.room.seed * 1000 + attempt,
+            seed=self._seed(order, attempt),
         )
+
+    def _seed(self, order: Delegation, attempt: int) -> int:
+        """No two attempts at the same work sample alike."""
+        return self.room.seed * 1000 + order.before * 10 + attempt
 
     async def _checks(
         self, order: Delegation, artifact: str, attempt: int
@@ -143,7 +147,7 @@ class Fleet:
                     sampling = Sampling(
                         max_tokens=card.max_tokens,
                         temperature=_temperature(attempt) if attempt else 0.0,
-                        seed=self.room.seed * 1000 + attempt,
+                        seed=self._seed(order, attempt),
                     )
                     called = await self.room.caller(card, chat(card, prompt), origin, sampling)
                     return called.response

@@ -144,6 +144,8 @@ class Delegation(Frozen):
     """How the first attempt samples: a step tried before starts with a new sample."""
     attempts: int = 3
     """Most attempts of this specialist, the first included."""
+    before: int = 0
+    """How often this work was ordered before, under this plan or another: each time is sampled anew."""
     context: tuple[str, ...] = ()
     """Beads that the specialist's prompt may quote."""
     pack: str = ""

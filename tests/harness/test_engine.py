@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,29 @@ def test_an_answer_that_was_cut_off_is_a_cause_of_its_own(
     causes = {s.partition(":")[2] for o in outcomes for s in o.data["outcome"]["signatures"]}
     assert "cut-off" in causes
     assert any("cut off after" in bead.body for bead in outcomes)
+    store.close_database()
+
+
+def test_work_that_failed_is_never_sampled_alike_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = CutOff([horizon_story(16, 3)])
+    use(monkeypatch, backend)
+    run(get("horizon", "16-3"))
+    store = BeadStore.open(database_url())
+    steps = {b.id: b for b in store.query(kind="step")}
+    plans = {b.data["plan"] for b in steps.values() if b.data.get("failed")}
+    assert len(plans) > 1, "no work was planned again after it failed"
+    orders = [b.data["delegation"] for b in store.query(kind="decision", tier="dispatcher")]
+    again = Counter((o["objective"], steps[o["bead_id"]].data["name"], o["before"]) for o in orders)
+    assert set(again.values()) == {1}
+    assert {o["policy"] for o in orders if o["before"]} == {"resample"}
+    seeds = Counter(
+        (r.adapter, r.messages[-1].content, r.sampling.seed)
+        for r in backend.calls
+        if arithmetic.parse(r.messages[-1].content)
+    )
+    assert set(seeds.values()) == {1}
     store.close_database()
 
 
