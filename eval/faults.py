@@ -86,6 +86,7 @@ class FaultyBackend:
     """A backend whose answers to some prompts are spoilt; all else passes through."""
 
     name = "faulty"
+    context_tokens: int | None = None
 
     def __init__(self, inner: Backend, fault: Fault) -> None:
         self._inner, self._fault = inner, fault

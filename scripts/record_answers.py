@@ -40,6 +40,7 @@ class Answers:
     """A backend that knows a fixed answer to each of its requests; tokens are estimated."""
 
     name = "answers"
+    context_tokens: int | None = None
 
     def __init__(self, model: str) -> None:
         self.model_id = model

@@ -51,6 +51,7 @@ class OracleBackend:
     """Knows the answers for the stories it is given; ``fault`` may spoil any answer."""
 
     name = "oracle"
+    context_tokens: int | None = None
     model_id = "oracle"
 
     def __init__(

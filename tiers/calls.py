@@ -17,6 +17,9 @@ from state import Call, Ledger, Usage
 from state.errors import AdapterError, BudgetExceeded, HarnessError
 from tiers.protocol import Budget
 
+TEMPLATE_TOKENS = 16
+"""Upper estimate of what a chat template adds to a message."""
+
 
 class Interrupted(HarnessError):
     """The user asked to stop; raised before the next call, with everything before it saved."""
@@ -134,7 +137,7 @@ class Caller:
         request = GenerateRequest(
             messages=messages,
             adapter=card.adapter,
-            sampling=self.meter.cap(sampling, size),
+            sampling=self._fitting(self.meter.cap(sampling, size), size, len(messages)),
         )
         # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
         self.meter.pending += 1
@@ -142,6 +145,19 @@ class Caller:
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(task)
+
+    def _fitting(self, sampling: Sampling, size: int, messages: int) -> Sampling:
+        """``sampling`` with ``max_tokens`` cut to what a prompt of ``size`` tokens leaves.
+
+        A prompt that leaves nothing goes out as it is, for the backend to refuse.
+        """
+        context = self.backend.context_tokens
+        if context is None:
+            return sampling
+        left = context - size - TEMPLATE_TOKENS * (messages + 1)
+        if not 0 < left < sampling.max_tokens:
+            return sampling
+        return sampling.model_copy(update={"max_tokens": left})
 
     async def drain(self) -> None:
         """Wait until every call that was sent is recorded."""

@@ -99,6 +99,8 @@ class Backend(Protocol):
     """
 
     name: str
+    context_tokens: int | None
+    """Most tokens of prompt and completion together, where that is known."""
 
     @property
     def model_id(self) -> str:

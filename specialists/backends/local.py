@@ -75,6 +75,7 @@ class LocalBackend:
             raise BackendUnavailable(f"the tokenizer in {folder} has no chat template")
         self._model.to(device).eval()
         self._context = int(self._model.config.max_position_embeddings)
+        self.context_tokens: int | None = self._context
         self._end_ids = self._find_end_ids()
         self._bank = LoraBank(self._model)
         self._adapters: dict[str, AdapterRef] = {}

@@ -53,6 +53,7 @@ class OpenAICompatibleBackend:
     """
 
     name = "openai"
+    context_tokens: int | None = None
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class RecordedBackend:
         self._known: dict[str, AdapterRef] = {}
         self._loaded: dict[str, AdapterRef] = {}
         self._model_id = inner.model_id if inner else ""
+        self.context_tokens = inner.context_tokens if inner else None
 
     @classmethod
     def replay(cls, path: Path) -> RecordedBackend:
@@ -97,7 +98,8 @@ class RecordedBackend:
                 raise UsageError(f"{path} records base {previous._model_id}, not {inner.model_id}")
             backend._known, backend._answers = previous._known, previous._answers
         else:
-            backend._append({"kind": "base", "model": inner.model_id})
+            base = {"kind": "base", "model": inner.model_id, "context": inner.context_tokens}
+            backend._append(base)
         for adapter in inner.adapters().values():
             backend._note_adapter(adapter)
         return backend
@@ -205,7 +207,7 @@ class RecordedBackend:
 
     def _read(self, line: dict[str, Any]) -> None:
         if line["kind"] == "base":
-            self._model_id = str(line["model"])
+            self._model_id, self.context_tokens = str(line["model"]), line.get("context")
         elif line["kind"] == "adapter":
             ref = AdapterRef(name=line["name"], digest=line["digest"], path=self._path)
             self._known[ref.digest] = ref

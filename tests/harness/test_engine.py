@@ -101,6 +101,19 @@ def test_an_answer_that_was_cut_off_is_a_cause_of_its_own(
     store.close_database()
 
 
+def test_an_answer_may_be_as_long_as_the_context_leaves(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = OracleBackend([horizon_story(8, 1)])
+    backend.context_tokens = 300
+    use(monkeypatch, backend)
+    report = run(get("horizon", "8-1"), strategy="direct", specialist="chain")
+    (asked,) = backend.calls
+    size = backend.count_tokens(asked.messages[-1].content)
+    assert 200 < asked.sampling.max_tokens < 300 - size
+    assert report.calls == 1
+
+
 def test_work_that_failed_is_never_sampled_alike_again(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
