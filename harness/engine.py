@@ -278,10 +278,6 @@ def _awaiting(store: BeadStore, runs: Runs, run: Run, value: Any, observer: Obse
 
 def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunReport:
     ledger = Ledger(store)
-    calls = ledger.calls(run.id)
-    specialists: dict[str, int] = {}
-    for call in calls:
-        specialists[call.specialist] = specialists.get(call.specialist, 0) + 1
     root = store.get(keyed_id(f"{run.id}|root"))
     return RunReport.model_validate(
         {
@@ -290,7 +286,8 @@ def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunR
             "verdict": run.verdict, "answer": run.answer, "reference_match": run.reference_match,
             "steps": _steps(store, run.id, root.data.get("plan")), "calls": run.spent_calls,
             "tokens": run.spent_tokens, "seconds": round(run.spent_seconds, 3),
-            "cost": run.spent_cost, "stop_reason": run.stop_reason, "specialists": specialists,
+            "cost": run.spent_cost, "stop_reason": run.stop_reason,
+            "specialists": ledger.calls_by_specialist(run.id),
             "checks": root.data.get("checks", []), "hidden": hidden,
         }
     )  # fmt: skip
@@ -303,6 +300,6 @@ def _steps(store: BeadStore, run_id: str, plan: int | None) -> list[StepReport]:
             status="given" if s.data["given"] else s.data.get("outcome") or s.status,
             specialist=s.assignee, artifact=s.data.get("artifact"), attempts=s.attempts,
         )
-        for s in store.query(run_id=run_id, kind="step", order="created")
+        for s in store.of_run(run_id, "step")
         if s.data["plan"] == plan
     ]  # fmt: skip

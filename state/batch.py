@@ -96,7 +96,7 @@ def _insert(
             values = hot.row(draft.__dict__, round(now + place * 1e-6, 6))
             values["parent"] = id_of.get(draft.parent or "")
             if draft.id:
-                proposals = [draft.id]
+                proposals: Iterable[str] = [draft.id]
             elif draft.key is not None:
                 proposals = ids.keyed_candidates(draft.key)
             else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -48,6 +50,13 @@ class Backend(Protocol):
         ...
 
 
+class _Held(threading.local):
+    """The connections that a thread keeps."""
+
+    def __init__(self) -> None:
+        self.by_engine: dict[Engine, Connection] = {}
+
+
 class Database:
     """``read()`` and ``write()`` give a session inside one transaction.
 
@@ -58,6 +67,7 @@ class Database:
         self.backend = backend
         self._clock = clock
         self._dialect = backend.reader.dialect.name
+        self._held, self._all_held = _Held(), WeakSet[Connection]()
 
     @classmethod
     def open(cls, path_or_url: str | Path, clock: Callable[[], float] = time.time) -> Database:
@@ -110,15 +120,38 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """As :meth:`read`, a bare connection: for queries whose every microsecond counts."""
-        with self._explained(), self.backend.reader.begin() as connection:
+        with self._explained(), self._transaction(self.backend.reader) as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, claim: bool = False) -> Iterator[Connection]:
         """As :meth:`write`, a bare connection; what may be worked on next is yours to settle."""
         engine = self.backend.claimer if claim else self.backend.writer
-        with self._explained(), engine.begin() as connection:
+        with self._explained(), self._transaction(engine) as connection:
             yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        """A transaction on the connection that this thread holds, where connections cost nothing.
+
+        To take one from the pool and give it back takes as long as a short query.
+        """
+        if self.is_postgres:
+            with engine.begin() as connection:
+                yield connection
+            return
+        connection = self._held.by_engine.get(engine) or self._hold(engine)
+        if connection.in_transaction():  # One inside the other: as the pool would do it.
+            with engine.begin() as other:
+                yield other
+            return
+        with connection.begin():
+            yield connection
+
+    def _hold(self, engine: Engine) -> Connection:
+        connection = self._held.by_engine[engine] = engine.connect()
+        self._all_held.add(connection)
+        return connection
 
     def run(
         self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
@@ -128,6 +161,9 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        for connection in tuple(self._all_held):
+            connection.close()
+        self._held, self._all_held = _Held(), WeakSet()
         self.backend.reader.dispose()
 
     @contextmanager

@@ -193,7 +193,7 @@ def create(database: Database, fields: Mapping[str, Any]) -> Bead:
 
 
 def insert(
-    database: Database, connection: Connection, values: dict[str, Any], proposals: Sequence[str]
+    database: Database, connection: Connection, values: dict[str, Any], proposals: Iterable[str]
 ) -> tuple[Bead, bool]:
     """Write a row under the first of the proposed ids that is free; it waits as its parent does.
 
@@ -205,7 +205,7 @@ def insert(
         if values["key"] is not None:
             for there in _having(database, connection, "key", [values["key"]]):
                 return there, False
-    raise UsageError(f"bead id {proposals[-1]!r} is taken by another bead")
+    raise UsageError(f"bead id {values['id']!r} is taken by another bead")
 
 
 def drawn_ids(database: Database, connection: Connection) -> list[str]:

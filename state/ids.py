@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import socket
 import time
 import uuid
+from collections.abc import Iterator
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base32: no letter looks like a digit."""
@@ -35,6 +37,7 @@ def random_length(population: int) -> int:
     return next((length for limit, length in _LENGTH_UP_TO if population < limit), _KEYED)
 
 
+@functools.lru_cache(maxsize=4096)
 def keyed_id(key: str) -> str:
     """The id that a bead created with ``key`` gets on every machine (50 bits of the key's hash)."""
     return f"hm-{digest(key)[:_KEYED]}"
@@ -45,6 +48,8 @@ def candidates(whole: str, length: int, prefix: str = "hm-") -> list[str]:
     return [f"{prefix}{whole[:end]}" for end in range(max(length, _SHORT), len(whole) + 1)]
 
 
-def keyed_candidates(key: str) -> list[str]:
+def keyed_candidates(key: str) -> Iterator[str]:
     """As :func:`candidates`, for a bead with ``key``."""
-    return candidates(digest(key), _KEYED)
+    first = keyed_id(key)
+    yield first
+    yield from candidates(digest(key), _KEYED)[1:]

@@ -107,6 +107,15 @@ class Ledger:
             query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
             return list(session.exec(query).all())
 
+    def calls_by_specialist(self, run_id: str) -> dict[str, int]:
+        """How many calls of a run each specialist answered, in the order of their first."""
+        sql = (
+            'SELECT specialist, count(*) FROM "call" WHERE run_id = %(run)s '
+            "GROUP BY specialist ORDER BY min(sequence)"
+        )
+        with self.database.reading() as connection:
+            return dict(self.database.run(connection, sql, {"run": run_id}).fetchall())
+
     def spent(self, run_id: str) -> Usage:
         """What a run's calls have cost so far."""
         with self.database.read() as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, TypedDict
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_
@@ -238,7 +238,7 @@ def _settle(bead: Bead, now: float) -> None:
 
 def _free_id(session: Session, key: str | None) -> str:
     if key is not None:
-        proposals = ids.keyed_candidates(key)
+        proposals: Iterable[str] = ids.keyed_candidates(key)
     else:
         unkeyed = select(literal(1)).where(col(Bead.key).is_(None)).limit(ids.COUNT_UP_TO)
         population = session.exec(select(func.count()).select_from(unkeyed.subquery())).one()

@@ -16,6 +16,7 @@ from specialists.registry import Card
 from state import Call, Ledger, Usage
 from state.errors import AdapterError, BudgetExceeded, HarnessError
 from tiers.protocol import Budget
+from tiers.together import Together
 
 TEMPLATE_TOKENS = 16
 """Upper estimate of what a chat template adds to a message."""
@@ -109,8 +110,7 @@ class Caller:
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
         self._under_way: dict[str, asyncio.Task[Call]] = {}
-        self._unwritten: list[Call] = []
-        self._writing: asyncio.Task[dict[str, Call]]
+        self._record: Together[Call, Call] = Together(ledger.record_all)
         self._recorded = ledger.keys(run_id)
 
     async def __call__(
@@ -206,14 +206,3 @@ class Caller:
         )
         self.on_call(call, False)
         return call
-
-    async def _record(self, call: Call) -> Call:
-        """Write a completed call, in one transaction with those that completed at the same moment."""
-        self._unwritten.append(call)
-        if len(self._unwritten) == 1:
-            self._writing = asyncio.create_task(self._write())
-        return (await self._writing)[call.key]
-
-    async def _write(self) -> dict[str, Call]:
-        calls, self._unwritten = self._unwritten, []
-        return {call.key: call for call in self.ledger.record_all(calls)}

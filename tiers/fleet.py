@@ -56,7 +56,7 @@ class Fleet:
         outcome = outcome.model_copy(update={"surprise": self._surprise(who, outcome.status)})
         # Of a team, what the winner did itself: the others' faults are not of its repairing.
         taught = lessons(room, orders[who], cards[who], step, ended[who])
-        room.settle(step, who, outcome, taught)
+        await room.settle(step, who, outcome, taught)
         room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
         why = f" ({outcome.fault})" if outcome.fault else ""
         room.emit(

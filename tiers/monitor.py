@@ -101,7 +101,7 @@ class Monitor:
                 )
                 return Verdict(kind=routine.mode, reason=why), {"routine": routine.model_dump()}
             return self._first(), {}
-        steps = room.steps()
+        steps = room.steps(plan)
         last = room.store.of_run(room.run_id, "decision", "monitor", newest=1)
         seen = last[0].data.get("outcomes", 0) if last else 0
         facts = await signs.read(room, steps, seen)

@@ -28,11 +28,9 @@ async def conclude(room: Room, reason: str) -> Result:
     it ``unverified``, never a success; without an answer the run ``failed``, or was ``exhausted``
     when the budget ended it. What the run teaches about such problems is remembered.
     """
-    steps = {s.id: s for s in room.steps()} if "plan" in room.root.data else {}
-    plans = room.store.query(run_id=room.run_id, kind="decision", tier="architect")
-    plan = next(
-        (p for p in plans if p.key == f"{room.run_id}|plan{room.root.data.get('plan')}"), None
-    )
+    root = room.root
+    steps = {s.id: s for s in room.steps()} if "plan" in root.data else {}
+    plan = room.find(f"{room.run_id}|plan{root.data.get('plan')}")
     sections: dict[str, str] = {}
     for section, bead_id in (plan.data["answer"] if plan else {}).items():
         artifact = steps[bead_id].data.get("artifact") if bead_id in steps else None
@@ -53,7 +51,7 @@ async def conclude(room: Room, reason: str) -> Result:
     checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
     result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks)
     await routines.learn(room, verdict)
-    data = {**room.root.data, "verdict": verdict, "answer": answer, "checks": list(checks)}
+    data = {**root.data, "verdict": verdict, "answer": answer, "checks": list(checks)}
     room.store.apply(
         [],
         {room.root_id: {"status": "closed", "close_reason": f"{verdict}: {reason}", "data": data}},

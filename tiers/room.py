@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from specialists.backends.base import Message
 from specialists.registry import Card
@@ -16,6 +16,10 @@ from state.vectors import QUIET
 from tiers.calls import Caller
 from tiers.memory import Memory
 from tiers.protocol import Outcome, Task, Validator
+from tiers.together import Together
+
+Settled: TypeAlias = tuple[list[Bead], dict[str, BeadChanges]]
+"""Beads to write, and changes to others by id."""
 
 
 class Emit(Protocol):
@@ -50,6 +54,9 @@ class Room:
     _first: Bead | None = None
     """The monitor's first decision."""
 
+    def __post_init__(self) -> None:
+        self._settled: Together[Settled, None] = Together(self._write)
+
     @property
     def root(self) -> Bead:
         """The root bead: the problem as it was asked."""
@@ -79,12 +86,13 @@ class Room:
         """The fleet's card for a domain, if it has one."""
         return next((c for c in self.cards if c.domain == domain), None)
 
-    def steps(self) -> list[Bead]:
-        """The step beads of the current plan, in plan order.
+    def steps(self, plan: int | None = None) -> list[Bead]:
+        """The step beads of a plan, by default the current one, in plan order.
 
         Closed ones do not change any more and are read once.
         """
-        plan = self.root.data.get("plan", 0)
+        if plan is None:
+            plan = int(self.root.data.get("plan", 0))
         if plan not in self._closed:
             beads = self.store.of_run(self.run_id, "step")
             found = {b.id: b for b in beads if b.data["plan"] == plan}
@@ -123,10 +131,11 @@ class Room:
             }
         return self._outcomes
 
-    def settle(
+    async def settle(
         self, step: Bead, specialist: str, outcome: Outcome, lessons: Sequence[Bead] = ()
     ) -> None:
-        """Write an outcome, what it means for its step and what it teaches, in one transaction.
+        """Write an outcome, what it means for its step and what it teaches, in one transaction
+        with the outcomes of the same moment.
 
         A verified or unverified step is closed; a failed one is open for another specialist.
         """
@@ -149,8 +158,13 @@ class Room:
             labels=[] if worth_telling(outcome) else [QUIET],
             data={"outcome": outcome.model_dump(mode="json"), "step": step.id},
         )  # fmt: skip
-        self.store.apply([bead, *lessons], {step.id: change})
+        await self._settled(([bead, *lessons], {step.id: change}))
         self.outcomes()[outcome.delegation_id] = (specialist, outcome)
+
+    def _write(self, settled: Sequence[Settled]) -> list[None]:
+        beads = [bead for made, _ in settled for bead in made]
+        self.store.apply(beads, {id: how for _, changes in settled for id, how in changes.items()})
+        return [None] * len(settled)
 
 
 def worth_telling(outcome: Outcome) -> bool:

@@ -67,7 +67,7 @@ async def learn(room: Room, verdict: str) -> None:
     """
     if not room.memory.policy.routines or verdict == "exhausted":
         return
-    written = room.store.query(run_id=room.run_id, kind="outcome", tier=TIER)
+    written = room.store.of_run(room.run_id, "outcome", TIER)
     if any(b.data.get("routine") for b in written):
         return
     tried, number = room.routine(), room.root.data.get("plan")

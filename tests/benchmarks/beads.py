@@ -120,9 +120,8 @@ class Plain:
             f"SELECT from_id FROM dependency WHERE type = 'blocks' AND to_id IN ({among})", names
         ).fetchall()
         noted = [row[0] for row in held]
-        settle = str(frontier._SETTLE).replace("(__[POSTCOMPILE_noted])", ":noted")
-        settle = settle.replace(":noted", f"({', '.join('?' * len(noted))})")
-        self.connection.execute(settle, noted)
+        marks = f"({', '.join('?' * len(noted))})"
+        self.connection.execute(frontier._SETTLE.format(noted=marks), noted)
         self.connection.execute(f"SELECT * FROM bead WHERE id IN ({among})", names).fetchall()
         self.connection.execute("COMMIT")
 
