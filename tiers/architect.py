@@ -24,6 +24,8 @@ from tiers.segments import labels, segment
 
 WINDOW = 2
 RESAMPLES = 3
+COOL, WARMER = 0.6, 0.3
+"""Temperature of the first resample, and how much each further one adds."""
 
 
 class Architect:
@@ -131,7 +133,7 @@ class Architect:
         """What ``card`` reads in each source, a sentence at a time; ``None`` where it is malformed."""
         sampling = Sampling(
             max_tokens=card.max_tokens,
-            temperature=0.0 if number == 0 and sample == 0 else 0.6,
+            temperature=0.0 if number == 0 and sample == 0 else COOL + WARMER * max(0, sample - 1),
             seed=self.room.seed * 1000 + number * 100 + sample,
         )
         origin = Origin(self.room.root_id, "architect", number, sample)

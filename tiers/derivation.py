@@ -71,8 +71,8 @@ def _steps(rows: Sequence[str]) -> Lines | None:
 def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:
     """Whether the lines of one sentence (or expression) fit it.
 
-    They must use every number of the text and no other, and name nobody and no place that the text
-    does not name.
+    They must use every number of the text and no other, name nobody and no place that the text does
+    not name, and change each amount from what it was.
     """
 
     def fail(signature: str, detail: str) -> CheckResult:
@@ -91,6 +91,10 @@ def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:
         named |= {line.target for line in lines} | {line.place for line in lines if line.place}
         if stranger := named - words - {"answer"}:
             return fail("name-invented", f"{min(stranger)} is not in the text")
+        changed = [line for line in lines if line.op and line.target != "answer"]
+        if foreign := next((line for line in changed if line.left != line.target), None):
+            told_of = f"{foreign.target} begins with the amount of {foreign.left}"
+            return fail("amount-foreign", f"a change of {told_of}")
     return CheckResult(kind="plan", passed=True)
 
 

@@ -79,11 +79,12 @@ def test_each_sentence_has_its_steps_or_none() -> None:
         ("Ben: Ben + 12\nBen: Ben + 99", "number-invented"),
         ("Zoe: Zoe + 12", "name-invented"),
         ("Ben@zoo: Ben + 12", "name-invented"),
+        ("Ben: Ana - 12\nAna: Ana + 12", "amount-foreign"),
         ("none", "number-unused"),
     ],
 )
 def test_what_the_check_refuses(text: str, signature: str) -> None:
-    sentence = "Ben buys 12 pens."
+    sentence = "Ben gives 12 pens to Ana."
     assert check_sentence(sentence, read((sentence, text))).signature == signature
 
 
