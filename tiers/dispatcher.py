@@ -9,6 +9,7 @@ from specialists.routing import Ask, Decision
 from state import Bead, keyed_id
 from state.errors import SetupError
 from state.vectors import QUIET
+from tiers import signs
 from tiers.context import pack_for, reads_text
 from tiers.insights import best_remedy, causes, known
 from tiers.protocol import Check, Delegation, Remedy
@@ -88,7 +89,7 @@ class Dispatcher:
             Ask(
                 task=routing_text(step, objective),
                 key=f"{step.data['plan']}|{step.data['name']}|{len(step.data.get('failed', []))}",
-                barred=frozenset(step.data.get("tried", [])),
+                barred=self._barred(step, everybody),
             )
             for step, objective, recalled in zip(steps, objectives, remembered, strict=True)
             if recalled is None
@@ -135,16 +136,24 @@ class Dispatcher:
             self._known[kind] = known(self.room, kind)
         return self._known[kind]
 
-    def _failed_before(self, step: Bead) -> int:
-        """How often the same work failed under earlier plans."""
+    def _failed_before(self, step: Bead) -> list[str]:
+        """The delegations of the same work that failed under earlier plans."""
         plan, signature = step.data["plan"], step.data["signature"]
         if plan == 0:
-            return 0
-        return sum(
-            len(other.data.get("failed", []))
+            return []
+        return [
+            delegation
             for other in self.room.store.of_run(self.room.run_id, "step")
             if other.data["plan"] < plan and other.data["signature"] == signature
-        )
+            for delegation in other.data.get("failed", [])
+        ]
+
+    def _barred(self, step: Bead, fleet: set[str]) -> frozenset[str]:
+        """Who tried the step, and who gave nothing for the same work under earlier plans."""
+        tried = frozenset(step.data.get("tried", []))
+        earlier = (self.room.outcomes()[id] for id in self._failed_before(step))
+        barred = tried | {who for who, outcome in earlier if signs.empty_handed(outcome)}
+        return barred if barred < fleet else tried
 
     async def _delegation(
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
@@ -152,7 +161,7 @@ class Dispatcher:
         """The decision bead that carries the delegation of one step."""
         room = self.room
         failed, tried = step.data.get("failed", []), step.data.get("tried", [])
-        key, before = _key(step), len(failed) + self._failed_before(step)
+        key, before = _key(step), len(failed) + len(self._failed_before(step))
         cards = {c.name: c for c in room.cards}
         team = [cards[name] for name in (decision.specialist, *decision.others)]
         pack = await pack_for(room, next((c for c in team if reads_text(c)), team[0]), step)

@@ -23,7 +23,7 @@ from tiers.segments import asks_in_stages
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
-"""Specialists that may fail on one step before the plan is doubted."""
+"""Specialists that may fail on one step before the plan is doubted, those left out that gave nothing."""
 MOST_DELEGATIONS = 4
 """Times that a step may be tried under one plan, by whomever."""
 SHORT_STORY = 9
@@ -164,7 +164,12 @@ class Monitor:
             return Verdict(
                 kind="stop", reason=f"no progress: spinning: {why} in the same way under two plans"
             )
-        many = len(set(step.data["tried"])) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
+        able = {
+            who
+            for who, outcome in (room.outcomes()[id] for id in step.data["failed"])
+            if not signs.empty_handed(outcome)
+        }
+        many = len(able) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
         alone = room.specialist is not None or len(room.cards) < 2
         if not spin and signs.improving(tries[-1]) and len(tries) < MOST_DELEGATIONS:
             return Verdict(kind="continue", reason=f"{why}, but came closer; it goes on")

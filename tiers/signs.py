@@ -46,6 +46,12 @@ def improving(outcome: Outcome) -> bool:
     return len(outcome.passes) > 1 and outcome.passes[-1] > outcome.passes[0]
 
 
+def empty_handed(outcome: Outcome) -> bool:
+    """Whether every attempt declined or gave no artifact: the work is none of that specialist's."""
+    causes = {s.partition(":")[2] for s in outcome.signatures}
+    return bool(causes) and causes <= {"declined", "no-artifact"}
+
+
 def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:
     """Whether every failed attempt of ``now`` gave an answer and a fault that ``before`` gave."""
     seen = {s for o in before for s in o.signatures}

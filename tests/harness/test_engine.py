@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from eval import get
@@ -16,9 +17,11 @@ from harness.report import Event, RunOptions, RunReport
 from specialists.backends.base import GenerateRequest, GenerateResponse
 from specialists.pocket import arithmetic
 from specialists.registry import Card
+from specialists.routing import PlainRouter
 from state import BeadStore, Ledger, Runs, database_url
 from tests.oracle import (
     CARDS,
+    Best,
     OracleBackend,
     by_form,
     horizon_story,
@@ -113,6 +116,36 @@ def test_an_answer_may_be_as_long_as_the_context_leaves(
     size = backend.count_tokens(asked.messages[-1].content)
     assert asked.sampling.max_tokens == 300 - size - 2 * TEMPLATE_TOKENS
     assert report.calls == 1
+
+
+class LastInLine:
+    """Scores that send every step to ``explain`` first, then to ``code``, and to ``math`` at last."""
+
+    async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> np.ndarray:
+        places = {"explain": 3.0, "code": 2.0, "math": 1.0}
+        return np.array([[places.get(c.name, 0.0) for c in cards] for _ in tasks])
+
+
+def test_those_who_give_nothing_are_not_counted_as_having_failed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    math = next(c for c in CARDS if c.name == "math")
+
+    def fault(request: GenerateRequest, text: str) -> str:
+        asked = arithmetic.parse(request.messages[-1].content)
+        return "no idea" if asked and request.adapter != math.adapter else text
+
+    use(monkeypatch, OracleBackend([horizon_story(8, 1)], fault))
+    monkeypatch.setattr(routing, "open_router", lambda *_: PlainRouter(LastInLine(), Best()))
+    report = run(get("horizon", "8-1"))
+    assert report.verdict == "verified"
+    store = BeadStore.open(database_url())
+    decisions = [b.data["decision"] for b in store.of_run(report.run_id, "decision", "monitor")]
+    assert "replan" not in decisions
+    tried = [b.data["tried"] for b in store.of_run(report.run_id, "step") if "tried" in b.data]
+    assert tried
+    assert all(names == ["explain", "code"] for names in tried)
+    store.close_database()
 
 
 def test_work_that_failed_is_never_sampled_alike_again(
