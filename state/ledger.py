@@ -107,6 +107,13 @@ class Ledger:
             query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
             return list(session.exec(query).all())
 
+    def said_before(self, text: str, sequence: int) -> bool:
+        """Whether a response of any run, recorded before call number ``sequence``, holds ``text``."""
+        there = col(Call.response).contains(text, autoescape=True)
+        with self.database.read() as session:
+            query = select(Call.sequence).where(there, col(Call.sequence) < sequence).limit(1)
+            return session.exec(query).first() is not None
+
     def spent(self, run_id: str) -> Usage:
         """What a run's calls have cost so far."""
         with self.database.read() as session:

@@ -37,6 +37,7 @@ async def work(order: Delegation, attempt: Work) -> tuple[str, Outcome]:
             "members": {name: outcome.status for name, outcome in done},
             "attempts": sum(outcome.attempts for _, outcome in done),
             "signatures": tuple(s for _, outcome in done for s in outcome.signatures),
+            "faults": tuple(f for _, outcome in done for f in outcome.faults),
         }
     )
 
