@@ -89,6 +89,28 @@ for _kind in ROWS:
     export.command(_kind)(_command(_kind))
 
 
+@export.command("inspect")
+def inspect_logs(
+    output: Folder, run: RunIds = None, suite: Suite = None, as_json: Json = False
+) -> None:
+    """Evaluation logs that Inspect reads (inspect view): one for each suite."""
+    from eval.export.inspect_logs import logs, write_logs
+
+    with _chosen(run, suite) as (store, runs):
+        found = logs(store, runs)
+    files = [str(path) for path in write_logs(found, output)]
+    samples = [len(log.samples) for log in found.values()]
+    if as_json:
+        rows = [
+            {"file": file, "suite": name, "samples": count}
+            for file, name, count in zip(files, found, samples, strict=True)
+        ]
+        typer.echo(json.dumps({"logs": rows}, ensure_ascii=False))
+        return
+    for file, count in zip(files, samples, strict=True):
+        typer.echo(f"wrote {file}: {count:,} samples")
+
+
 @contextmanager
 def _chosen(ids: Sequence[str] | None, suite: str | None) -> Iterator[tuple[BeadStore, list[Run]]]:
     """The store and the runs to export. Raises UsageError where there is none."""
