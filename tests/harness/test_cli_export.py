@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from eval.export.leaks import secrets_of
 from eval.export.split import part_of, problem_key
 from harness import routing, wiring
 from specialists.backends.base import GenerateRequest
+from specialists.registry import Card
+from specialists.routing import Decision, PlainRouter
 from state import BeadStore, Call, Ledger, Run, Runs, database_url
 from tests.harness.conftest import Cli
 from tests.harness.exported_runs import WRONG, garden, leak, rows, solve, stories
-from tests.oracle import OracleBackend, by_form, horizon_story
+from tests.oracle import CARDS, ByForm, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 from tiers.protocol import Check
 
@@ -94,6 +97,56 @@ def test_a_chat_model_is_told_the_public_check_in_its_own_run_and_in_the_row(cli
     assert "expected '34'" in mended["messages"][-2]["content"]
     assert [m["role"] for m in pair["prompt"]] == ["system", "user"]
     assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("34", "thirty")
+
+
+class InTurn:
+    """Sends every task to math, and to chain where that fails."""
+
+    def choose(self, scores: Any, cards: Sequence[Card], key: str = "") -> Decision:
+        return Decision(
+            specialist="math", scores={"math": 0.6, "chain": 0.4}, confidence=0.6,
+            others=("chain",), team="cascade",
+        )  # fmt: skip
+
+
+def test_a_team_is_known_by_who_answered(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "open_router", lambda *_: PlainRouter(ByForm(), InTurn()))
+    (math,) = (c.adapter for c in CARDS if c.name == "math")
+
+    spoiled: set[str] = set()
+
+    def fault(request: GenerateRequest, text: str) -> str:
+        prompt = request.messages[-1].content
+        if request.adapter != math or (spoiled and prompt not in spoiled):
+            return text
+        spoiled.add(prompt)
+        return WRONG
+
+    solve(get("horizon", "4-1"), OracleBackend([horizon_story(4, 1)], fault), strategy="plan")
+    found = written(cli, "sft")
+    assert found
+    assert all(r["messages"][-1]["content"] != WRONG for r in found)
+    pairs = written(cli, "dpo")
+    assert {r["rejected"][0]["content"] for r in pairs} == {WRONG}
+    assert {r["meta"]["rejected"]["specialist"] for r in pairs} == {"math"}
+    assert {r["meta"]["specialist"] for r in pairs} == {"chain"}
+    decisions = written(cli, "router")
+    for row in decisions:
+        assert (row["chosen"], row["others"], row["team"]) == ("math", ["chain"], "cascade")
+    assert {row["answered_by"] for row in decisions} == {"math", "chain"}
+
+
+def test_records_from_before_faults_were_kept(cli: Cli) -> None:
+    garden()
+    store = BeadStore.open(database_url())
+    (bead,) = store.query(kind="outcome", tier="fleet")
+    outcome = {k: v for k, v in bead.data["outcome"].items() if k != "faults"}
+    store.update(bead.id, data={**bead.data, "outcome": outcome})
+    store.close_database()
+    assert len(written(cli, "dpo")) == len(written(cli, "sft")) == 1
+    assert (
+        "no verified answer after one that failed" in cli("export", "repair", "-o", "r.jsonl").err
+    )
 
 
 def test_router_has_a_row_for_each_decision_that_ended(cli: Cli) -> None:
