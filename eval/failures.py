@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from state import Bead, BeadStore, Call, Ledger, Run
+from tiers.fleet import CHECK_SAMPLES
 from tiers.protocol import Outcome
 
 SHOWN = 400
@@ -154,8 +155,8 @@ def _repairer(
 
 
 def _answer(calls: Sequence[Call], outcome: Outcome) -> str:
-    """The last answer of the delegation that failed; checks (samples from 100 on) are not answers."""
-    own = [c for c in calls if c.bead_id == outcome.delegation_id and c.sample < 100]
+    """The last answer of the delegation that failed; checks are not answers."""
+    own = [c for c in calls if c.bead_id == outcome.delegation_id and c.sample < CHECK_SAMPLES]
     failed = [c for c in own if c.attempt < max(1, len(outcome.signatures))]
     return (failed or own)[-1].response[:SHOWN] if own else ""
 

@@ -23,7 +23,7 @@ PRIVATE = {"owner", "owner_until", "active_at", "task_json", "config_json"}
 
 
 @contextmanager
-def _store() -> Iterator[BeadStore | None]:
+def existing_store() -> Iterator[BeadStore | None]:
     """The state database; ``None`` where no run ever was, so that looking creates nothing."""
     if not os.environ.get("HARNESS_DATABASE_URL") and not (home() / "state.db").is_file():
         yield None
@@ -37,13 +37,13 @@ def _store() -> Iterator[BeadStore | None]:
 
 def recorded_runs(limit: int | None) -> list[Run]:
     """Runs, newest first."""
-    with _store() as store:
+    with existing_store() as store:
         return Runs(store).list(limit=limit) if store else []
 
 
 def recorded_run(id: str) -> Run:
     """One run by its id or the beginning of it. Raises UsageError."""
-    with _store() as store:
+    with existing_store() as store:
         return _find(store, id)[1]
 
 
@@ -69,7 +69,7 @@ def run_row(run: Run) -> dict[str, Any]:
 
 def run_record(id: str, *, trace: bool) -> dict[str, Any]:
     """A run with its problem, plans, decisions and calls; with ``trace`` the calls in full."""
-    with _store() as maybe:
+    with existing_store() as maybe:
         store, run = _find(maybe, id)
         calls = Ledger(store).calls(run.id)
         steps = store.query(run_id=run.id, kind="step")

@@ -116,6 +116,13 @@ class Ledger:
         with self.database.reading() as connection:
             return dict(self.database.run(connection, sql, {"run": run_id}).fetchall())
 
+    def said_before(self, text: str, sequence: int) -> bool:
+        """Whether a response of any run, recorded before call number ``sequence``, holds ``text``."""
+        there = col(Call.response).contains(text, autoescape=True)
+        with self.database.read() as session:
+            query = select(Call.sequence).where(there, col(Call.sequence) < sequence).limit(1)
+            return session.exec(query).first() is not None
+
     def spent(self, run_id: str) -> Usage:
         """What a run's calls have cost so far."""
         with self.database.read() as session:

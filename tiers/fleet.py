@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from dataclasses import dataclass
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
@@ -26,6 +27,20 @@ from tiers.work import CRAFTS
 RESAMPLE_TEMPERATURE, WARMER = 0.6, 0.2
 """Temperature of the second attempt, and how much each further one adds: what was wrong and certain
 at a low temperature stays so."""
+CHECK_SAMPLES = 100
+"""Samples of a call from here on are checks, so they never meet an attempt's own key."""
+DECLINED = "declined"
+"""Cause of an attempt that its specialist refused."""
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """An attempt that failed, as its outcome tells it."""
+
+    signature: str
+    fault: str
+    passed: int
+    """Checks."""
 
 
 class Fleet:
@@ -69,8 +84,7 @@ class Fleet:
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = CRAFTS[order.kind]
         messages = chat(card, framed(order.pack if reads_text(card) else "", craft.prompt(order)))
-        signatures: list[str] = []
-        passes: list[int] = []
+        failed: list[_Failed] = []
         checks: tuple[CheckResult, ...] = ()
         artifact: str | None = None
         error: str | None = None
@@ -86,9 +100,8 @@ class Fleet:
                 answer = call.response
                 if card.declines is not None and answer.strip() == card.declines:
                     # It would decline every sample: the step is somebody else's.
-                    signatures.append(f"{_hash(answer)}:declined")
-                    passes.append(0)
                     error = f"{card.name} declined the task"
+                    failed.append(_Failed(f"{answer_hash(answer)}:{DECLINED}", error, 0))
                     break
                 artifact = craft.extract(order, answer)
                 checks = (
@@ -97,24 +110,25 @@ class Fleet:
                     else (_formless(call),)
                 )
             except BudgetExceeded as spent:
-                return self._outcome(order, "exhausted", best, signatures, passes, str(spent))
+                return self._outcome(order, "exhausted", best, failed, str(spent))
             passed = sum(c.passed for c in checks)
             if artifact is not None and passed > best[0]:
                 best = (passed, artifact, checks)
             if artifact is not None and not checks:
-                return self._outcome(order, "unverified", best, signatures, passes)
+                return self._outcome(order, "unverified", best, failed)
             if artifact is not None and passed == len(checks):
-                return self._outcome(order, "verified", best, signatures, passes)
+                return self._outcome(order, "verified", best, failed)
             fault = next((c for c in checks if not c.passed), None)
             cause = fault.signature if fault else "no-artifact"
-            signatures.append(f"{_hash(answer)}:{cause}")
-            passes.append(passed)
+            failed.append(
+                _Failed(f"{answer_hash(answer)}:{cause}", fault.detail if fault else "", passed)
+            )
             if other := handover(order, cause):
                 error = f"handed over after {cause}: {other.says}"
                 break
             messages = self._repair(order, card, messages, answer, fault)
         best = best if best[0] >= 0 else (-1, artifact or "", checks)
-        return self._outcome(order, "failed", best, signatures, passes, error)
+        return self._outcome(order, "failed", best, failed, error)
 
     def _sampling(self, order: Delegation, card: Card, attempt: int) -> Sampling:
         fresh = attempt > 0 or order.policy == "resample"
@@ -141,8 +155,8 @@ class Fleet:
             else:
 
                 async def ask(card: Card, prompt: str, sample: int, base: int = number) -> str:
-                    # Samples from 100 on are checks, so they never meet an attempt's own key.
-                    origin = Origin(order.id, "fleet", attempt, 100 + base * 10 + sample)
+                    number = CHECK_SAMPLES + base * 10 + sample
+                    origin = Origin(order.id, "fleet", attempt, number)
                     # A check that was wrong once is not asked the same way again.
                     sampling = Sampling(
                         max_tokens=card.max_tokens,
@@ -171,13 +185,13 @@ class Fleet:
         and what helped against such a fault before."""
         if not reads_text(card) or fault is None:
             return messages
-        criticism = f"That is not right: {fault.detail}. Answer again, in full."
+        says = criticism(fault.detail)
         if remedy := best_remedy(order.remedies, fault.signature):
-            criticism += f" From earlier work: {remedy.says}."
+            says += f" From earlier work: {remedy.says}."
         return (
             *messages[:2],
             Message(role="assistant", content=answer),
-            Message(role="user", content=criticism),
+            Message(role="user", content=says),
         )
 
     def _surprise(self, name: str, status: Status) -> float:
@@ -192,15 +206,15 @@ class Fleet:
         order: Delegation,
         status: Status,
         best: tuple[int, str, tuple[CheckResult, ...]],
-        signatures: list[str],
-        passes: list[int],
+        failed: list[_Failed],
         error: str | None = None,
     ) -> Outcome:
         answered = status in ("verified", "unverified")
         return Outcome(
             delegation_id=order.id, status=status, artifact=best[1] or None, checks=best[2],
-            attempts=len(signatures) + answered, signatures=tuple(signatures),
-            passes=tuple(passes), error=error,
+            attempts=len(failed) + answered, signatures=tuple(f.signature for f in failed),
+            faults=tuple(f.fault for f in failed), passes=tuple(f.passed for f in failed),
+            error=error,
         )  # fmt: skip
 
 
@@ -213,7 +227,13 @@ def _formless(call: Call) -> CheckResult:
     return CheckResult(kind="form", passed=False, detail=detail, signature="no-artifact")
 
 
-def _hash(answer: str) -> str:
+def criticism(fault: str) -> str:
+    """What a specialist is told of an answer that failed a public check."""
+    return f"That is not right: {fault}. Answer again, in full."
+
+
+def answer_hash(answer: str) -> str:
+    """What stands for an answer in a signature."""
     return hashlib.sha256(answer.encode()).hexdigest()[:8]
 
 

@@ -169,6 +169,8 @@ class Outcome(Frozen):
     attempts: int = 0
     signatures: tuple[str, ...] = ()
     """One per failed attempt: ``hash of the answer:cause``, for spinning detection."""
+    faults: tuple[str, ...] = ()
+    """One per failed attempt: the failing check in words, which a training row of a repair shows."""
     passes: tuple[int, ...] = ()
     """Checks that each failed attempt passed, to see whether it got any closer."""
     confidence: float | None = None

@@ -14,6 +14,7 @@ import typer
 
 from harness.cli import bench, evaluate, look, memory, router, run
 from harness.cli.bead import bead
+from harness.cli.export import export
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNEXPECTED = 70
@@ -39,6 +40,7 @@ app.command("doctor")(look.doctor)
 app.command("init")(look.init)
 app.add_typer(look.specialist, name="specialist")
 app.add_typer(evaluate.evaluate, name="eval")
+app.add_typer(export, name="export")
 app.add_typer(router.router, name="router")
 app.add_typer(bench.bench, name="bench")
 app.command("version")(look.version)

@@ -143,8 +143,7 @@ def test_those_who_give_nothing_are_not_counted_as_having_failed(
     decisions = [b.data["decision"] for b in store.of_run(report.run_id, "decision", "monitor")]
     assert "replan" not in decisions
     tried = [b.data["tried"] for b in store.of_run(report.run_id, "step") if "tried" in b.data]
-    assert tried
-    assert all(names == ["explain", "code"] for names in tried)
+    assert ["explain", "code"] in tried  # Later steps know from an insight whom to hand over to.
     store.close_database()
 
 

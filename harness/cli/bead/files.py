@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +24,7 @@ def export(
 ) -> None:
     """Write beads as JSON lines, in the order of their ids; with a file, it is replaced whole."""
     from harness.cli.bead.render import print_json
+    from harness.files import write_whole
     from state import UsageError
     from state.exchange import export_lines
 
@@ -39,36 +37,11 @@ def export(
             sys.stdout.buffer.write(f"{line}\n".encode())
         sys.stdout.buffer.flush()
         return
-    _replace(Path(output), lines)
+    write_whole(Path(output), lines)
     if as_json:
         print_json({"file": output, "beads": len(lines)})
     else:
         typer.echo(f"wrote {len(lines):,} beads to {output}")
-
-
-def _replace(file: Path, lines: Iterable[str]) -> None:
-    """Write a file whole or leave it as it was. Raises UsageError."""
-    from state.errors import UsageError
-
-    target = file.resolve()
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile("wb", dir=target.parent, delete=False) as stream:
-            temporary = stream.name
-            stream.writelines(f"{line}\n".encode() for line in lines)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"--output {file}: cannot be written: {error.strerror}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def import_issues(

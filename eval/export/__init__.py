@@ -1,0 +1,9 @@
+"""What recorded runs teach, as files that others read: training rows and Inspect's logs."""
+
+from __future__ import annotations
+
+from eval.export.collect import KINDS, Export, collect
+from eval.export.selection import chosen_runs, suite_of
+from eval.export.split import SPLITS
+
+__all__ = ["KINDS", "SPLITS", "Export", "chosen_runs", "collect", "suite_of"]
