@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from state import BeadStore, Call, Ledger, Run
 from state.errors import UsageError
 from tiers.calls import Price
+from tiers.fleet import CHECK_SAMPLES
 from tiers.protocol import Outcome
 
 GROUPS = ("tier", "specialist", "problem", "run")
@@ -117,24 +118,32 @@ def surviving(store: BeadStore, run: Run, calls: Iterable[Call]) -> set[str]:
     """Keys of the calls whose work is in the end result.
 
     A fleet call survives in the last attempt of a delegation that was verified or accepted, checks
-    included; an architect's if its plan is the last one. A baseline's calls all had a vote.
+    included; of a team's, in the winner's. An architect's survives if its plan is the last one. A
+    baseline's calls all had a vote.
     """
-    beads = store.query(run_id=run.id, kind="outcome", tier="fleet")
+    calls = list(calls)
     outcomes = {
-        o.delegation_id: o for o in (Outcome.model_validate(b.data["outcome"]) for b in beads)
+        str(b.parent): (b.assignee, Outcome.model_validate(b.data["outcome"]))
+        for b in store.of_run(run.id, "outcome", "fleet")
     }
+    answered: dict[str, int] = {}
+    for call in calls:
+        who = outcomes[call.bead_id][0] if call.bead_id in outcomes else None
+        if call.specialist == who and call.sample < CHECK_SAMPLES:
+            answered[call.bead_id] = max(call.attempt, answered.get(call.bead_id, 0))
     plans = [b.data["plan"] for b in store.query(run_id=run.id, kind="step")]
     last = max(plans, default=0)
     kept = set()
     for call in calls:
-        outcome = outcomes.get(call.bead_id)
+        who, outcome = outcomes.get(call.bead_id, (None, None))
         if call.tier == "architect":
             alive = call.attempt == last
         elif outcome is None:
             alive = not outcomes  # a baseline keeps no outcomes; a call cut off has none of its own
         else:
             good = outcome.status in ("verified", "unverified")
-            alive = good and call.attempt == outcome.attempts - 1
+            its = call.specialist == who or call.sample >= CHECK_SAMPLES
+            alive = good and its and call.attempt == answered.get(call.bead_id)
         if alive:
             kept.add(call.key)
     return kept

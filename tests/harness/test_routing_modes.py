@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from eval import get
+from eval.cost import surviving
 from harness import engine, routing, wiring
 from harness.explain import routing_rows
 from harness.report import RunOptions, RunReport
@@ -19,8 +20,9 @@ from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from specialists.routing import AdaptiveRouter, Embedder, WinnerTakeAll
 from specialists.routing.calllog import examples
-from state import BeadStore, UsageError, database_url
+from state import BeadStore, Ledger, Runs, UsageError, database_url
 from tests.oracle import CARDS, OracleBackend, horizon_story
+from tiers.fleet import CHECK_SAMPLES
 
 from .conftest import Cli
 
@@ -135,8 +137,13 @@ def test_a_cascade_starts_with_the_cheapest_and_climbs_when_checks_fail(
     assert digest["chain"] not in used
     store = BeadStore.open(database_url())
     seen = examples(store)
+    calls = Ledger(store).calls(report.run_id)
+    kept = surviving(store, Runs(store).get(report.run_id), calls)
     store.close_database()
     assert {(e.specialist, e.verified) for e in seen} == {("decompose", False), ("code", True)}
+    fleet = [c for c in calls if c.tier == "fleet" and c.sample < CHECK_SAMPLES]
+    assert {c.specialist for c in fleet if c.key in kept} == {"code"}
+    assert {c.specialist for c in fleet if c.key not in kept} == {"decompose"}
 
 
 def test_adaptive_answers_from_its_table_where_it_may(
