@@ -1,0 +1,45 @@
+"""Transactions on connections that a thread keeps."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from state import BeadStore
+
+
+def test_one_transaction_inside_another_has_a_connection_of_its_own(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    bead = store.create("task", "before")
+    with store.database.reading() as outer:
+        with store.database.reading() as inner:
+            assert inner is not outer
+        assert store.get(bead.id).title == "before"
+    store.close_database()
+
+
+def test_a_failed_transaction_leaves_the_connection_usable(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    try:
+        with store.database.writing() as connection:
+            store.database.run(connection, "UPDATE bead SET title = 'changed'")
+            raise KeyError
+    except KeyError:
+        pass
+    bead = store.create("task", "after")
+    assert [b.title for b in store.query()] == [bead.title]
+    store.close_database()
+
+
+def test_threads_come_and_go_and_the_file_can_be_closed_and_used_again(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    bead = store.create("task", "shared")
+    seen: list[str] = []
+    for _ in range(40):  # More than the pool would lend at once.
+        thread = threading.Thread(target=lambda: seen.append(store.get(bead.id).title))
+        thread.start()
+        thread.join()
+    assert seen == ["shared"] * 40
+    store.close_database()
+    assert store.get(bead.id).title == "shared"
+    store.close_database()
