@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,13 +33,14 @@ async def start(
     *,
     stop: asyncio.Event,
     fleet: tuple[Backend, list[Card]] | None = None,
+    store: BeadStore | None = None,
 ) -> RunReport:
     """Run ``problem`` (an ``eval.problems.Problem``) under ``options`` and report.
 
-    ``fleet`` is an open backend with its cards, for runs that share one; it stays open.
+    ``fleet`` is an open backend with its cards, ``store`` an open store, for runs that share one;
+    they stay open.
     """
-    store = BeadStore.open(database_url())
-    try:
+    with _store(store) as store:
         async with _backend(options, fleet) as (backend, cards):
             runs = Runs(store)
             run = runs.start(
@@ -50,8 +51,16 @@ async def start(
             )
             observer(_started(run, resumed=False))
             return await _drive(run, problem, options, store, backend, cards, observer, stop, None)
+
+
+@contextlib.contextmanager
+def _store(given: BeadStore | None) -> Iterator[BeadStore]:
+    store = given or BeadStore.open(database_url())
+    try:
+        yield store
     finally:
-        store.close_database()
+        if given is None:
+            store.close_database()
 
 
 async def resume(
@@ -229,7 +238,15 @@ def make_room(
         )  # fmt: skip
 
     price = Price(options.price_prompt, options.price_completion)
-    caller = Caller(run.id, backend, ledger, meter, price=price, on_call=on_call)
+    caller = Caller(
+        run.id,
+        backend,
+        ledger,
+        meter,
+        price=price,
+        temperature=options.temperature,
+        on_call=on_call,
+    )
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
         router=router, validators=checkers, emit=emit, memory=memory, strategy=options.strategy,

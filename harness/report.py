@@ -33,6 +33,8 @@ class RunOptions(Frozen):
     """Endpoint of the ``openai`` backend."""
     api_key: str | None = Field(default=None, exclude=True)
     """Never stored: a resume takes it from the settings again."""
+    max_connections: int = 64
+    """Requests in flight at the endpoint."""
     model: str | None = None
     """Base model's name at the endpoint."""
     recording: str | None = None
@@ -51,6 +53,8 @@ class RunOptions(Frozen):
     memory: MemoryPolicy = MemoryPolicy()
     budget: Budget = Budget()
     seed: int = 0
+    temperature: float = 0.0
+    """The least that any sample is drawn at; at 0 the first of each is greedy."""
     without: tuple[Part, ...] = ()
     """Parts left out, for comparisons."""
     system: str | None = None

@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """Key for the endpoint; OPENAI_API_KEY serves as well."""
     model: Annotated[str | None, Key("backend", "model", "base")] = None
     """Name of the base model at the endpoint."""
+    max_connections: Annotated[int, Field(gt=0), Key("backend", "max_connections")] = 64
+    """Most requests in flight at the endpoint."""
     recording: Annotated[str | None, Key("backend", "recording", "calls.jsonl")] = None
     """File that the recorded backend answers from."""
     record: str | None = None
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     """Send every step to this specialist instead of routing it."""
     seed: Annotated[int, Field(ge=0), Key("run", "seed")] = 0
     """Seed of every sample."""
+    temperature: Annotated[float, Field(ge=0, le=2), Key("run", "temperature")] = 0.0
+    """Least temperature of every sample; at 0 first samples are greedy, further ones are not."""
     approve: Annotated[Literal["plan"] | None, Key("run", "approve", "plan")] = None
     """plan: pause for a person's yes after planning."""
     max_calls: Annotated[Count, Key("budget", "max_calls", 500)] = None
@@ -137,6 +141,7 @@ class Settings(BaseSettings):
             base_url=self.base_url,
             api_key=self.api_key,
             model=self.model,
+            max_connections=self.max_connections,
             recording=self.recording,
             record=self.record,
             fleet=self.fleet,
@@ -158,6 +163,7 @@ class Settings(BaseSettings):
                 seconds=self.timeout,
             ),
             seed=self.seed,
+            temperature=self.temperature,
             approve=self.approve,
             price_prompt=self.price_prompt,
             price_completion=self.price_completion,

@@ -45,7 +45,9 @@ async def open_solver(
     Raises UsageError where the token budget does not cover a single call on one of the problems.
     """
     backend, cards = await wiring.open_backend(options)
+    store: BeadStore | None = None
     try:
+        store = BeadStore.open(database_url())
         checkers = validators()
         _check_budget(options, suites, backend, cards)
 
@@ -53,15 +55,17 @@ async def open_solver(
             own = options.model_copy(update={"seed": seed})
             if system in BASELINES:
                 own = own.model_copy(update={"system": system})
-                return await _baseline(suite, system, problem, own, backend, cards, checkers)
+                return await _baseline(suite, system, problem, own, store, backend, cards, checkers)
             parts = (system.removeprefix(WITHOUT),) if system != HIERARCHY else ()
             own = RunOptions.model_validate(
                 {**own.model_dump(), "api_key": own.api_key, "without": parts, "specialist": None}
             )
-            return await _hierarchy(suite, system, problem, own, backend, cards)
+            return await _hierarchy(suite, system, problem, own, store, backend, cards)
 
         yield solve
     finally:
+        if store is not None:
+            store.close_database()
         await backend.close()
 
 
@@ -88,12 +92,14 @@ async def _hierarchy(
     system: str,
     problem: Problem,
     options: RunOptions,
+    store: BeadStore,
     backend: Backend,
     cards: list[Card],
 ) -> Attempt:
     report = await engine.start(
-        problem, options, lambda event: None, stop=asyncio.Event(), fleet=(backend, cards)
-    )
+        problem, options, lambda event: None, stop=asyncio.Event(), fleet=(backend, cards),
+        store=store,
+    )  # fmt: skip
     return Attempt(
         suite=suite, system=system, problem=problem.id, seed=options.seed,
         solved=report.reference_match is True, claimed=report.verdict == "verified",
@@ -108,54 +114,51 @@ async def _baseline(
     system: str,
     problem: Problem,
     options: RunOptions,
+    store: BeadStore,
     backend: Backend,
     cards: Sequence[Card],
     checkers: Mapping[str, Validator],
 ) -> Attempt:
-    store = BeadStore.open(database_url())
+    runs, ledger = Runs(store), Ledger(store)
+    run = runs.start(
+        problem.id,
+        task_json=problem.model_dump_json(),
+        config_json=options.model_dump_json(),
+        seed=options.seed,
+    )
+    root = f"{run.id}|root"
+    store.create("epic", problem.id, key=root, run_id=run.id, body=problem.statement,
+                 tier="monitor")  # fmt: skip
+    price = Price(options.price_prompt, options.price_completion)
+    meter = Meter(options.budget, ledger.spent(run.id))
+    caller = Caller(run.id, backend, ledger, meter, price=price, temperature=options.temperature)
+    bench = Bench(
+        task=problem.task(), cards=cards, caller=caller, bead_id=keyed_id(root),
+        validators=checkers, seed=options.seed, specialist=options.specialist,
+    )  # fmt: skip
+    reason, answer = f"{system} is done", None
     try:
-        runs, ledger = Runs(store), Ledger(store)
-        run = runs.start(
-            problem.id,
-            task_json=problem.model_dump_json(),
-            config_json=options.model_dump_json(),
-            seed=options.seed,
-        )
-        root = f"{run.id}|root"
-        store.create("epic", problem.id, key=root, run_id=run.id, body=problem.statement,
-                     tier="monitor")  # fmt: skip
-        price = Price(options.price_prompt, options.price_completion)
-        meter = Meter(options.budget, ledger.spent(run.id))
-        caller = Caller(run.id, backend, ledger, meter, price=price)
-        bench = Bench(
-            task=problem.task(), cards=cards, caller=caller, bead_id=keyed_id(root),
-            validators=checkers, seed=options.seed, specialist=options.specialist,
-        )  # fmt: skip
-        reason, answer = f"{system} is done", None
-        try:
-            answer = await BASELINES[system](bench)
-        except BudgetExceeded as error:
-            reason = f"out of budget: {error}"
-        except HarnessError as error:
-            runs.interrupt(run.id, str(error))
-            raise
-        claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
-        hidden = await score(problem, answer, checkers) if answer is not None else []
-        solved = bool(hidden) and all(r.passed for r in hidden)
-        out = answer is None and reason.startswith("out of budget")
-        verdict = "verified" if claimed else "exhausted" if out else "unverified"
-        store.close(keyed_id(root), f"{verdict}: {reason}")
-        ended = runs.finish(
-            run.id, verdict=verdict, stop_reason=reason, answer=answer, reference_match=solved
-        )
-        return Attempt(
-            suite=suite, system=system, problem=problem.id, seed=options.seed, solved=solved,
-            claimed=claimed, exhausted=out, tokens=ended.spent_tokens, calls=ended.spent_calls,
-            seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
-            run_id=run.id, stop_reason=reason,
-        )  # fmt: skip
-    finally:
-        store.close_database()
+        answer = await BASELINES[system](bench)
+    except BudgetExceeded as error:
+        reason = f"out of budget: {error}"
+    except HarnessError as error:
+        runs.interrupt(run.id, str(error))
+        raise
+    claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
+    hidden = await score(problem, answer, checkers) if answer is not None else []
+    solved = bool(hidden) and all(r.passed for r in hidden)
+    out = answer is None and reason.startswith("out of budget")
+    verdict = "verified" if claimed else "exhausted" if out else "unverified"
+    store.close(keyed_id(root), f"{verdict}: {reason}")
+    ended = runs.finish(
+        run.id, verdict=verdict, stop_reason=reason, answer=answer, reference_match=solved
+    )
+    return Attempt(
+        suite=suite, system=system, problem=problem.id, seed=options.seed, solved=solved,
+        claimed=claimed, exhausted=out, tokens=ended.spent_tokens, calls=ended.spent_calls,
+        seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
+        run_id=run.id, stop_reason=reason,
+    )  # fmt: skip
 
 
 def _cost(options: RunOptions, dollars: float) -> float | None:

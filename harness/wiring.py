@@ -81,7 +81,9 @@ def _open(options: RunOptions) -> Backend:
         if not options.base_url or not options.model:
             raise UsageError("the openai backend needs --base-url and --model (or harness.toml)")
         key = options.api_key or "none"
-        return OpenAICompatibleBackend(options.base_url, options.model, api_key=key)
+        return OpenAICompatibleBackend(
+            options.base_url, options.model, api_key=key, concurrency=options.max_connections
+        )
     from specialists.backends.recorded import RecordedBackend
 
     if not options.recording:

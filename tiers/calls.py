@@ -102,10 +102,13 @@ class Caller:
         meter: Meter,
         *,
         price: Price | None = None,
+        temperature: float = 0.0,
         on_call: Callable[[Call, bool], None] | None = None,
     ) -> None:
         self.run_id, self.backend, self.ledger, self.meter = run_id, backend, ledger, meter
         self.price = price or Price()
+        self.temperature = temperature
+        """The least that any sample is drawn at."""
         self.on_call = on_call or (lambda call, replayed: None)
         self.stopping = False
         """Set by a signal handler: the next call raises :class:`Interrupted`."""
@@ -117,6 +120,8 @@ class Caller:
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
     ) -> Call:
         """What ``card``'s specialist writes, as recorded. Raises ``BudgetExceeded``, ``Interrupted``."""
+        if sampling.temperature < self.temperature:
+            sampling = sampling.model_copy(update={"temperature": self.temperature})
         prompt = [m.model_dump() for m in messages]
         params: Mapping[str, object] = {**sampling.model_dump(), "model": self.backend.model_id}
         key = self.ledger.call_key(

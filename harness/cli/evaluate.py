@@ -43,6 +43,12 @@ First = Annotated[int, typer.Option(help="Number of the first problem.")]
 Seeds = Annotated[int, typer.Option(help="Seeds 1 to N.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where attempts and reports go.")]
 Concurrency = Annotated[int, typer.Option("--max-concurrency", help="Problems at once.")]
+Executor = Annotated[
+    str, typer.Option(metavar="NAME", help="local, or ray: workers on the nodes of a Ray cluster.")
+]
+RayAddress = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster, or auto.")
+]
 
 
 @evaluate.command("compare")
@@ -63,6 +69,9 @@ def compare(
         int | None, typer.Option(help="Tokens that each system may spend on a problem.")
     ] = None,
     max_calls: Annotated[int | None, typer.Option(help="Calls, likewise.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Least temperature of every sample, in all systems.")
+    ] = None,
     count: Count = 20,
     first: First = 0,
     seeds: Seeds = 1,
@@ -71,6 +80,8 @@ def compare(
     ] = None,
     out: Out = None,
     max_concurrency: Concurrency = 4,
+    executor: Executor = "local",
+    ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
     """Run systems on the same problems under the same budget, and say which is better."""
@@ -78,7 +89,8 @@ def compare(
     from eval.comparison_report import html, markdown
     from eval.selection import select_all
     from harness import settings
-    from harness.sweep import WITHOUT, check_systems, open_solver
+    from harness.executors import open_executor
+    from harness.sweep import WITHOUT, check_systems
     from state.errors import UsageError
     from state.home import writable_home
 
@@ -88,7 +100,9 @@ def compare(
     chosen += [WITHOUT + part for part in without or ()]
     check_systems(chosen)
     suites = select_all(suite or ["horizon/16"], path, count, first)
-    flags = {"max_tokens": budget_tokens, "max_calls": max_calls}
+    flags = {
+        "max_tokens": budget_tokens, "max_calls": max_calls, "temperature": temperature
+    }  # fmt: skip
     options = settings.load(flags).options()
     if baseline not in chosen:
         raise UsageError(f"--baseline {baseline} is not among the systems: {', '.join(chosen)}")
@@ -107,7 +121,9 @@ def compare(
         print(f"{line}, {attempt.tokens} tokens", file=sys.stderr, flush=True)
 
     async def work() -> list[Attempt]:
-        async with open_solver(options, suites) as solve:
+        async with open_executor(
+            executor, options, suites, address=ray_address, concurrency=max_concurrency
+        ) as solve:
             return await sweep(
                 suites, chosen, range(1, seeds + 1), solve, journal,
                 concurrency=max_concurrency, on_attempt=tell,
@@ -118,7 +134,7 @@ def compare(
     setting: dict[str, object] = {
         "budget": f"{options.budget.tokens or 'no limit on'} tokens a problem",
         "seeds": seeds, "backend": options.backend, "model": options.model or "pocket",
-        "sampling": "the first answer greedy, further ones at the fleet's temperature, in all systems",
+        "sampling": _sampling(options.temperature),
         "intervals": "95%; problems are the sample, a problem counts once however many seeds",
     }  # fmt: skip
     page = markdown(found, setting)
@@ -127,3 +143,8 @@ def compare(
     (folder / "comparison.html").write_text(html(found, setting), "utf-8")
     (folder / "comparison.json").write_text(data + "\n", "utf-8")
     print(data if as_json else f"{page}\nwritten to {folder}")
+
+
+def _sampling(least: float) -> str:
+    first = f"at temperature {least:g}" if least else "greedy"
+    return f"the first answer {first}, further ones at the fleet's temperature, in all systems"

@@ -54,6 +54,9 @@ def run(
         str | None, typer.Option(metavar="plan", help="Pause for your yes after planning.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every sample.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(metavar="T", help="Least temperature of every sample.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     backend: Annotated[
@@ -128,6 +131,7 @@ def run(
 
     flags = {
         "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
+        "temperature": temperature,
         "backend": backend, "base_url": base_url, "api_key": api_key, "model": model,
         "scorer": scorer, "routing_mode": routing_mode, "recording": recording, "record": record,
         "fleet": fleet, "max_tokens": max_tokens, "max_calls": max_calls, "timeout": timeout,
