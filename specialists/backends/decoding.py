@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from specialists.backends.base import Sampling
+from specialists.backends.kv_cache import closed_up, keep_rows, new_cache
 
 
 def _never() -> bool:
@@ -104,8 +105,6 @@ def decode(
 
     Prompts are padded on the left; positions count from each row's first real token.
     """
-    from transformers import DynamicCache
-
     live = list(rows)
     width = max(len(row.prompt) for row in live)
     device = model.device
@@ -114,7 +113,7 @@ def decode(
         [[0] * (width - len(r.prompt)) + [1] * len(r.prompt) for r in live], device=device
     )
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
+    cache = new_cache(model.config)
     select([row.adapter for row in live])
     while True:
         logits = model(
@@ -135,9 +134,10 @@ def decode(
             break
         positions = positions[:, -1:] + 1
         if len(keep) < len(live):
-            live = [live[k] for k in keep]
-            index = torch.tensor(keep, device=device)
-            cache.batch_select_indices(index)
+            order = closed_up(keep)
+            live = [live[k] for k in order]
+            keep_rows(cache, order, device)
+            index = torch.tensor(order, device=device)
             mask, positions = mask[index], positions[index]
             select([row.adapter for row in live])
         ids = torch.tensor([[row.tokens[-1]] for row in live], device=device)

@@ -37,9 +37,11 @@ questions, count, url, slots, folder = json.load(open(sys.argv[1])), *sys.argv[2
 task = Task(dataset=[Sample(input=q, target="42") for q in questions], solver=generate(),
             scorer=match(numeric=True))
 began = time.perf_counter()
-[log] = eval(task, model="openai/fixed", model_base_url=url, model_args={"api_key": "none", "responses_api": False},
-             max_connections=int(slots), max_samples=int(slots), log_dir=folder, display="none",
-             log_level="error")
+[log] = eval(
+    task, model="openai/fixed", model_base_url=url, max_retries=0, display="none",
+    model_args={"api_key": "none", "responses_api": False}, log_dir=folder, log_level="error",
+    max_connections=int(slots), max_samples=int(slots),
+)
 took = time.perf_counter() - began
 assert log.status == "success", log.error
 assert log.results.scores[0].metrics["accuracy"].value == 1.0

@@ -160,6 +160,41 @@ def test_concurrent_calls_share_batches(monkeypatch: pytest.MonkeyPatch) -> None
     asyncio.run(main())
 
 
+def test_rows_that_leave_at_any_time_change_no_other() -> None:
+    backend = LocalBackend(tiny().base)
+    prompts = [backend.token_ids("Tom has 7 apples. " * (1 + k % 3) + str(k)) for k in range(7)]
+    lengths = [150, 1, 9, 300, 9, 40, 2]
+
+    def decoded(pairs: list[tuple[list[int], int]]) -> list[list[int]]:
+        rows = [Row(p, None, Sampling(max_tokens=n)) for p, n in pairs]
+        decode(backend._model, backend._tokenizer, rows, backend._bank.select, frozenset())
+        return [row.tokens for row in rows]
+
+    pairs = list(zip(prompts, lengths, strict=True))
+    assert decoded(pairs) == [decoded([pair])[0] for pair in pairs]
+
+
+def test_a_sliding_window_is_left_to_transformers() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+             "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 96}  # fmt: skip
+    model: Any = MistralForCausalLM(MistralConfig(**shape, sliding_window=8)).eval()
+    rows = [
+        Row(p, None, Sampling(max_tokens=4 + 8 * k))
+        for k, p in enumerate([[5, 6, 7], [8] * 20, [9, 10]])
+    ]
+    decode(model, LocalBackend(tiny().base)._tokenizer, rows, lambda a: None, frozenset())
+    for row in rows:
+        ids = torch.tensor([row.prompt])
+        out = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, eos_token_id=None,
+            max_new_tokens=row.sampling.max_tokens, pad_token_id=0,
+        )  # fmt: skip
+        assert row.tokens == out[0, ids.shape[1] :].tolist()
+
+
 def test_cancelling_one_caller_leaves_the_others() -> None:
     async def main() -> None:
         backend = await opened()
