@@ -149,3 +149,31 @@ def test_the_real_files_are_read() -> None:
     problems = load("humaneval", str(shared("humaneval.jsonl")))
     assert len({p.id for p in problems}) == len(problems) == 110
     assert sum(bool(p.public_checks) for p in problems) > 40
+
+
+def test_the_hub_library_reads_what_the_loaders_understand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository in the hub's layout, read by the ``datasets`` library, as ``--path NAME`` does."""
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "grade" / "school"
+    folder.mkdir(parents=True)
+    rows = [{"question": f"What is {k} + 1?", "answer": f"#### {k + 1}"} for k in range(3)]
+    (folder / "test.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / "train.jsonl").write_text(json.dumps({"question": "no", "answer": "#### 0"}) + "\n")
+    found = load("gsm8k", "grade/school:default:test")
+    assert [p.statement for p in found] == [r["question"] for r in rows]
+    assert found[2].hidden_checks[0].spec["expected"] == "3"
+    with pytest.raises(SetupError, match="cannot be had"):
+        load("gsm8k", "grade/school:default:validation")
+
+
+def test_a_hub_that_is_not_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(SetupError, match="nobody/nothing cannot be had") as caught:
+        load("gsm8k", "nobody/nothing")
+    assert "\n" not in str(caught.value)
