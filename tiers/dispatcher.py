@@ -179,7 +179,7 @@ class Dispatcher:
             attempts=1 if room.strategy == "direct" else
             (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             context=pack.bead_ids if pack else (), pack=pack.text if pack else "",
-            remedies=remedies, deadline=time.time() + room.lease_s,
+            records=decision.records, remedies=remedies, deadline=time.time() + room.lease_s,
             meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(

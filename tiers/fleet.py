@@ -68,7 +68,9 @@ class Fleet:
             return ended[name]
 
         who, outcome = await team.work(order, attempt)
-        outcome = outcome.model_copy(update={"surprise": self._surprise(who, outcome.status)})
+        outcome = outcome.model_copy(
+            update={"surprise": self._surprise(order, who, outcome.status)}
+        )
         # Of a team, what the winner did itself: the others' faults are not of its repairing.
         taught = lessons(room, orders[who], cards[who], step, ended[who])
         await room.settle(step, who, outcome, taught)
@@ -194,11 +196,13 @@ class Fleet:
             Message(role="user", content=says),
         )
 
-    def _surprise(self, name: str, status: Status) -> float:
-        """−log p of ``status`` under the specialist's Beta(1, 1) record in this run, in nats."""
+    def _surprise(self, order: Delegation, name: str, status: Status) -> float:
+        """−log p of ``status`` under the specialist's posterior, in nats: what routing knew of it on
+        such work, Beta(1, 1) if nothing, and its outcomes in this run."""
+        alpha, beta = order.records.get(name, (1.0, 1.0))
         past = [o for who, o in self.room.outcomes().values() if who == name]
         won = sum(o.status == "verified" for o in past)
-        p = (won + 1) / (len(past) + 2)
+        p = (alpha + won) / (alpha + beta + len(past))
         return -math.log(p if status == "verified" else 1 - p)
 
     @staticmethod

@@ -150,6 +150,8 @@ class Delegation(Frozen):
     """Beads that the specialist's prompt may quote."""
     pack: str = ""
     """What the specialist is shown beside its task; see :mod:`tiers.context`."""
+    records: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Beta parameters of verified success on such work before this run, by specialist, if known."""
     remedies: tuple[Remedy, ...] = ()
     """What memory knew about faults of such steps when the order was given."""
     deadline: float | None = None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from specialists.backends.base import Frozen
 from specialists.registry import Card
@@ -39,6 +40,8 @@ class Decision(Frozen):
     team: Team = "one"
     others: tuple[str, ...] = ()
     """Further specialists of the team, in order; empty for one."""
+    records: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Beta parameters of verified success on such a task, by specialist, where a scorer knows them."""
     cost: float = 0.0
     """Seconds that the decision took; a batch shares its time equally."""
 
@@ -48,6 +51,17 @@ class Scorer(Protocol):
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> Scores:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A scorer that knows how specialists fared."""
+
+    async def records(
+        self, tasks: Sequence[str], cards: Sequence[Card]
+    ) -> list[dict[str, tuple[float, float]]]:
+        """For each task the Beta parameters of success by specialist."""
         ...
 
 

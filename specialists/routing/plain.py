@@ -6,7 +6,15 @@ import time
 from collections.abc import Sequence
 
 from specialists.registry import Card
-from specialists.routing.contract import Ask, Decision, Policy, Scorer, allowed, check_fleet
+from specialists.routing.contract import (
+    Ask,
+    Decision,
+    Policy,
+    Remembers,
+    Scorer,
+    allowed,
+    check_fleet,
+)
 
 
 class PlainRouter:
@@ -19,10 +27,17 @@ class PlainRouter:
         """One decision for each ask, in order. Raises ``UsageError`` for an empty fleet or NaN."""
         check_fleet(cards)
         start = time.perf_counter()
-        matrix = await self.scorer.score([ask.task for ask in asks], cards)
+        tasks = [ask.task for ask in asks]
+        matrix = await self.scorer.score(tasks, cards)
+        records: list[dict[str, tuple[float, float]]] = [{}] * len(asks)
+        if isinstance(self.scorer, Remembers):
+            records = await self.scorer.records(tasks, cards)
         made = []
         for ask, row in zip(asks, matrix, strict=True):
             left = allowed(ask, cards)
             made.append(self.policy.choose(row[left], [cards[k] for k in left], ask.key))
         share = (time.perf_counter() - start) / max(1, len(asks))
-        return [decision.model_copy(update={"cost": share}) for decision in made]
+        return [
+            decision.model_copy(update={"cost": share, "records": known})
+            for decision, known in zip(made, records, strict=True)
+        ]

@@ -1,14 +1,14 @@
 """Routing by record: a Beta posterior of verified success for each specialist and task cluster.
 
 Thompson sampling (Thompson 1933) explores by itself: a specialist that was seldom tried has a wide
-posterior and is drawn high now and then. The mean is the estimate; −log p under it is surprise.
+posterior and is drawn high now and then. The mean is the estimate; −log p under it, with the outcomes
+of the run itself, is the fleet's surprise.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,11 +59,6 @@ class Posterior:
         found: NDArray[np.float64] = alpha_beta[..., 0] / alpha_beta.sum(axis=-1)
         return found
 
-    def surprise(self, vector: NDArray[np.float32], name: str, won: bool) -> float:
-        """−log p of an outcome of one specialist on one task, in nats."""
-        p = float(self.mean(vector[None], [name])[0, 0])
-        return -math.log(p if won else 1 - p)
-
     def state(self) -> dict[str, Any]:
         """Arrays to store."""
         names = sorted(self.counts)
@@ -91,12 +86,12 @@ class PosteriorScorer:
         self, posterior: Posterior, embedder: Embedder | None = None, *, seed: int = 0
     ) -> None:
         self._posterior, self._embedder, self._seed = posterior, embedder or Embedder(), seed
+        self._last: tuple[tuple[str, ...], NDArray[np.float32]] | None = None
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> Scores:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet."""
         check_fleet(cards)
-        vectors = await asyncio.to_thread(self._embedder.embed, list(tasks))
-        parameters = self._posterior.parameters(vectors, [c.name for c in cards])
+        parameters = await self._parameters(tasks, cards)
         scores = np.empty(parameters.shape[:2])
         for i, task in enumerate(tasks):
             for k, card in enumerate(cards):
@@ -104,3 +99,19 @@ class PosteriorScorer:
                 rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
                 scores[i, k] = rng.beta(*parameters[i, k])
         return scores
+
+    async def records(
+        self, tasks: Sequence[str], cards: Sequence[Card]
+    ) -> list[dict[str, tuple[float, float]]]:
+        """See :class:`specialists.routing.contract.Remembers`."""
+        names = [c.name for c in cards]
+        return [
+            {name: (float(a), float(b)) for name, (a, b) in zip(names, row, strict=True)}
+            for row in await self._parameters(tasks, cards)
+        ]
+
+    async def _parameters(self, tasks: Sequence[str], cards: Sequence[Card]) -> NDArray[np.float64]:
+        asked = tuple(tasks)
+        if self._last is None or self._last[0] != asked:
+            self._last = asked, await asyncio.to_thread(self._embedder.embed, list(tasks))
+        return self._posterior.parameters(self._last[1], [c.name for c in cards])

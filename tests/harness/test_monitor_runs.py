@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from eval import get
 from eval.validators import validators
-from harness import engine
+from harness import engine, routing
 from harness.report import RunOptions
 from specialists.backends.base import GenerateRequest
+from specialists.routing import PlainRouter
 from state import BeadStore, Runs, database_url
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
-from tests.oracle import CARDS, OracleBackend, horizon_story
+from tests.oracle import CARDS, Best, ByForm, OracleBackend, horizon_story
 from tiers.dispatcher import ATTEMPTS
 from tiers.memory import MemoryPolicy
 from tiers.monitor import Monitor
@@ -163,3 +165,24 @@ def test_the_plan_s_context_is_the_same_after_a_crash(lab: Lab) -> None:
     assert asyncio.run(_context(room, general, 0)) == first
     assert prompts(backend) == []
     store.close_database()
+
+
+def test_surprise_is_under_what_routing_knew(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first outcome of a specialist has the router's posterior alone, or none."""
+
+    class Experienced(ByForm):
+        async def records(self, tasks: Any, cards: Any) -> list[dict[str, tuple[float, float]]]:
+            return [{"math": (18.0, 2.0)} for _ in tasks]
+
+    def first(router: Any) -> dict[str, float]:
+        monkeypatch.setattr(routing, "open_router", lambda *a: router)
+        story = horizon_story(4, 1)
+        report = lab.run(get("horizon", "4-1"), OracleBackend([story]), strategy="plan")
+        assert report.verdict == "verified"
+        found: dict[str, float] = {}
+        for bead in lab.beads(run_id=report.run_id, kind="outcome", tier="fleet"):
+            found.setdefault(bead.assignee or "", bead.data["outcome"]["surprise"])
+        return found
+
+    assert first(PlainRouter(Experienced(), Best()))["math"] == pytest.approx(-math.log(0.9))
+    assert first(PlainRouter(ByForm(), Best()))["math"] == pytest.approx(-math.log(0.5))

@@ -12,7 +12,16 @@ import pytest
 
 from eval.routing.learning import evaluate, train
 from specialists.registry import Card
-from specialists.routing import Embedder, LearnedModel, LearnedScorer, Posterior, PosteriorScorer
+from specialists.routing import (
+    Ask,
+    Embedder,
+    LearnedModel,
+    LearnedScorer,
+    PlainRouter,
+    Posterior,
+    PosteriorScorer,
+    WinnerTakeAll,
+)
 from specialists.routing.calibration import brier, expected_calibration_error, reliability
 from specialists.routing.calllog import Example
 from specialists.routing.stored import newest, save
@@ -132,8 +141,11 @@ def test_the_posterior_counts_and_falls_back_to_its_prior() -> None:
     assert found[0] == pytest.approx([3 / 4, 1 / 3, 1 / 2])
     assert found[1] == pytest.approx([1 / 2, 2 / 3, 1 / 2])
     assert found[2] == pytest.approx([1 / 2] * 3)
-    assert made.surprise(vectors[0], "math", True) == pytest.approx(-np.log(0.75))
-    assert made.surprise(vectors[0], "math", False) == pytest.approx(-np.log(0.25))
+    routed = PlainRouter(PosteriorScorer(made, Words()), WinnerTakeAll())
+    cards = [c for c in CARDS if c.name in ("math", "code")]
+    first, last = asyncio.run(routed.route([Ask(task="sum"), Ask(task="why")], cards))
+    assert first.records == {"math": (3.0, 1.0), "code": (1.0, 2.0)}
+    assert last.records == {"math": (1.0, 1.0), "code": (1.0, 1.0)}
     again = Posterior.restore(made.state())
     assert (again.parameters(vectors, ["math"]) == made.parameters(vectors, ["math"])).all()
 
