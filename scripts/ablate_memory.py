@@ -1,10 +1,12 @@
 """What each part of memory is worth: suites with all of it, with each part off, and with none.
 
     python -m scripts.ablate_memory --suites horizon/8 multistage pocket-code --count 50
+    HARNESS_ROUTING_MODE=probabilistic python -m scripts.ablate_memory --suites horizon/8
 
 Every variant starts with an empty store and works through the same problems in the same order, so
 that later problems can profit from earlier ones. Correct means that the hidden checks pass; each
-variant is compared with the first one on the same problems by McNemar's exact test.
+variant is compared with the first one on the same problems by McNemar's exact test. Figures go into
+those that stand in the output file.
 """
 
 from __future__ import annotations
@@ -92,8 +94,8 @@ async def ablate(
         for name in variants:
             rows[name] = await measure(suite, numbers, options, fleet, VARIANTS[name])
             print(suite, name, sum(rows[name].correct), file=sys.stderr, flush=True)
-        count = len(numbers)
-        table[suite] = {
+        count, mode = len(numbers), options.routing_mode
+        table[suite if mode == "winner_take_all" else f"{suite}, {mode} routing"] = {
             name: {
                 "problems": count, "correct": sum(r.correct), "verified": r.verified,
                 "calls": round(r.calls / count, 2), "tokens": round(r.tokens / count),
@@ -142,10 +144,12 @@ def main() -> None:
     args = parser.parse_args()
     options = settings.load({"max_calls": args.max_calls}).options()
     numbers = range(args.first, args.first + args.count)
-    table = asyncio.run(ablate(args.suites, args.variants, numbers, options))
+    data = args.out.with_suffix(".json")
+    table: dict[str, Any] = json.loads(data.read_text()) if data.exists() else {}
+    table |= asyncio.run(ablate(args.suites, args.variants, numbers, options))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(markdown(table, options))
-    args.out.with_suffix(".json").write_text(json.dumps(table, indent=1) + "\n")
+    data.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
