@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from eval import suite_problems
+from eval.statistics import wilson
 from harness import settings, wiring
 from harness.engine import start
 from harness.report import RunOptions
-from scripts.evaluate_pocket import wilson
 from state import BeadStore, SetupError, database_url
 from tiers.memory import MemoryPolicy
 

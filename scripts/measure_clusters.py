@@ -69,7 +69,7 @@ def gather(kind: str, runs: int, cache: Path) -> list[tuple[str, Failure]]:
     held = [json.loads(line) for line in cache.read_text().splitlines()] if cache.exists() else []
     done = {(row["kind"], row["number"]) for row in held}
     if kind == "oracle":
-        routing.open_router = by_form
+        routing.open_router = by_form  # type: ignore[assignment]
     cache.parent.mkdir(parents=True, exist_ok=True)
     for number in range(runs):
         for name, fault in FAULTS.items():
