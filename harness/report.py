@@ -15,7 +15,9 @@ Strategy = Literal["auto", "direct", "plan"]
 BackendName = Literal["local", "openai", "recorded"]
 Part = Literal["monitor", "memory", "verification", "routing", "decomposition"]
 """What a comparison can leave out of the hierarchy."""
-ScorerName = Literal["embedding", "loss_probe", "loss_probe_raw", "learned", "posterior"]
+ScorerName = Literal[
+    "embedding", "loss_probe", "loss_probe_raw", "abstention", "learned", "posterior"
+]
 RoutingMode = Literal["winner_take_all", "probabilistic", "ensemble", "cascade", "adaptive"]
 
 

@@ -9,6 +9,7 @@ from harness.report import RunOptions, ScorerName
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from specialists.routing import (
+    AbstentionScorer,
     AdaptiveRouter,
     AdaptiveSettings,
     Cascade,
@@ -35,7 +36,8 @@ from state import BeadStore, home
 from state.errors import UsageError
 
 SOFTMAX: dict[str, float] = {
-    "embedding": TEMPERATURE, "loss_probe": 1.0, "loss_probe_raw": TEMPERATURE, "learned": 1.0,
+    "embedding": TEMPERATURE, "loss_probe": 1.0, "loss_probe_raw": TEMPERATURE,
+    "abstention": 1.0, "learned": 1.0,
     "posterior": TEMPERATURE,
 }  # fmt: skip
 """Temperature by scorer: 1 where scores are log-odds or log-probabilities."""
@@ -93,6 +95,8 @@ def open_scorer(
         )
     if name == "loss_probe_raw":
         return RawLossProbe(backend)
+    if name == "abstention":
+        return AbstentionScorer(backend)
     if name == "loss_probe":
         calibration = ProbeCalibration.read(calibration_file())
         calibration.check(fleet)

@@ -18,7 +18,14 @@ from eval.routing import curves, predict
 from specialists.backends.base import Backend, GenerateRequest, Message, Sampling
 from specialists.pocket.domains import CELLS, SPECIALISTS, Example, held_out_examples, judge
 from specialists.registry import Card
-from specialists.routing import Embedder, EmbeddingScorer, LossProbe, RawLossProbe, Scorer
+from specialists.routing import (
+    AbstentionScorer,
+    Embedder,
+    EmbeddingScorer,
+    LossProbe,
+    RawLossProbe,
+    Scorer,
+)
 from specialists.routing.loss_probe import calibrate
 from tiers.protocol import Check, Validator
 
@@ -46,6 +53,7 @@ async def measure(
     scorers: dict[str, Scorer] = {
         "embedding": EmbeddingScorer(embedder), "loss probe, raw": RawLossProbe(backend),
         "loss probe": LossProbe(backend, await calibrate(backend, fleet, texts)),
+        "abstention": AbstentionScorer(backend),
     }  # fmt: skip
     rows = [_row("random", rate.mean(axis=1), None, native, solved, seed)]
     for k, card in enumerate(fleet):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MODEL, LIMITS, ROUTING = "The model", "Limits of the run", "Who does what"
 MEMORY = "Memory of earlier work"
-SCORERS = "embedding, loss_probe, loss_probe_raw, learned or posterior."
+SCORERS = "embedding, loss_probe, loss_probe_raw, abstention, learned or posterior."
 MODES = "winner_take_all, probabilistic, ensemble, cascade or adaptive."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

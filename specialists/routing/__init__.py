@@ -1,5 +1,6 @@
 """The room that decides who does what: scorers rate specialists, policies choose among them."""
 
+from specialists.routing.abstention import AbstentionScorer
 from specialists.routing.adaptive import AdaptiveRouter
 from specialists.routing.contract import (
     Ask,
@@ -22,6 +23,7 @@ from specialists.routing.posterior import Posterior, PosteriorScorer
 from specialists.routing.var import AdaptiveCore, AdaptiveSettings
 
 __all__ = [
+    "AbstentionScorer",
     "AdaptiveCore",
     "AdaptiveRouter",
     "AdaptiveSettings",
