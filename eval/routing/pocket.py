@@ -7,6 +7,7 @@ adapter that solves the task, where there is one). Learned policies are cross-va
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -115,7 +116,7 @@ def _tasks(domain: str, count: int, seed: int) -> list[Example]:
 
 def _picked(
     name: str, pick: NDArray[np.int64], native: NDArray[np.int64], solved: Bools, seed: int,
-    milliseconds: float | None = None,
+    milliseconds: float = math.nan,
 ) -> dict[str, Any]:  # fmt: skip
     won = solved[np.arange(len(pick)), pick].astype(np.float64)
     return _row(name, won, pick, native, solved, seed, milliseconds)
@@ -123,11 +124,11 @@ def _picked(
 
 def _row(
     name: str, won: NDArray[np.float64], pick: NDArray[np.int64] | None,
-    native: NDArray[np.int64], solved: Bools, seed: int, milliseconds: float | None = None,
+    native: NDArray[np.int64], solved: Bools, seed: int, milliseconds: float = math.nan,
 ) -> dict[str, Any]:  # fmt: skip
     ((low, high),) = curves.bootstrap(lambda d: (float(won[d].mean()),), len(won), seed)
     return {
         "router": name, "solved": float(won.mean()), "low": low, "high": high,
-        "right": float("nan") if pick is None else float((pick == native).mean()),
+        "right": math.nan if pick is None else float((pick == native).mean()),
         "regret": float(solved.any(axis=1).mean() - won.mean()), "ms": milliseconds,
     }  # fmt: skip

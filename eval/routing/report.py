@@ -70,6 +70,20 @@ def write(base: Path, results: Mapping[str, Any], lines: Sequence[str]) -> None:
     base.with_suffix(".md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
 
 
+def read(base: Path) -> dict[str, Any]:
+    """What :func:`write` wrote, null as NaN again; empty where there is nothing."""
+    file = base.with_suffix(".json")
+    return _numbers(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_numbers(part) for part in value]
+    return math.nan if value is None else value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -154,7 +168,7 @@ def pocket_lines(part: Mapping[str, Any]) -> list[str]:
                     r["router"],
                     f"{percent(r['solved'])} ({percent(r['low'])} to {percent(r['high'])})",
                     percent(r["right"]), percent(r["regret"]),
-                    "-" if r["ms"] is None else f"{r['ms']:.1f}",
+                    "-" if math.isnan(r["ms"]) else f"{r['ms']:.1f}",
                 )
                 for r in part["rows"]
             ],

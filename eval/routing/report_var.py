@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.routing.report import percent, table
@@ -60,23 +60,25 @@ def _tokens(part: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _requests(part: Mapping[str, Any]) -> list[str]:
+def _requests(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = parts[0]
     return [
-        "## (b) Requests: the loss probe over the pocket fleet", "",
-        f"{part['train']} tasks to build the table, {part['test']} other tasks routed in batches of "
-        f"{part['batch']}; {part['clusters']} clusters, {part['eligible']} on the fast path at the end, "
-        f"{part['demotions']} demotions.", "",
+        "## (b) Requests: scorers over the pocket fleet", "",
+        f"{first['train']} tasks to build the table, {first['test']} other tasks routed in batches of "
+        f"{first['batch']}, all scored (*alone*) or by the adaptive router over the same scorer.", "",
         *table(
-            ("loss probe s", "adaptive s", "speed-up", "cache", "fast", "expensive", "degraded",
-             "audits", "audits that disagreed", "fast and cached that disagree", "95% bound",
-             "all that disagree"),
+            ("scorer", "alone s", "adaptive s", "speed-up", "cache", "fast", "expensive", "degraded",
+             "clusters", "on the fast path", "demotions", "audits", "audits that disagreed",
+             "fast and cached that disagree", "95% bound", "all that disagree"),
             [
                 (
-                    f"{part['loss_probe_s']:.1f}", f"{part['adaptive_s']:.1f}",
-                    f"{part['speed_up']:.1f}", *_paths(part["paths"]), str(part["audited"]),
+                    part["scorer"], f"{part['plain_s']:.1f}", f"{part['adaptive_s']:.1f}",
+                    f"{part['speed_up']:.1f}", *_paths(part["paths"]), str(part["clusters"]),
+                    str(part["eligible"]), str(part["demotions"]), str(part["audited"]),
                     str(part["audits_disagreed"]), f"{part['trusted_disagreed']} of {part['trusted']}",
                     percent(part["trusted_bound"]), percent(part["all_disagreed"]),
                 )
+                for part in parts
             ],
         ),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Request level: what the adaptive router saves of the loss probe, and whether it decides the same.
+"""Request level: what the adaptive router saves of a dear scorer, and whether it decides the same.
 
 A stream of held-out tasks of the pocket domains, popular ones repeated (Zipf over the tasks of each
-domain), is routed by the loss probe alone and by the adaptive router over it, in batches.
+domain), is routed by the scorer alone and by the adaptive router over it, in batches.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from specialists.backends.base import Backend
 from specialists.pocket.domains import CELLS, SPECIALISTS, held_out_examples
 from specialists.registry import Card
 from specialists.routing import (
+    AbstentionScorer,
     AdaptiveRouter,
     AdaptiveSettings,
     Ask,
@@ -25,6 +26,7 @@ from specialists.routing import (
     EmbeddingScorer,
     LossProbe,
     PlainRouter,
+    Scorer,
     WinnerTakeAll,
 )
 from specialists.routing.loss_probe import calibrate
@@ -62,14 +64,28 @@ def stream(train: int, test: int, seed: int) -> Stream:
 
 async def measure(
     backend: Backend, cards: Sequence[Card], *, train: int = 600, test: int = 600, seed: int = 0
-) -> dict[str, Any]:
-    """Seconds of both routers on the same batches, paths, and the disagreement found."""
+) -> list[dict[str, Any]]:
+    """For the loss probe, and the abstention scorer where the fleet can decline: seconds of both
+    routers on the same batches, paths, and the disagreement found."""
     examples = [text for card in cards for text in card.examples]
-    probe = LossProbe(backend, await calibrate(backend, cards, examples))
+    scorers: dict[str, Scorer] = {
+        "loss probe": LossProbe(backend, await calibrate(backend, cards, examples))
+    }
+    if all(card.declines for card in cards):
+        scorers["abstention"] = AbstentionScorer(backend)
+    return [
+        {"scorer": name, **await _measure(scorer, cards, train, test, seed)}
+        for name, scorer in scorers.items()
+    ]
+
+
+async def _measure(
+    scorer: Scorer, cards: Sequence[Card], train: int, test: int, seed: int
+) -> dict[str, Any]:
     policy = WinnerTakeAll(1.0)
-    plain = PlainRouter(probe, policy)
+    plain = PlainRouter(scorer, policy)
     adaptive = AdaptiveRouter(
-        probe, policy, fallback=EmbeddingScorer(Embedder()),
+        scorer, policy, fallback=EmbeddingScorer(Embedder()),
         settings=AdaptiveSettings(temperature=1.0), seed=seed,
     )  # fmt: skip
     made = stream(train, test, seed)
@@ -92,7 +108,7 @@ async def measure(
         "train": train, "test": test, "batch": BATCH, "clusters": len(adaptive.clusters),
         "eligible": int(table.eligible.sum()), "demotions": int(table.demotions.sum()),
         "paths": dict(zip(PATHS, (paths / paths.sum()).tolist(), strict=True)),
-        "loss_probe_s": old_s, "adaptive_s": new_s, "speed_up": old_s / new_s,
+        "plain_s": old_s, "adaptive_s": new_s, "speed_up": old_s / new_s,
         "audited": adaptive.core.audited, "audits_disagreed": adaptive.core.disagreed,
         "trusted": count, "trusted_disagreed": wrong,
         "trusted_bound": float(clopper_pearson_upper(np.array(wrong), np.array(count))),

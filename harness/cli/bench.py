@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +22,8 @@ Out = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder for the Markdown, JSON and plot.")
 ]  # fmt: skip
 BENCHMARKS = Path("docs/benchmarks")
-GROUNDS = ("humaneval", "gsm8k", "pocket", "split")
+RECORDED = ("humaneval", "gsm8k")
+GROUNDS = (*RECORDED, "pocket", "split")
 PARTS = ("tokens", "requests", "moe")
 
 
@@ -66,7 +67,8 @@ def routing(
 ) -> None:
     """Cost-quality curves, APGR, CPT and regret of every policy beside its references.
 
-    The first time, public examples of the HumanEval answers run in the sandbox.
+    The first time, public examples of the HumanEval answers run in the sandbox. Grounds measured
+    before stay in the file of figures until they are measured again.
     """
     from eval.routing import report
     from eval.routing.bench_recorded import measure
@@ -74,23 +76,28 @@ def routing(
     from state import writable_home
 
     names = chosen(ground, GROUNDS, "--ground")
-    results, lines = [], ["# Routing, measured", ""]
-    for name in [n for n in names if n in ("humaneval", "gsm8k")]:
-        made = _recorded(name, data_folder(data), writable_home() / "bench", runs)
-        results.append(measure(made, Embedder().embed(made.tasks), seed=seed))
-        lines += report.recorded_lines(results[-1])
-    whole: dict[str, object] = {"recorded": results}
+    whole = report.read(out / "routing")
+    recorded = {str(made["ground"]): made for made in whole.get("recorded", ())}
+    for name in [n for n in names if n in RECORDED]:
+        ground_truth = _recorded(name, data_folder(data), writable_home() / "bench", runs)
+        recorded[name] = measure(ground_truth, Embedder().embed(ground_truth.tasks), seed=seed)
+    whole["recorded"] = [recorded[name] for name in RECORDED if name in recorded]
     if "pocket" in names:
-        whole["pocket"] = pocket = asyncio.run(_pocket(tasks, seed))
-        lines += report.pocket_lines(pocket)
+        whole["pocket"] = asyncio.run(_pocket(tasks, seed))
     if "split" in names:
         from eval.routing.splitting import measure as measure_split
 
-        whole["split"] = split = measure_split(seed=seed)
-        lines += report.split_lines(split)
+        whole["split"] = measure_split(seed=seed)
+    lines = ["# Routing, measured", ""]
+    for made in whole["recorded"]:
+        lines += report.recorded_lines(made)
+    if "pocket" in whole:
+        lines += report.pocket_lines(whole["pocket"])
+    if "split" in whole:
+        lines += report.split_lines(whole["split"])
     report.write(out / "routing", whole, lines)
-    if results:
-        report.plot_curves(results, out / "routing.png")
+    if whole["recorded"]:
+        report.plot_curves(whole["recorded"], out / "routing.png")
     typer.echo("\n".join(lines))
 
 
@@ -154,7 +161,7 @@ def var(
     typer.echo("\n".join(lines))
 
 
-async def _requests(count: int) -> dict[str, object]:
+async def _requests(count: int) -> list[dict[str, Any]]:
     from eval.routing.requests import measure
     from harness import settings
     from harness.routing import routed
