@@ -40,8 +40,12 @@ async def start(
     ``fleet`` is an open backend with its cards, ``store`` an open store, for runs that share one;
     they stay open.
     """
+    from harness import routing, wiring
+
     with _store(store) as store:
         async with _backend(options, fleet) as (backend, cards):
+            wiring.check_specialist(options.specialist, cards)
+            routing.open_router(options, backend, cards, store)  # Or no run: it may be untrained.
             runs = Runs(store)
             run = runs.start(
                 problem.id,
@@ -142,6 +146,8 @@ async def _drive(
         async with open_graph(room, approve=options.approve == "plan") as (graph, config):
             held = await graph.aget_state(config)
             paused = bool(held.interrupts)
+            if approval is not None and not paused:
+                raise UsageError(f"run {run.id} does not wait for approval: leave out --approve")
             if paused and approval is None:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
             # Not by ``held.next``: it leaves out nodes whose writes are saved but not yet applied.
@@ -158,6 +164,7 @@ async def _drive(
                 entry = Command(resume=approval)
             if "verdict" not in room.root.data:  # Else it was killed with nothing left to do.
                 await graph.ainvoke(entry, config, durability="sync")
+            await room.caller.drain()  # What was under way when the budget ran out is paid for.
             held = await graph.aget_state(config)
             if held.interrupts:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
@@ -175,6 +182,7 @@ async def _drive(
         await room.caller.drain()
         return _report(store, runs.interrupt(run.id, "stopped on request"), ())
     except HarnessError as error:
+        await room.caller.drain()
         runs.interrupt(run.id, str(error))
         raise
     finally:

@@ -159,7 +159,8 @@ def print_run(screen: Console, record: dict[str, Any], *, trace: bool) -> None:
     verdict = run["verdict"] or run["status"]
     _line(screen, f"{run['id']} · {run['problem_id']} · {_when(run['created_at'])}", "bold")
     _line(screen, f"{verdict}: {run['stop_reason'] or 'no reason recorded'}")
-    match = {True: "agrees", False: "DISAGREES", None: "not compared"}[run["reference_match"]]
+    compared = run["reference_match"] if run["answer"] is not None else None
+    match = {True: "agrees", False: "DISAGREES", None: "not compared"}[compared]
     _line(screen, f"hidden reference: {match}")
     numbers = (run["spent_calls"], run["spent_tokens"], run["spent_seconds"], run["spent_cost"])
     _line(screen, spent(*numbers), "dim")

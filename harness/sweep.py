@@ -47,6 +47,7 @@ async def open_solver(
     backend, cards = await wiring.open_backend(options)
     store: BeadStore | None = None
     try:
+        wiring.check_specialist(options.specialist, cards)
         store = BeadStore.open(database_url())
         checkers = validators()
         _check_budget(options, suites, backend, cards)

@@ -5,7 +5,7 @@ The router of a run is opened in :mod:`harness.routing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.report import RunOptions
@@ -55,6 +55,13 @@ async def open_backend(options: RunOptions) -> tuple[Backend, list[Card]]:
 
         backend = RecordedBackend.record(backend, Path(options.record))
     return backend, cards
+
+
+def check_specialist(name: str | None, cards: Sequence[Card]) -> None:
+    """Raises ``UsageError`` for a specialist that the fleet lacks; ``None`` is nobody in particular."""
+    if name not in (None, *(card.name for card in cards)):
+        names = ", ".join(card.name for card in cards)
+        raise UsageError(f"no specialist {name!r} in the fleet: it has {names}")
 
 
 def folders(fleet: str | None) -> tuple[Path, Path]:

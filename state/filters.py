@@ -12,11 +12,15 @@ from sqlmodel import col
 from state.models import BEAD_KINDS, BEAD_STATUSES, Bead
 from state.rows import one_of
 
+NO_RUN = ""
+"""Stands for a run where beads are asked for that belong to none."""
+
 
 class Filters(TypedDict, total=False):
     """What beads may be asked for; ``None`` filters nothing."""
 
     run_id: str | None
+    """:data:`NO_RUN` for beads that no run made."""
     kind: str | Collection[str] | None
     status: str | Collection[str] | None
     tier: str | None
@@ -37,6 +41,8 @@ def matching(**filters: Unpack[Filters]) -> list[ColumnElement[bool]]:
         (Bead.assignee, filters.get("assignee")), (Bead.priority, filters.get("priority")),
     )  # fmt: skip
     conditions = [col(column) == value for column, value in equal if value is not None]
+    if filters.get("run_id") == NO_RUN:
+        conditions[0] = col(Bead.run_id).is_(None)
     if (kind := filters.get("kind")) is not None:
         conditions.append(col(Bead.kind).in_(one_of("bead kind", kind, BEAD_KINDS)))
     if (status := filters.get("status")) is not None:

@@ -19,6 +19,7 @@ from state import frontier, ids
 from state.database import Database
 from state.driver import among
 from state.errors import UsageError
+from state.filters import NO_RUN
 from state.models import BEAD_KINDS, BEAD_TABLE, DONE, OPEN_WORK, WORK_KINDS, Bead, BeadKind
 from state.rows import ORDERS, Order, one_of
 
@@ -140,7 +141,7 @@ def ready(
     limit: int | None = None,
 ) -> list[Bead]:
     """See :meth:`state.BeadStore.ready`."""
-    opened, lapsed = _ready_sql(run_id is not None, _kinds(kind), limit is not None)
+    opened, lapsed = _ready_sql(_whose(run_id), _kinds(kind), limit is not None)
     values = {"run": run_id, "now": database.now(), "limit": limit}
     with database.reading() as connection:
         beads = list(map(bead_of, database.run(connection, opened, values).fetchall()))
@@ -162,7 +163,7 @@ def claim(
     """See :meth:`state.BeadStore.claim`; ``id`` is a whole one."""
     if id is not None and run_id is None and kind is None:
         return next(iter(claim_all(database, {id: assignee}, lease_s=lease_s)), None)
-    sql = _claim_sql(id is not None, run_id is not None, _kinds(kind), database.is_postgres)
+    sql = _claim_sql(id is not None, _whose(run_id), _kinds(kind), database.is_postgres)
     now = database.now()
     values = {"id": id, "run": run_id, "now": now, "who": assignee, "until": now + lease_s}
     with database.writing(claim=True) as connection:
@@ -173,7 +174,7 @@ def claim(
 
 def claim_all(database: Database, assignees: Mapping[str, str], *, lease_s: float) -> list[Bead]:
     """See :meth:`state.BeadStore.claim_all`."""
-    sql = _claim_sql(True, False, (), database.is_postgres)
+    sql = _claim_sql(True, "", (), database.is_postgres)
     now = database.now()
     claimed: list[Bead] = []
     with database.writing(claim=True) as connection:
@@ -234,23 +235,29 @@ def _kinds(kind: str | Collection[str] | None) -> tuple[str, ...]:
     return () if kind is None else tuple(one_of("bead kind", kind, BEAD_KINDS))
 
 
-def _within(in_run: bool, kinds: tuple[str, ...]) -> str:
-    run = " AND run_id = %(run)s" if in_run else ""
+def _whose(run_id: str | None) -> str:
+    """Beads of this run, of none (:data:`state.filters.NO_RUN`), or all."""
+    if run_id is None:
+        return ""
+    return " AND run_id IS NULL" if run_id == NO_RUN else " AND run_id = %(run)s"
+
+
+def _within(whose: str, kinds: tuple[str, ...]) -> str:
     # The names are ours, out of a fixed list.
     names = ", ".join(map(repr, kinds))
-    return f"{run} AND kind IN ({names})" if kinds else run
+    return f"{whose} AND kind IN ({names})" if kinds else whose
 
 
 @functools.cache
-def _ready_sql(in_run: bool, kinds: tuple[str, ...], limited: bool) -> tuple[str, str]:
-    tail = f"{_within(in_run, kinds)} {_ORDER}" + (" LIMIT %(limit)s" if limited else "")
+def _ready_sql(whose: str, kinds: tuple[str, ...], limited: bool) -> tuple[str, str]:
+    tail = f"{_within(whose, kinds)} {_ORDER}" + (" LIMIT %(limit)s" if limited else "")
     select = f"SELECT {_COLUMNS} FROM bead WHERE"
     return f"{select} {OPEN_WORK}{tail}", f"{select} {_LAPSED}{tail}"
 
 
 @functools.cache
-def _claim_sql(by_id: bool, in_run: bool, kinds: tuple[str, ...], postgres: bool) -> str:
-    within = _within(in_run, kinds)
+def _claim_sql(by_id: bool, whose: str, kinds: tuple[str, ...], postgres: bool) -> str:
+    within = _within(whose, kinds)
     if by_id:
         chosen = f"id = %(id)s AND waiting = 0 AND {_FREE}{within}"
     else:

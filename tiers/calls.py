@@ -60,7 +60,7 @@ class Meter:
         """Which limit does not cover another call, in words; ``None`` while all do."""
         spent, limit = self.spent, self.budget
         if limit.calls is not None and spent.calls + self.pending >= limit.calls:
-            return f"{spent.calls} of {limit.calls} calls"
+            return f"{spent.calls + self.pending} of {limit.calls} calls"
         if limit.tokens is not None and spent.tokens >= limit.tokens:
             return f"{spent.tokens} of {limit.tokens} tokens"
         if limit.cost is not None and spent.cost >= limit.cost:

@@ -24,6 +24,7 @@ Out = Annotated[
 BENCHMARKS = Path("docs/benchmarks")
 RECORDED = ("humaneval", "gsm8k")
 GROUNDS = (*RECORDED, "pocket", "split")
+DEVICES = ("cpu", "cuda")
 PARTS = ("tokens", "requests", "moe")
 
 
@@ -140,9 +141,16 @@ def var(
 
     Parts measured before stay in the file of figures until they are measured again.
     """
+    import torch
+
     from eval.routing import report
     from eval.routing.report_var import var_lines
+    from state.errors import SetupError, UsageError
 
+    if device not in DEVICES:
+        raise UsageError(f"--device: should be {' or '.join(DEVICES)}, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SetupError("--device cuda: PyTorch sees no CUDA device here")
     names = chosen(part, PARTS, "--part")
     file = (out / "var").with_suffix(".json")
     whole: dict[str, object] = json.loads(file.read_text("utf-8")) if file.is_file() else {}

@@ -17,6 +17,7 @@ from harness.cli.bead import bead
 from harness.cli.export import export
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_FILE = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EPERM)
 UNEXPECTED = 70
 """Exit code of a fault in the program itself (EX_SOFTWARE of sysexits.h)."""
 BAD_COMMAND_LINE: type[Exception] = typer.BadParameter.__mro__[2]
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     except OSError as error:
+        if error.errno in NO_FILE and isinstance(error.filename, str):
+            return _fail(words, f"{error.filename}: {error.strerror}", 4)
         if error.errno not in NO_SPACE:
             return _explain(words, error)
         code = _fail(words, f"cannot write ({error.strerror}); free some space", 4)

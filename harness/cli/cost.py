@@ -16,7 +16,7 @@ def cost(
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many of the latest runs.")] = 200,
     prices: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='TOML: "model" = [prompt, completion], $ per million.'),
+        typer.Option(metavar="FILE", help='TOML: "model" = \\[prompt, completion], $ per million.'),
     ] = None,
     gpu_hour: Annotated[
         float | None, typer.Option(metavar="D", help="Price calls by time: dollars an hour.")

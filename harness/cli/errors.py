@@ -48,7 +48,8 @@ def errors(
     from state.errors import UsageError
 
     if limit < 1 or (min_size is not None and min_size < 2):
-        raise UsageError("--limit: at least 1; --min-size: at least 2")
+        wrong = f"--min-size: at least 2, not {min_size}"
+        raise UsageError(f"--limit: at least 1, not {limit}" if limit < 1 else wrong)
     store = BeadStore.open(database_url())
     try:
         records = Runs(store)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +35,10 @@ evaluate.command("cost")(cost)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Suite = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Suite, such as horizon/32 or gsm8k; may be repeated."),
+    typer.Option(
+        metavar="NAME",
+        help="Suite, such as gsm8k; may be repeated. Without one, horizon/16.",
+    ),
 ]
 PathOption = Annotated[
     str | None, typer.Option("--path", metavar="FILE", help="File or hub name of a data set.")
@@ -94,8 +99,11 @@ def compare(
     from state.errors import UsageError
     from state.home import writable_home
 
-    if seeds < 1 or max_concurrency < 1:
-        raise UsageError("--seeds and --max-concurrency: at least 1")
+    for name, given in (("--seeds", seeds), ("--max-concurrency", max_concurrency)):
+        if given < 1:
+            raise UsageError(f"{name}: at least 1, not {given}")
+    if budget_tokens is not None and budget_tokens < 1:
+        raise UsageError(f"--budget-tokens: at least 1, not {budget_tokens}")
     chosen = [s.strip() for s in systems.split(",") if s.strip()]
     chosen += [WITHOUT + part for part in without or ()]
     check_systems(chosen)
@@ -112,8 +120,7 @@ def compare(
         "seeds": list(range(1, seeds + 1)),
         "options": options.model_dump(mode="json", exclude={"seed", "without", "system"}),
     }
-    folder = out or writable_home() / "compare" / "-".join(suites).replace("/", "-")
-    journal = Journal(folder / "attempts.jsonl", header)
+    folder = out or writable_home() / "compare" / _folder_name(suites, header)
 
     def tell(attempt: Attempt, done: int, of: int) -> None:
         word = "solved" if attempt.solved else "out of budget" if attempt.exhausted else "wrong"
@@ -124,6 +131,7 @@ def compare(
         async with open_executor(
             executor, options, suites, address=ray_address, concurrency=max_concurrency
         ) as solve:
+            journal = Journal(folder / "attempts.jsonl", header)  # Not for what cannot be run.
             return await sweep(
                 suites, chosen, range(1, seeds + 1), solve, journal,
                 concurrency=max_concurrency, on_attempt=tell,
@@ -148,3 +156,9 @@ def compare(
 def _sampling(least: float) -> str:
     first = f"at temperature {least:g}" if least else "greedy"
     return f"the first answer {first}, further ones at the fleet's temperature, in all systems"
+
+
+def _folder_name(suites: Iterable[str], header: Mapping[str, object]) -> str:
+    """By suites and options: the same command goes on where it stopped, another starts anew."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+    return f"{'-'.join(suites).replace('/', '-')}-{digest[:6]}"

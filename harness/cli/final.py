@@ -63,7 +63,7 @@ def _why(report: RunReport) -> str:
 
 
 def _reference(report: RunReport) -> Text:
-    if report.reference_match is None:
+    if report.reference_match is None or report.answer is None:
         return Text("hidden reference: none, or no answer to compare", "dim")
     passed = sum(check.passed for check in report.hidden)
     score = f" ({passed} of {len(report.hidden)} hidden checks passed)" if report.hidden else ""

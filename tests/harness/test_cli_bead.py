@@ -398,3 +398,22 @@ def test_an_output_that_is_full(folder: Path, words: tuple[str, ...]) -> None:
         )  # fmt: skip
     assert (done.returncode, done.stderr.count(b"\n")) == (4, 1)
     assert b"No space left on device" in done.stderr
+
+
+def test_what_runs_made_is_apart_from_your_own(cli: Cli) -> None:
+    mine = made(cli, "mine")
+    store = BeadStore.open(database_url())
+    for name in ("run-one", "run-two"):
+        store.create("step", f"step of {name}", run_id=name, priority=0)
+    store.close_database()
+    for verb in ("ready", "list"):
+        assert [b["id"] for b in said(cli, verb)] == [mine]
+        assert [b["title"] for b in said(cli, verb, "--run", "run-one")] == ["step of run-one"]
+        assert len(said(cli, verb, "--run", "all")) == 3
+    assert [b["id"] for b in said(cli, "ready", "--label", "none")] == []
+    assert said(cli, "claim", "--next")["id"] == mine
+    assert said(cli, "claim", "--next", code=1)["error"] == "nothing is ready to be claimed"
+    assert said(cli, "claim", "--next", "--run", "run-two")["title"] == "step of run-two"
+    assert cli("bead", "export").out.count("\n") == 3
+    done = cli("bead", "claim", "--next", "--renew")
+    assert (done.code, done.err.count("\n")) == (2, 1)

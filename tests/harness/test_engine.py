@@ -18,7 +18,7 @@ from specialists.backends.base import GenerateRequest, GenerateResponse
 from specialists.pocket import arithmetic
 from specialists.registry import Card
 from specialists.routing import PlainRouter
-from state import BeadStore, Ledger, Runs, database_url
+from state import BeadStore, Ledger, Runs, UsageError, database_url
 from tests.oracle import (
     CARDS,
     Best,
@@ -387,3 +387,62 @@ def test_a_person_can_refuse_edit_and_accept_a_plan(
             )
 
         assert asyncio.run(answer()).verdict == verdict
+
+
+def test_calls_under_way_when_the_budget_ends_are_paid_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(OracleBackend):
+        async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
+            await asyncio.sleep(0.05)
+            return await super().generate(requests)
+
+    use(monkeypatch, Slow([horizon_story(8, 1)]))
+    options = RunOptions(strategy="plan", budget=Budget(calls=3))
+    report = asyncio.run(
+        engine.start(get("horizon", "8-1"), options, lambda e: None, stop=asyncio.Event())
+    )
+    assert report.verdict == "exhausted"
+    assert report.stop_reason == "out of budget: 3 of 3 calls"
+    assert report.calls == 3
+    store = BeadStore.open(database_url())
+    assert len(Ledger(store).calls(report.run_id)) == 3
+    store.close_database()
+
+
+def test_a_router_that_is_not_trained_leaves_no_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(4, 1)]))
+    monkeypatch.undo()
+    monkeypatch.setenv("HARNESS_HOME", str(home))
+    use(monkeypatch, OracleBackend([horizon_story(4, 1)]))
+    with pytest.raises(UsageError, match="router train"):
+        asyncio.run(
+            engine.start(
+                get("horizon", "4-1"), RunOptions(scorer="learned"), lambda e: None,
+                stop=asyncio.Event(),
+            )
+        )  # fmt: skip
+    store = BeadStore.open(database_url())
+    assert Runs(store).list() == []
+    store.close_database()
+
+
+def test_an_answer_to_nothing_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(4, 1)]))
+    store = BeadStore.open(database_url())
+    problem = get("horizon", "4-1")
+    run = Runs(store).start(
+        problem.id, task_json=problem.model_dump_json(), seed=0,
+        config_json=RunOptions().model_dump_json(),
+    )  # fmt: skip
+    Runs(store).release(run.id)
+    with pytest.raises(UsageError, match="does not wait for approval"):
+        asyncio.run(
+            engine.resume(
+                run.id, lambda e: None, stop=asyncio.Event(),
+                approval={"decision": "yes", "plan": None},
+            )
+        )  # fmt: skip
+    store.close_database()

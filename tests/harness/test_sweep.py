@@ -154,3 +154,18 @@ def test_a_wrong_command_line_is_one_clear_line(
     assert said.code == 2
     assert says in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_comparison_that_cannot_be_run_leaves_nothing(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(4, 1)]))
+    words = ("eval", "compare", "--suite", "horizon/4", "--first", "1", "--count", "1")
+    chosen = (*words, "--systems", "direct,hierarchy", "--json")
+    for wrong in (("--executor", "foo"), ("--specialist", "nobody"), ("--budget-tokens", "0")):
+        done = cli(*chosen, *wrong)
+        assert (done.code, wrong[0] in done.out or wrong[1] in done.out) == (2, True)
+    assert not list(folder.rglob("attempts.jsonl"))
+    assert cli(*chosen).code == 0
+    assert cli(*chosen, "--budget-tokens", "9000").code == 0, "other options, another folder"
+    assert len(list(folder.rglob("attempts.jsonl"))) == 2

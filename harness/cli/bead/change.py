@@ -126,7 +126,10 @@ def update(
 
 def claim(
     context: typer.Context,
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", autocompletion=complete_id)] = None,
+    id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="Which bead; or --next.", autocompletion=complete_id),
+    ] = None,
     following: Annotated[
         bool, typer.Option("--next", help="Whatever is ready and most urgent.")
     ] = False,
@@ -149,6 +152,8 @@ def claim(
         raise UsageError("claim takes an id, or --next")
     if not 0 < lease < float("inf"):
         raise UsageError(f"--lease: should be a number of seconds greater than 0, not {lease}")
+    if renew and id is None:
+        raise UsageError("--renew is for a bead that you name, not for --next")
     who = name or me()
     with opened(context) as store:
         if id is None:

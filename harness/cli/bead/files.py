@@ -31,7 +31,9 @@ def export(
     if as_json and output == "-":
         raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
     with opened(context, looking=True) as store:
-        lines = list(export_lines(store, run_id=run_of(store, run), kind=type, status=status))
+        lines = list(
+            export_lines(store, run_id=run_of(store, run or "all"), kind=type, status=status)
+        )
     if output == "-":
         for line in lines:
             sys.stdout.buffer.write(f"{line}\n".encode())

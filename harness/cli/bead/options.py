@@ -126,7 +126,14 @@ Type = Annotated[
 Priority = Annotated[str | None, typer.Option("--priority", "-p", help="0 (most urgent) to 4.")]
 Assignee = Annotated[str | None, typer.Option("--assignee", "-a", help="Whose it is.")]
 Label = Annotated[str | None, typer.Option("--label", "-l", help="Only those with this label.")]
-RunId = Annotated[str | None, typer.Option("--run", metavar="RUN", help="Only those of this run.")]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Those of this run, or all; without it, those that no run made.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", "-n", help="At most so many.")]
 
 
@@ -152,10 +159,15 @@ def priority_of(text: str | None) -> int | None:
 
 
 def run_of(store: BeadStore, id: str | None) -> str | None:
-    """The whole id of a run. Raises UsageError where neither run nor bead knows it."""
+    """The whole id of a run, ``NO_RUN`` where none is named, ``None`` for all.
+
+    Raises UsageError where neither run nor bead knows it."""
     from state import Runs, UsageError
+    from state.filters import NO_RUN
 
     if id is None:
+        return NO_RUN
+    if id == "all":
         return None
     try:
         return Runs(store).get(id).id
