@@ -24,7 +24,7 @@ from eval.statistics import wilson
 from harness import settings, wiring
 from harness.engine import start
 from harness.report import RunOptions
-from state import BeadStore, SetupError, database_url
+from state import BeadStore, database_url
 from tiers.memory import MemoryPolicy
 
 VARIANTS = ("on", "recency", "off")
@@ -100,11 +100,9 @@ def markdown(table: dict[str, Any], options: RunOptions) -> str:
 
 
 def plot(table: dict[str, Any], file: Path) -> None:
-    """Accuracy over events, a line a variant, as SVG. Raises SetupError without matplotlib."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SetupError("the plot needs matplotlib: pip install 'hi-moe[plots]'") from None
+    """Accuracy over events, a line a variant, as SVG."""
+    import matplotlib
+
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "drift"
     from matplotlib import pyplot

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 export = typer.Typer(help="Write training rows and evaluation logs from recorded runs.")
 export.callback(invoke_without_command=True)(help_alone)
 
-File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="JSON lines to write.")]
+File = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - prints.")
+]
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the logs.")]
 RunIds = Annotated[
     list[str] | None,
@@ -55,11 +57,19 @@ def _command(kind: str) -> Callable[..., None]:
     ) -> None:
         from eval.export import collect
         from harness.files import write_whole
+        from state.errors import UsageError
 
+        printed = str(output) == "-"
+        if printed and as_json:
+            raise UsageError("-o - prints the rows themselves: leave out --json")
         with _chosen(run, suite) as (store, runs):
             found = collect(
                 store, runs, kind, specialist=specialist, split=split, held_out=held_out
             )
+        if printed:
+            for row in found.rows:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            return
         write_whole(output, (json.dumps(row, ensure_ascii=False) for row in found.rows))
         if as_json:
             summary = {

@@ -348,3 +348,9 @@ def test_the_commands_of_the_page(cli: Cli, line: str) -> None:
     stories()
     said = cli(*line.split()[1:])
     assert said.code == 0, said.err
+
+
+def test_a_dash_prints_the_rows(cli: Cli, folder: Path) -> None:
+    done = cli("export", "router", "-o", "-", "--json")
+    assert (done.code, "leave out --json" in done.out) == (2, True)
+    assert not (folder / "-").exists()

@@ -63,7 +63,6 @@ def test_the_drift_benchmark_says_that_pocket_prompts_take_no_pack(
 
 
 def test_the_plot_is_the_same_for_the_same_table(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     cell = {"problems": 4, "correct": 3, "low": 0.3, "high": 0.95}
     table = {s: dict.fromkeys(benchmark_drift.VARIANTS, cell) for s in ("8", "16")}
     for name in ("a.svg", "b.svg"):
