@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,9 @@ DEFAULT_NAME = "all-MiniLM-L6-v2"
 Vectors = NDArray[np.float32]
 
 _lock = threading.Lock()
+BULK = 256
+"""Texts from which on speed counts more than the fourth digit: bfloat16 turns a vector by up to half a
+degree."""
 
 
 class Embeds(Protocol):
@@ -94,13 +98,25 @@ class Embedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed; returns float32 (texts, dimension) of unit norm."""
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         with _lock:
             model = _load(self._model, self._device)
-            found: Vectors = model.encode(
-                list(texts) or [""],
-                batch_size=self._batch_size,
-                convert_to_numpy=True,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            )
-        return found[: len(texts)].astype(np.float32, copy=False)
+            with _precision(self._device, len(places)):
+                found: Vectors = model.encode(
+                    list(places) or [""],
+                    batch_size=self._batch_size,
+                    convert_to_numpy=True,
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                )
+        return found[[places[text] for text in texts]].astype(np.float32, copy=False)
+
+
+def _precision(device: str, count: int) -> AbstractContextManager[Any]:
+    """For many texts: matrix products in bfloat16, where the processor has instructions for it."""
+    import torch
+
+    able = device == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+    if count < BULK or not able:
+        return nullcontext()
+    return torch.autocast("cpu", dtype=torch.bfloat16)

@@ -150,3 +150,15 @@ def test_scores_that_are_not_numbers_are_an_error() -> None:
         WinnerTakeAll().choose(np.array([0.2]), FLEET)
     with pytest.raises(UsageError, match="temperature"):
         WinnerTakeAll(temperature=0.0)
+
+
+def test_many_texts_at_once_give_the_vectors_of_each() -> None:
+    texts = [f"Ann buys {k} pens at the market." for k in range(embedder.BULK)]
+    made = Embedder()
+    found = made.embed([*texts, texts[3], texts[3]])
+    assert found.shape == (len(texts) + 2, 384)
+    assert (found[-2:] == found[3]).all()
+    few = [0, 3, 100]
+    cosines = (made.embed([texts[k] for k in few]) * found[few]).sum(axis=1)
+    assert cosines == pytest.approx(np.ones(3), abs=1e-3)
+    assert made.embed([]).shape == (0, 384)
