@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
-from state.errors import BudgetExceeded, SetupError
-from tiers.calls import Caller, Origin
-from tiers.fleet import RESAMPLE_TEMPERATURE
+from state.errors import BudgetExceeded
+from tiers.calls import RESAMPLE_TEMPERATURE, Caller, Origin
 from tiers.protocol import Check, CheckResult, Delegation, StepKind, Task, Validator
 from tiers.room import chat
 from tiers.work import CRAFTS
@@ -41,7 +40,7 @@ class Bench:
     validators: Mapping[str, Validator]
     seed: int
     specialist: str | None = None
-    """Asks this specialist, whichever the system would prefer."""
+    """Asks this specialist of the cards, whichever the system would prefer."""
 
     @property
     def kind(self) -> StepKind:
@@ -49,13 +48,9 @@ class Bench:
         return _KIND.get(self.task.kind, "text")
 
     def card(self, system: str) -> Card:
-        """The specialist that ``system`` asks. Raises SetupError for an unknown one."""
+        """The specialist that ``system`` asks."""
         if self.specialist is not None:
-            found = next((c for c in self.cards if c.name == self.specialist), None)
-            if found is None:
-                names = ", ".join(c.name for c in self.cards)
-                raise SetupError(f"no specialist {self.specialist!r} in the fleet: it has {names}")
-            return found
+            return next(c for c in self.cards if c.name == self.specialist)
         wanted = _PREFERRED[system][self.kind]
         by_name = {c.name: c for c in self.cards} | {c.domain: c for c in self.cards}
         return next((by_name[w] for w in wanted if w in by_name), self.cards[0])

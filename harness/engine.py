@@ -15,6 +15,7 @@ from harness.approval import apply_answer
 from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
+from specialists.routing import Router
 from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
 from state.errors import HarnessError, UsageError
 from state.vectors import Vectors
@@ -40,12 +41,12 @@ async def start(
     ``fleet`` is an open backend with its cards, ``store`` an open store, for runs that share one;
     they stay open.
     """
-    from harness import routing, wiring
+    from harness import routing
 
     with _store(store) as store:
         async with _backend(options, fleet) as (backend, cards):
-            wiring.check_specialist(options.specialist, cards)
-            routing.open_router(options, backend, cards, store)  # Or no run: it may be untrained.
+            # Before there is a run: it may be untrained.
+            router = routing.open_router(options, backend, cards, store)
             runs = Runs(store)
             run = runs.start(
                 problem.id,
@@ -54,7 +55,9 @@ async def start(
                 seed=options.seed,
             )
             observer(_started(run, resumed=False))
-            return await _drive(run, problem, options, store, backend, cards, observer, stop, None)
+            return await _drive(
+                run, problem, options, store, backend, cards, observer, stop, None, router
+            )
 
 
 @contextlib.contextmanager
@@ -127,6 +130,7 @@ async def _drive(
     observer: Observer,
     stop: asyncio.Event,
     approval: dict[str, Any] | None,
+    router: Router | None = None,
 ) -> RunReport:
     from langgraph.types import Command
 
@@ -139,7 +143,9 @@ async def _drive(
         tier="monitor",
     )  # fmt: skip
     checkers = validators()
-    room = make_room(run, problem.task(), options, store, backend, cards, checkers, observer)
+    room = make_room(
+        run, problem.task(), options, store, backend, cards, checkers, observer, router
+    )
     keeper = asyncio.create_task(_keep(runs, run.id, stop, room.caller))
     hidden: tuple[CheckResult, ...] = ()
     try:
@@ -220,12 +226,13 @@ def make_room(
     cards: list[Card],
     checkers: Any,
     observer: Observer,
+    router: Router | None = None,
 ) -> Room:
-    """The surroundings that all tiers of ``run`` share."""
+    """The surroundings that all tiers of ``run`` share; ``router`` is opened unless it is given."""
     from harness import routing
     from harness.wiring import open_embedding
 
-    router = routing.open_router(options, backend, cards, store)
+    router = router or routing.open_router(options, backend, cards, store)
     vectors = Vectors(store, open_embedding(options.embedder))
     fleet = fleet_identity(backend.model_id, cards)
     forgetful = MemoryPolicy(packs="off", routines=False, insights=False)
@@ -282,7 +289,7 @@ async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, A
 async def _backend(
     options: RunOptions, fleet: tuple[Backend, list[Card]] | None = None
 ) -> AsyncIterator[tuple[Backend, list[Card]]]:
-    from harness.wiring import open_backend
+    from harness.wiring import check_specialist, open_backend
 
     if fleet is not None:
         yield fleet
@@ -290,6 +297,7 @@ async def _backend(
 
     backend, cards = await open_backend(options)
     try:
+        check_specialist(options.specialist, cards)
         yield backend, cards
     finally:
         await backend.close()

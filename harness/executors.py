@@ -79,8 +79,10 @@ class Worker:
     async def ready(self) -> None:
         """Answers as soon as the worker is there."""
 
-    async def solve(self, suite: str, system: str, number: int, seed: int) -> Attempt | str:
-        """Attempt at problem ``number`` of ``suite``; the error line where the harness raised one."""
+    async def solve(
+        self, suite: str, system: str, number: int, seed: int
+    ) -> Attempt | HarnessError:
+        """Attempt at problem ``number`` of ``suite``; what the harness raised, where it did."""
         try:
             async with self._opening:
                 if self._solve is None:
@@ -88,7 +90,7 @@ class Worker:
                     self._solve = await self._opened.__aenter__()
             return await self._solve(suite, system, self._suites[suite][number], seed)
         except HarnessError as error:
-            return str(error)
+            return error
 
 
 class _Crew:
@@ -103,14 +105,14 @@ class _Crew:
             event.set()
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def ask(self, *task: Any) -> Attempt | str:
+    async def ask(self, *task: Any) -> Attempt | HarnessError:
         """A worker's answer; asked of another where one is lost. Raises SetupError in the end."""
         reason = ""
         for _ in range(DEATHS):
             place = await self._free()
             self._busy[place] += 1
             try:
-                answer: Attempt | str = await self._workers[place].solve.remote(*task)
+                answer: Attempt | HarnessError = await self._workers[place].solve.remote(*task)
                 return answer
             except self._losses as error:
                 reason = str(error).strip().split("\n")[0]
@@ -187,9 +189,9 @@ async def _open_ray(
 
         async def solve(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
             answer = await crew.ask(suite, system, numbers[suite][problem.id], seed)
-            if isinstance(answer, Attempt):
-                return answer
-            raise SetupError(f"a Ray worker could not go on: {answer}")
+            if isinstance(answer, HarnessError):
+                raise answer
+            return answer
 
         yield solve
     finally:

@@ -30,6 +30,7 @@ from specialists.routing import (
     Scorer,
     WinnerTakeAll,
 )
+from specialists.routing.abstention import check_declines
 from specialists.routing.policies import TEMPERATURE
 from specialists.routing.stored import newest
 from state import BeadStore, home
@@ -96,6 +97,7 @@ def open_scorer(
     if name == "loss_probe_raw":
         return RawLossProbe(backend)
     if name == "abstention":
+        check_declines(fleet)
         return AbstentionScorer(backend)
     if name == "loss_probe":
         calibration = ProbeCalibration.read(calibration_file())

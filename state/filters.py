@@ -36,13 +36,14 @@ def matching(**filters: Unpack[Filters]) -> list[ColumnElement[bool]]:
 
     Raises UsageError for an unknown kind or status.
     """
+    run_id = filters.get("run_id")
     equal = (
-        (Bead.run_id, filters.get("run_id")), (Bead.tier, filters.get("tier")),
+        (Bead.run_id, run_id or None), (Bead.tier, filters.get("tier")),
         (Bead.assignee, filters.get("assignee")), (Bead.priority, filters.get("priority")),
     )  # fmt: skip
     conditions = [col(column) == value for column, value in equal if value is not None]
-    if filters.get("run_id") == NO_RUN:
-        conditions[0] = col(Bead.run_id).is_(None)
+    if run_id == NO_RUN:
+        conditions.append(col(Bead.run_id).is_(None))
     if (kind := filters.get("kind")) is not None:
         conditions.append(col(Bead.kind).in_(one_of("bead kind", kind, BEAD_KINDS)))
     if (status := filters.get("status")) is not None:

@@ -17,15 +17,15 @@ from specialists.pocket.domains import decompose_prompt
 from specialists.registry import Card
 from state import Bead, Dependency, keyed_id
 from tiers import derivation, llm_plan, splitter
-from tiers.calls import Origin
+from tiers.calls import Origin, resample_temperature
 from tiers.protocol import Check, CheckResult, Plan, PlanStep
 from tiers.room import Room, chat
 from tiers.segments import labels, segment
 
 WINDOW = 2
 RESAMPLES = 3
-COOL, WARMER = 0.6, 0.3
-"""Temperature of the first resample, and how much each further one adds."""
+WARMER = 0.3
+"""How much warmer each further resample is."""
 
 
 class Architect:
@@ -133,7 +133,9 @@ class Architect:
         """What ``card`` reads in each source, a sentence at a time; ``None`` where it is malformed."""
         sampling = Sampling(
             max_tokens=card.max_tokens,
-            temperature=0.0 if number == 0 and sample == 0 else COOL + WARMER * max(0, sample - 1),
+            temperature=0.0
+            if number == 0 and sample == 0
+            else resample_temperature(sample, WARMER),
             seed=self.room.seed * 1000 + number * 100 + sample,
         )
         origin = Origin(self.room.root_id, "architect", number, sample)

@@ -18,8 +18,16 @@ from state.errors import AdapterError, BudgetExceeded, HarnessError
 from tiers.protocol import Budget
 from tiers.together import Together
 
+RESAMPLE_TEMPERATURE = 0.6
+"""Of the first sample that is not greedy."""
 TEMPLATE_TOKENS = 16
 """Upper estimate of what a chat template adds to a message."""
+
+
+def resample_temperature(number: int, warmer: float) -> float:
+    """Of resample ``number``, the first being 1; each further one is ``warmer``: what was wrong and
+    certain at a low temperature stays so."""
+    return RESAMPLE_TEMPERATURE + warmer * max(0, number - 1)
 
 
 class Interrupted(HarnessError):

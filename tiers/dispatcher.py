@@ -7,7 +7,6 @@ import time
 
 from specialists.routing import Ask, Decision
 from state import Bead, keyed_id
-from state.errors import SetupError
 from state.vectors import QUIET
 from tiers import signs
 from tiers.context import pack_for, reads_text
@@ -67,9 +66,6 @@ class Dispatcher:
     async def _route(self, steps: list[Bead], objectives: list[str]) -> list[Decision]:
         room = self.room
         if room.specialist is not None:
-            if room.specialist not in {c.name for c in room.cards}:
-                names = ", ".join(c.name for c in room.cards)
-                raise SetupError(f"no specialist {room.specialist!r} in the fleet: it has {names}")
             only = {room.specialist: 1.0}
             forced = Decision(
                 specialist=room.specialist, scores=only, confidence=1.0, path="forced"

@@ -17,16 +17,15 @@ from state import Call
 from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
 from tiers import team
-from tiers.calls import Origin
+from tiers.calls import Origin, resample_temperature
 from tiers.context import framed, reads_text
 from tiers.insights import best_remedy, handover, lessons
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
 from tiers.room import Room, chat
 from tiers.work import CRAFTS
 
-RESAMPLE_TEMPERATURE, WARMER = 0.6, 0.2
-"""Temperature of the second attempt, and how much each further one adds: what was wrong and certain
-at a low temperature stays so."""
+WARMER = 0.2
+"""How much warmer each further attempt samples."""
 CHECK_SAMPLES = 100
 """Samples of a call from here on are checks, so they never meet an attempt's own key."""
 DECLINED = "declined"
@@ -136,7 +135,7 @@ class Fleet:
         fresh = attempt > 0 or order.policy == "resample"
         return Sampling(
             max_tokens=card.max_tokens,
-            temperature=_temperature(attempt) if fresh else 0.0,
+            temperature=resample_temperature(attempt, WARMER) if fresh else 0.0,
             seed=self._seed(order, attempt),
         )
 
@@ -162,7 +161,7 @@ class Fleet:
                     # A check that was wrong once is not asked the same way again.
                     sampling = Sampling(
                         max_tokens=card.max_tokens,
-                        temperature=_temperature(attempt) if attempt else 0.0,
+                        temperature=resample_temperature(attempt, WARMER) if attempt else 0.0,
                         seed=self._seed(order, attempt),
                     )
                     called = await self.room.caller(card, chat(card, prompt), origin, sampling)
@@ -239,7 +238,3 @@ def criticism(fault: str) -> str:
 def answer_hash(answer: str) -> str:
     """What stands for an answer in a signature."""
     return hashlib.sha256(answer.encode()).hexdigest()[:8]
-
-
-def _temperature(attempt: int) -> float:
-    return RESAMPLE_TEMPERATURE + WARMER * max(0, attempt - 1)

@@ -27,6 +27,7 @@ from specialists.routing import (
     RawLossProbe,
     Scorer,
 )
+from specialists.routing.abstention import can_decline
 from specialists.routing.loss_probe import calibrate
 from tiers.protocol import Check, Validator
 
@@ -54,8 +55,9 @@ async def measure(
     scorers: dict[str, Scorer] = {
         "embedding": EmbeddingScorer(embedder), "loss probe, raw": RawLossProbe(backend),
         "loss probe": LossProbe(backend, await calibrate(backend, fleet, texts)),
-        "abstention": AbstentionScorer(backend),
     }  # fmt: skip
+    if can_decline(fleet):
+        scorers["abstention"] = AbstentionScorer(backend)
     rows = [_row("random", rate.mean(axis=1), None, native, solved, seed)]
     for k, card in enumerate(fleet):
         rows.append(_picked(f"always {card.name}", np.full(len(examples), k), native, solved, seed))

@@ -29,6 +29,7 @@ from specialists.routing import (
     Scorer,
     WinnerTakeAll,
 )
+from specialists.routing.abstention import can_decline
 from specialists.routing.loss_probe import calibrate
 from specialists.routing.var import PATHS, clopper_pearson_upper
 
@@ -71,7 +72,7 @@ async def measure(
     scorers: dict[str, Scorer] = {
         "loss probe": LossProbe(backend, await calibrate(backend, cards, examples))
     }
-    if all(card.declines for card in cards):
+    if can_decline(cards):
         scorers["abstention"] = AbstentionScorer(backend)
     return [
         {"scorer": name, **await _measure(scorer, cards, train, test, seed)}

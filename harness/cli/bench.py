@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -152,8 +151,7 @@ def var(
     if device == "cuda" and not torch.cuda.is_available():
         raise SetupError("--device cuda: PyTorch sees no CUDA device here")
     names = chosen(part, PARTS, "--part")
-    file = (out / "var").with_suffix(".json")
-    whole: dict[str, object] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    whole = report.read(out / "var")
     if "tokens" in names:
         from eval.routing import tokens
 

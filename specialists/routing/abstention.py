@@ -33,7 +33,8 @@ class AbstentionScorer:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet, and for a specialist that
         was not trained to decline."""
         check_fleet(cards)
-        refusals = dict.fromkeys(_refusal(card) for card in cards)
+        check_declines(cards)
+        refusals = dict.fromkeys(str(card.declines) for card in cards)
         log_p = np.zeros((len(tasks), len(cards)))
         for refusal in refusals:  # In practice one.
             those = [k for k, card in enumerate(cards) if card.declines == refusal]
@@ -45,10 +46,16 @@ class AbstentionScorer:
         return found
 
 
-def _refusal(card: Card) -> str:
-    if card.declines is None:
-        raise UsageError(
-            f"--scorer abstention: specialist {card.name} was not trained to decline other tasks; use "
-            "another scorer"
-        )
-    return card.declines
+def check_declines(cards: Sequence[Card]) -> None:
+    """Raises ``UsageError`` for a specialist that was not trained to decline."""
+    for card in cards:
+        if card.declines is None:
+            raise UsageError(
+                f"--scorer abstention: specialist {card.name} was not trained to decline other tasks; "
+                "use another scorer"
+            )
+
+
+def can_decline(cards: Sequence[Card]) -> bool:
+    """Whether all of them were trained to decline."""
+    return all(card.declines is not None for card in cards)

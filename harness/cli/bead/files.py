@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.bead.options import RunId, Type, opened, run_of
+from harness.cli.bead.options import Type, opened, run_of
 from harness.cli.look import Json
 
 
@@ -19,7 +19,9 @@ def export(
     ] = "-",
     type: Type = None,
     status: Annotated[str | None, typer.Option("--status", "-s", help="Only this status.")] = None,
-    run: RunId = None,
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Only those of this run.")
+    ] = "all",
     as_json: Json = False,
 ) -> None:
     """Write beads as JSON lines, in the order of their ids; with a file, it is replaced whole."""
@@ -31,9 +33,7 @@ def export(
     if as_json and output == "-":
         raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
     with opened(context, looking=True) as store:
-        lines = list(
-            export_lines(store, run_id=run_of(store, run or "all"), kind=type, status=status)
-        )
+        lines = list(export_lines(store, run_id=run_of(store, run), kind=type, status=status))
     if output == "-":
         for line in lines:
             sys.stdout.buffer.write(f"{line}\n".encode())
