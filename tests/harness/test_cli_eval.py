@@ -160,3 +160,16 @@ def test_aggregate_joins_sweeps_of_the_same_options_only(
     assert {s["problems"] for s in comparison["standings"]} == {4}
     assert Path("both/comparison.html").is_file()
     assert "not comparable" in cli("eval", "aggregate", "one", "other").err
+
+
+def test_a_page_that_cannot_be_written_is_one_line(cli: Cli, folder: Path) -> None:
+    run_with(None)
+    done = cli("eval", "cost", "--html", str(folder / "none" / "page.html"))
+    assert (done.code, done.err.count("\n")) == (4, 1)
+    assert "No such file or directory" in done.err
+    assert "unexpected" not in done.err
+
+
+def test_a_device_that_is_none_is_one_line(cli: Cli) -> None:
+    done = cli("bench", "var", "--part", "moe", "--device", "tpu")
+    assert (done.code, done.err) == (2, "error: --device: should be cpu or cuda, not 'tpu'\n")

@@ -219,3 +219,19 @@ def test_resume_of_an_unknown_run(cli: Cli, engine: FakeEngine, run_id: str) -> 
     said = cli("resume", "zzz")
     assert said.code == 2
     assert "unknown run id 'zzz'" in said.err
+
+
+def test_no_answer_disagrees_with_nothing(cli: Cli, engine: FakeEngine) -> None:
+    engine.report = {"verdict": "exhausted", "answer": None, "reference_match": False}
+    done = cli(*P)
+    assert done.code == 3
+    assert "DISAGREES" not in done.out
+    assert "no answer to compare" in done.out
+
+
+def test_a_temperature_beyond_reason_is_one_line(cli: Cli, engine: FakeEngine) -> None:
+    done = cli(*P, "--temperature", "3")
+    assert (done.code, done.err.count("\n"), "--temperature" in done.err) == (2, 1, True)
+    assert cli(*P, "--temperature", "0.5").code == 0
+    assert engine.options is not None
+    assert engine.options.temperature == 0.5

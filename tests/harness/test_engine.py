@@ -446,3 +446,35 @@ def test_an_answer_to_nothing_is_refused(home: Path, monkeypatch: pytest.MonkeyP
             )
         )  # fmt: skip
     store.close_database()
+
+
+@pytest.mark.parametrize("least", [0.0, 0.7])
+def test_the_least_temperature_holds_for_every_sample(
+    home: Path, monkeypatch: pytest.MonkeyPatch, least: float
+) -> None:
+    backend = OracleBackend([horizon_story(4, 1)])
+    use(monkeypatch, backend)
+    report = run(get("horizon", "4-1"), strategy="plan", temperature=least)
+    assert report.verdict == "verified"
+    store = BeadStore.open(database_url())
+    drawn = {call.params["temperature"] for call in Ledger(store).calls(report.run_id)}
+    store.close_database()
+    assert min(drawn) == least
+
+
+def test_a_forced_specialist_that_is_not_there_costs_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = OracleBackend([horizon_story(4, 1)])
+    use(monkeypatch, backend)
+    with pytest.raises(UsageError, match="no specialist 'nobody' in the fleet: it has"):
+        run(get("horizon", "4-1"), specialist="nobody")
+    assert backend.calls == []
+    store = BeadStore.open(database_url())
+    assert Runs(store).list() == []
+    store.close_database()
+
+
+def test_the_endpoint_is_asked_as_often_at_once_as_the_settings_say() -> None:
+    options = RunOptions(backend="openai", base_url="http://x/v1", model="m", max_connections=7)
+    assert wiring._open(options)._slots._value == 7  # type: ignore[attr-defined]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from harness.report import RunOptions
-from harness.routing import routed
+from harness.routing import open_scorer, routed
 from harness.wiring import open_backend
 from specialists.backends.base import Message, ScoredText
 from specialists.pocket.domains import CELLS, SPECIALISTS, held_out_examples
 from specialists.registry import Card
-from specialists.routing import AbstentionScorer
+from specialists.routing import AbstentionScorer, Embedder
 from state import UsageError
 
 CARDS = [
@@ -87,3 +87,9 @@ def test_the_pocket_fleet_knows_its_own() -> None:
 
     found = asyncio.run(main())
     assert sum(own == chosen for own, chosen in found) >= 0.97 * len(found)
+
+
+def test_a_fleet_that_cannot_decline_is_refused_before_a_run() -> None:
+    plain = [card.model_copy(update={"declines": None}) for card in CARDS]
+    with pytest.raises(UsageError, match="math was not trained to decline"):
+        open_scorer("abstention", cast(Any, Refusals({})), plain, Embedder())
