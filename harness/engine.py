@@ -16,7 +16,8 @@ from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from specialists.routing import Router
-from state import BeadStore, Call, Ledger, Run, Runs, checkpoint_path, database_url, keyed_id
+from state import BeadStore, Call, Ledger, Run, Runs, database_url, keyed_id
+from state.checkpoints import open_checkpoints
 from state.errors import HarnessError, UsageError
 from state.vectors import Vectors
 from tiers.calls import Caller, Interrupted, Meter, Price
@@ -271,12 +272,10 @@ def make_room(
 
 @asynccontextmanager
 async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, Any]]:
-    """The compiled graph over the checkpoint file, and the run's thread in it."""
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
+    """The compiled graph over the run's checkpoints, and the run's thread in them."""
     from harness.graph import RECURSION_LIMIT, build
 
-    async with AsyncSqliteSaver.from_conn_string(str(checkpoint_path())) as saver:
+    async with open_checkpoints(room.store.database) as saver:
         graph = build(lambda run_id: room, approve=approve).compile(checkpointer=saver)
         config = {
             "configurable": {"thread_id": room.run_id},

@@ -389,6 +389,25 @@ def test_a_person_can_refuse_edit_and_accept_a_plan(
         assert asyncio.run(answer()).verdict == verdict
 
 
+def test_a_run_on_a_server_goes_on_on_another_machine(
+    home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATABASE_URL", postgres_url)
+    use(monkeypatch, OracleBackend([horizon_story(8, 1)]))
+    begun = run(get("horizon", "8-1"), approve="plan")
+    assert begun.status == "awaiting-approval"
+    monkeypatch.setenv("HARNESS_HOME", str(home / "another"))
+
+    async def go_on() -> RunReport:
+        approval = {"decision": "yes", "plan": None}
+        return await engine.resume(
+            begun.run_id, lambda e: None, stop=asyncio.Event(), approval=approval
+        )
+
+    assert asyncio.run(go_on()).verdict == "verified"
+    assert not [*home.rglob("*.db")]
+
+
 def test_calls_under_way_when_the_budget_ends_are_paid_for(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

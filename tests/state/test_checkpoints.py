@@ -1,0 +1,89 @@
+"""Where LangGraph's checkpoints are kept, and what happens when many open them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from state import BeadStore, StoreError, checkpoint_path
+from state.checkpoints import open_checkpoints
+
+THREAD = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+
+
+def look(store: BeadStore) -> None:
+    async def go() -> None:
+        async with open_checkpoints(store.database) as saver:
+            assert await saver.aget_tuple(THREAD) is None  # type: ignore[arg-type]
+
+    asyncio.run(go())
+
+
+def test_a_new_file_that_another_run_is_making_is_waited_for(tmp_path: Path) -> None:
+    """SQLite's busy timeout does not cover the switch to write-ahead logging."""
+    store = BeadStore.open(tmp_path / "state.db")
+    held, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        connection = sqlite3.connect(checkpoint_path(), isolation_level=None)
+        connection.execute("CREATE TABLE begun (x)")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO begun VALUES (1)")
+        held.set()
+        done.wait(0.3)
+        connection.execute("COMMIT")
+        connection.close()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait()
+    look(store)
+    done.set()
+    thread.join()
+    store.close_database()
+
+
+def test_many_open_new_tables_on_a_server_at_once(postgres_url: str) -> None:
+    store = BeadStore.open(postgres_url)
+
+    async def go() -> None:
+        async def one() -> None:
+            async with open_checkpoints(store.database) as saver:
+                assert await saver.aget_tuple(THREAD) is None  # type: ignore[arg-type]
+
+        await asyncio.gather(*(one() for _ in range(8)))
+
+    asyncio.run(go())
+    assert not checkpoint_path().exists()
+    store.close_database()
+    BeadStore.open(postgres_url).close_database()  # It is still ours, with their tables in it.
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    checkpoint_path().write_bytes(b"certainly not a database" * 100)
+    with pytest.raises(StoreError) as caught:
+        look(store)
+    assert str(caught.value) == (
+        f"checkpoint file {checkpoint_path()} is not a SQLite database; "
+        "move the file away or set HARNESS_HOME"
+    )
+    store.close_database()
+
+
+def test_a_server_that_is_gone(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = BeadStore.open(postgres_url)
+    gone = store.database.backend.reader.url.set(port=1)
+    monkeypatch.setattr(store.database.backend.reader, "url", gone)
+    with pytest.raises(StoreError, match=r"checkpoints on .*: the server does not answer"):
+        look(store)
+    store.close_database()
