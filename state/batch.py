@@ -32,6 +32,8 @@ _AWAITED = """
     WHERE dependency.type IN ('blocks', 'parent-child')
 """
 
+_Stored = Bead | dict[str, Any]
+"""A bead that was there, or the row of one just written: a bead is made of it where one is wanted."""
 _Edge = tuple[str, str, str]
 """(from, to, type), whole ids."""
 
@@ -46,31 +48,60 @@ def write(
 
     The beads as stored, in the order given. Raises UsageError.
     """
-    now = database.now()
     with database.writing() as connection:
-        ours = {bead.key for bead in beads} | {bead.id for bead in beads}
-        named = [bead.parent for bead in beads if bead.parent is not None]
-        named += [name for edge in dependencies for name in (edge.from_id, edge.to_id)]
-        id_of = _whole_ids(database, connection, {name for name in named if name not in ours})
-        stored, fresh = _insert(database, connection, beads, id_of, now)
-        edges = [_edge(id_of, edge) for edge in dependencies]
-        for draft, bead in fresh:
-            if draft.parent is not None:
-                edges.append((bead.id, id_of[draft.parent], "parent-child"))
-                if bead.parent is None:  # Its parent came after it.
-                    bead.__dict__["parent"] = edges[-1][1]
-                    values = {"id": bead.id, "parent": bead.parent}
-                    database.run(connection, _MOVE, values)
-        new = [edge for edge in edges if _link(database, connection, edge, now)]
-        born = {bead.id for _, bead in fresh}
-        # Nothing waits for a bead just born unless an edge leads to one, and it waits as its
-        # parent does (see ``hot.insert``) unless something else holds it.
-        if any(source not in born or target in born for source, target, _ in new):
-            _refuse_cycles(database, connection, new)
-        plain = {bead.id for draft, bead in fresh if id_of.get(draft.parent or "") not in born}
-        noted = {s for s, _, type in new if type != "parent-child" or s not in plain}
-        closed = _change(database, connection, changes or {}, now)
-        frontier.settle_rows(connection, noted, closed)
+        stored = _write(database, connection, beads, dependencies, changes)
+    return [bead if isinstance(bead, Bead) else hot.bead_of_row(bead) for bead in stored]
+
+
+def apply(
+    database: Database, beads: Sequence[Bead], changes: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """As :func:`write`, for who knows what was written."""
+    with database.writing() as connection:
+        _write(database, connection, beads, (), changes)
+
+
+def claim(database: Database, orders: Sequence[Bead], lease_s: float) -> list[Bead]:
+    """See :meth:`state.BeadStore.claim_with`."""
+    assignees = {order.parent or "": order.assignee or "" for order in orders}
+    with database.writing() as connection:
+        taken = hot.claim_each(database, connection, assignees, lease_s)
+        given = [order for order in orders if order.parent in taken]
+        _write(database, connection, given)
+    return given
+
+
+def _write(
+    database: Database,
+    connection: Connection,
+    beads: Sequence[Bead],
+    dependencies: Sequence[Dependency] = (),
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[_Stored]:
+    now = database.now()
+    ours = {bead.key for bead in beads} | {bead.id for bead in beads}
+    named = [bead.parent for bead in beads if bead.parent is not None]
+    named += [name for edge in dependencies for name in (edge.from_id, edge.to_id)]
+    id_of = _whole_ids(database, connection, {name for name in named if name not in ours})
+    stored, fresh = _insert(database, connection, beads, id_of, now)
+    edges = [_edge(id_of, edge) for edge in dependencies]
+    for draft, row in fresh:
+        if draft.parent is not None:
+            edges.append((row["id"], id_of[draft.parent], "parent-child"))
+            if row["parent"] is None:  # Its parent came after it.
+                row["parent"] = edges[-1][1]
+                values = {"id": row["id"], "parent": row["parent"]}
+                database.run(connection, _MOVE, values)
+    new = [edge for edge in edges if _link(database, connection, edge, now)]
+    born = {row["id"] for _, row in fresh}
+    # Nothing waits for a bead just born unless an edge leads to one, and it waits as its
+    # parent does (see ``hot.insert``) unless something else holds it.
+    if any(source not in born or target in born for source, target, _ in new):
+        _refuse_cycles(database, connection, new)
+    plain = {row["id"] for draft, row in fresh if id_of.get(draft.parent or "") not in born}
+    noted = {s for s, _, type in new if type != "parent-child" or s not in plain}
+    closed = _change(database, connection, changes or {}, now)
+    frontier.settle_rows(connection, noted, closed)
     return stored
 
 
@@ -80,17 +111,18 @@ def _insert(
     beads: Sequence[Bead],
     id_of: dict[str, str],
     now: float,
-) -> tuple[list[Bead], list[tuple[Bead, Bead]]]:
-    """The beads as stored; of those that were not there before, (draft, bead).
+) -> tuple[list[_Stored], list[tuple[Bead, dict[str, Any]]]]:
+    """The beads as stored; of those that were not there before, (draft, row).
 
     ``id_of`` learns the names of these beads; a bead whose parent comes after it is written without.
     """
-    known = hot.by_ids(database, connection, [b.id for b in beads if b.id and b.key is None])
-    stored: list[Bead] = []
-    fresh: list[tuple[Bead, Bead]] = []
+    named = [b.id for b in beads if b.id and b.key is None]
+    known: dict[str, _Stored] = {**hot.by_ids(database, connection, named)}
+    stored: list[_Stored] = []
+    fresh: list[tuple[Bead, dict[str, Any]]] = []
     for place, draft in enumerate(beads):
-        bead = known.get(draft.id) if draft.key is None else known.get(id_of.get(draft.key, ""))
-        if bead is None:
+        id = draft.id if draft.key is None else id_of.get(draft.key, "")
+        if (bead := known.get(id)) is None:
             rows.check(draft.__dict__)
             # A microsecond apart, so that the order of the plan is the order of the work.
             values = hot.row(draft.__dict__, round(now + place * 1e-6, 6))
@@ -101,13 +133,15 @@ def _insert(
                 proposals = ids.keyed_candidates(draft.key)
             else:
                 proposals = hot.drawn_ids(database, connection)
-            bead, new = hot.insert(database, connection, values, proposals)
-            known[bead.id] = bead
-            if new:
-                fresh.append((draft, bead))
-        id_of[bead.id] = bead.id
+            bead = hot.insert(database, connection, values, proposals)
+            if bead is None:
+                bead = values
+                fresh.append((draft, values))
+            id = bead.id if isinstance(bead, Bead) else bead["id"]
+            known[id] = bead
+        id_of[id] = id
         if draft.key is not None:
-            id_of[draft.key] = bead.id
+            id_of[draft.key] = id
         stored.append(bead)
     return stored, fresh
 
@@ -115,7 +149,7 @@ def _insert(
 def _whole_ids(database: Database, connection: Connection, names: Iterable[str]) -> dict[str, str]:
     """Start of an id → the id. Raises UsageError."""
     wanted = list(names)
-    whole = {name: name for name in hot.by_ids(database, connection, wanted)}
+    whole = {name: name for name in hot.present(database, connection, wanted)}
     if missing := [name for name in wanted if name not in whole]:
         with Session(connection, join_transaction_mode="rollback_only") as session:
             whole |= {name: rows.find(session, name).id for name in missing}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from state.database import Database
 from state.errors import StoreError
 from state.home import checkpoint_path
-from state.sqlite import BUSY_TIMEOUT_S, Sqlite
+from state.sqlite import BUSY_TIMEOUT_S, explain, switch_to_wal
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -36,14 +36,13 @@ async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
     import aiosqlite
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    file = Sqlite(checkpoint_path())
+    path = checkpoint_path()
     try:
-        file.prepare()  # The saver's own switch does not wait where another run makes the file.
-        async with aiosqlite.connect(file.path, timeout=BUSY_TIMEOUT_S) as connection:
-            await connection.execute("PRAGMA synchronous = NORMAL")
+        switch_to_wal(path)  # The saver's own does not wait where another run makes the file.
+        async with aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S) as connection:
             yield AsyncSqliteSaver(connection)
     except sqlite3.Error as error:
-        raise StoreError(f"checkpoint file {file.name} {file.explain(error)}") from error
+        raise StoreError(f"checkpoint file {path} {explain(error)}") from error
 
 
 @asynccontextmanager

@@ -130,6 +130,19 @@ class Database:
         with self._explained(), self._transaction(engine) as connection:
             yield connection
 
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """What one query finds, see :meth:`run`: it sees one moment, so it needs no transaction."""
+        with self._explained():
+            if self.is_postgres:
+                with self.backend.claimer.connect() as connection:
+                    return list(driver.run(connection, sql, parameters).fetchall())
+            reader = self.backend.reader
+            connection = self._held.by_engine.get(reader) or self._hold(reader)
+            if not connection.in_transaction():
+                return list(driver.run(connection, sql, parameters).fetchall())
+        with self.reading() as connection:
+            return list(driver.run(connection, sql, parameters).fetchall())
+
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
         """A transaction on the connection that this thread holds, where connections cost nothing.

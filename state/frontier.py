@@ -46,7 +46,8 @@ UNSETTLED = text(f"""
 """)
 """Beads for which the column is wrong: none, unless rows were changed behind the store's back."""
 
-# The beads noted and all below them; for each, the line of beads above it.
+# The beads noted and all below them; for each, the line of beads above it. EXISTS, because SQLite
+# would else begin a join with all dependencies there are.
 _SETTLE = f"""
     WITH RECURSIVE
     below(id) AS (
@@ -66,9 +67,12 @@ _SETTLE = f"""
     held(id) AS (
         SELECT line.id
         FROM line
-        JOIN dependency ON dependency.from_id = line.above AND dependency.type = 'blocks'
-        JOIN bead AS blocker ON blocker.id = dependency.to_id
-        WHERE blocker.{_OPEN}
+        WHERE EXISTS (
+            SELECT 1
+            FROM dependency JOIN bead AS blocker ON blocker.id = dependency.to_id
+            WHERE dependency.from_id = line.above AND dependency.type = 'blocks'
+            AND blocker.{_OPEN}
+        )
     )
     UPDATE bead SET waiting = 1 - waiting
     WHERE id IN (SELECT id FROM below)

@@ -26,6 +26,9 @@ from state.rows import ORDERS, Order, one_of
 _NAMES = tuple(Bead.model_fields)
 _ALL = sqlalchemy.select(*(BEAD_TABLE.c[name] for name in _NAMES))
 _COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
+_BY_ID = f"SELECT {_COLUMNS} FROM bead WHERE id = %(id)s"
+_CHUNK = 500
+"""Most names in one statement."""
 _JSON = ("labels", "data", "extra")
 _EMPTY: Mapping[str, Any] = {
     **dict.fromkeys(_NAMES), "body": "", "notes": "", "status": "open", "priority": 2,
@@ -37,6 +40,9 @@ _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AN
 """Work whose lease has expired."""
 _FREE = f"((status = 'open' OR lease_until <= %(now)s AND status = 'in_progress') AND {_WORK})"
 _NOT_DONE = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
+_STAMPS = f"""
+    SELECT id, updated_at FROM bead WHERE run_id = %(run)s AND kind = %(kind)s AND {_NOT_DONE}
+"""
 _COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
 _ABOVE = "SELECT above.waiting FROM bead AS above WHERE above.id = CAST(%(parent)s AS VARCHAR)"
 _INSERT = (
@@ -44,6 +50,8 @@ _INSERT = (
     f"VALUES ({', '.join(f'%({name})s' for name in _NAMES)}, COALESCE(({_ABOVE}), 0)) "
     "ON CONFLICT DO NOTHING"
 )
+
+_encode = json.JSONEncoder().encode  # ``json.dumps`` asks about eight options each time.
 
 configure_mappers()  # else attributes of a bead made here fail until a session is used
 _new = manager_of_class(Bead).new_instance
@@ -61,10 +69,27 @@ def bead_of(values: Iterable[Any]) -> Bead:
     return bead
 
 
+def bead_of_row(row: Mapping[str, Any]) -> Bead:
+    """A bead from a row of :func:`row` that has been written."""
+    return bead_of(row[name] for name in _NAMES)
+
+
 def get(database: Database, id: str) -> Bead | None:
     """The bead with this whole id."""
-    with database.reading() as connection:
-        return by_ids(database, connection, [id]).get(id)
+    rows = database.rows(_BY_ID, {"id": id})
+    return bead_of(rows[0]) if rows else None
+
+
+def find_all(database: Database, names: Sequence[str]) -> dict[str, Bead]:
+    """See :meth:`state.BeadStore.find_all`."""
+    if not names:
+        return {}
+    if len(names) > _CHUNK:
+        with database.reading() as connection:
+            return by_ids(database, connection, names)
+    those, values = among(names)
+    rows = database.rows(f'SELECT {_COLUMNS} FROM bead WHERE "id" IN {those}', values)
+    return {bead.id: bead for bead in map(bead_of, rows)}
 
 
 def select(
@@ -91,9 +116,13 @@ def of_run(
     """See :meth:`state.BeadStore.of_run`."""
     sql = _of_run_sql(tier is not None, unfinished, newest is not None)
     values = {"run": run_id, "kind": kind, "tier": tier, "newest": newest}
-    with database.reading() as connection:
-        beads = list(map(bead_of, database.run(connection, sql, values).fetchall()))
+    beads = list(map(bead_of, database.rows(sql, values)))
     return beads if newest is None else beads[::-1]
+
+
+def stamps(database: Database, run_id: str, kind: BeadKind) -> dict[str, float]:
+    """See :meth:`state.BeadStore.stamps`."""
+    return dict(map(tuple, database.rows(_STAMPS, {"run": run_id, "kind": kind})))
 
 
 @functools.cache
@@ -113,8 +142,8 @@ def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> 
 def _having(
     database: Database, connection: Connection, column: str, names: Sequence[str]
 ) -> Iterator[Bead]:
-    for start in range(0, len(names), 500):
-        those, values = among(names[start : start + 500])
+    for start in range(0, len(names), _CHUNK):
+        those, values = among(names[start : start + _CHUNK])
         sql = f'SELECT {_COLUMNS} FROM bead WHERE "{column}" IN {those}'
         yield from map(bead_of, database.run(connection, sql, values).fetchall())
 
@@ -124,7 +153,8 @@ def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
     values = {name: fields.get(name, empty) for name, empty in _EMPTY.items()}
     values |= {"created_at": now, "updated_at": now}
     for name in _JSON:
-        values[name] = json.dumps(values[name] or ([] if name == "labels" else {}))
+        value = values[name]
+        values[name] = _encode(value) if value else ("[]" if name == "labels" else "{}")
     if values["status"] in DONE:
         values["closed_at"] = now
     else:
@@ -161,8 +191,6 @@ def claim(
     kind: str | Collection[str] | None = None,
 ) -> Bead | None:
     """See :meth:`state.BeadStore.claim`; ``id`` is a whole one."""
-    if id is not None and run_id is None and kind is None:
-        return next(iter(claim_all(database, {id: assignee}, lease_s=lease_s)), None)
     sql = _claim_sql(id is not None, _whose(run_id), _kinds(kind), database.is_postgres)
     now = database.now()
     values = {"id": id, "run": run_id, "now": now, "who": assignee, "until": now + lease_s}
@@ -172,41 +200,56 @@ def claim(
     return bead_of(rows[0]) if rows else None
 
 
-def claim_all(database: Database, assignees: Mapping[str, str], *, lease_s: float) -> list[Bead]:
-    """See :meth:`state.BeadStore.claim_all`."""
-    sql = _claim_sql(True, "", (), database.is_postgres)
+def claim_each(
+    database: Database,
+    connection: Connection,
+    assignees: Mapping[str, str],
+    lease_s: float,
+) -> set[str]:
+    """Claim whole ids, each by its assignee; those that were ready."""
+    sql = _claim_sql(True, "", (), database.is_postgres, "id")
     now = database.now()
-    claimed: list[Bead] = []
-    with database.writing(claim=True) as connection:
-        # By id, so that no two claimants on a server wait for each other's rows in a circle.
-        for id in sorted(assignees):
-            values = {"id": id, "now": now, "who": assignees[id], "until": now + lease_s}
-            claimed += map(bead_of, database.run(connection, sql, values).fetchall())
-    order = {id: place for place, id in enumerate(assignees)}
-    return sorted(claimed, key=lambda bead: order[bead.id])
+    claimed = set[str]()
+    # By id, so that no two claimants on a server wait for each other's rows in a circle.
+    for id in sorted(assignees):
+        values = {"id": id, "now": now, "who": assignees[id], "until": now + lease_s}
+        claimed.update(id for (id,) in database.run(connection, sql, values).fetchall())
+    return claimed
 
 
 def create(database: Database, fields: Mapping[str, Any]) -> Bead:
     """Write a new bead without key, id or parent; its fields have been checked."""
     values = row(fields, database.now())
     with database.writing() as connection:
-        return insert(database, connection, values, drawn_ids(database, connection))[0]
+        insert(database, connection, values, drawn_ids(database, connection))
+    return bead_of_row(values)
 
 
 def insert(
     database: Database, connection: Connection, values: dict[str, Any], proposals: Iterable[str]
-) -> tuple[Bead, bool]:
-    """Write a row under the first of the proposed ids that is free; it waits as its parent does.
+) -> Bead | None:
+    """Write a row under the first of the proposed ids that is free, which its ``id`` then is; it
+    waits as its parent does. A bead with its key may be there already: returns it then.
 
-    The bead, and whether it is new: one with its key may be there already. Raises UsageError.
+    Raises UsageError.
     """
     for values["id"] in proposals:
         if database.run(connection, _INSERT, values).rowcount:
-            return bead_of(values[name] for name in _NAMES), True
+            return None
         if values["key"] is not None:
             for there in _having(database, connection, "key", [values["key"]]):
-                return there, False
+                return there
     raise UsageError(f"bead id {values['id']!r} is taken by another bead")
+
+
+def present(database: Database, connection: Connection, names: Sequence[str]) -> set[str]:
+    """Which of these whole ids are here."""
+    found = set[str]()
+    for start in range(0, len(names), _CHUNK):
+        those, values = among(names[start : start + _CHUNK])
+        sql = f"SELECT id FROM bead WHERE id IN {those}"
+        found.update(id for (id,) in database.run(connection, sql, values).fetchall())
+    return found
 
 
 def drawn_ids(database: Database, connection: Connection) -> list[str]:
@@ -220,8 +263,8 @@ def close(
 ) -> None:
     """Close those of the beads that are not closed; whole ids."""
     now = database.now()
-    for start in range(0, len(whole_ids), 500):
-        chunk = whole_ids[start : start + 500]
+    for start in range(0, len(whole_ids), _CHUNK):
+        chunk = whole_ids[start : start + _CHUNK]
         names, values = among(chunk)
         sql = (
             "UPDATE bead SET status = 'closed', close_reason = %(reason)s, closed_at = %(now)s, "
@@ -256,7 +299,9 @@ def _ready_sql(whose: str, kinds: tuple[str, ...], limited: bool) -> tuple[str, 
 
 
 @functools.cache
-def _claim_sql(by_id: bool, whose: str, kinds: tuple[str, ...], postgres: bool) -> str:
+def _claim_sql(
+    by_id: bool, whose: str, kinds: tuple[str, ...], postgres: bool, columns: str = _COLUMNS
+) -> str:
     within = _within(whose, kinds)
     if by_id:
         chosen = f"id = %(id)s AND waiting = 0 AND {_FREE}{within}"
@@ -271,5 +316,5 @@ def _claim_sql(by_id: bool, whose: str, kinds: tuple[str, ...], postgres: bool) 
         )
     return (
         "UPDATE bead SET status = 'in_progress', assignee = %(who)s, lease_until = %(until)s, "
-        f"attempts = attempts + 1, updated_at = %(now)s WHERE {chosen} RETURNING {_COLUMNS}"
+        f"attempts = attempts + 1, updated_at = %(now)s WHERE {chosen} RETURNING {columns}"
     )

@@ -86,7 +86,7 @@ class Ledger:
         known: list[int] = []
         with self.database.writing() as connection:
             for place, call in enumerate(calls):
-                row = {name: getattr(call, name) for name in _COLUMNS}
+                row = {name: call.__dict__[name] for name in _COLUMNS}
                 row["created_at"] = row["created_at"] or self.database.now()
                 row |= {name: json.dumps(row[name]) for name in _JSON}
                 written = self.database.run(connection, _INSERT, row).fetchall()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic_core import PydanticUndefined
 from sqlalchemy import JSON, Column, Index, Integer, String, Table, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below, and number of the last script in ``state/migrations/versions``."""
 
 BeadKind: TypeAlias = Literal[
@@ -76,18 +77,33 @@ class Run(SQLModel, table=True):
 
 
 class _Row(SQLModel):
-    """A table made often: SQLModel sets field after field, which takes five times as long."""
+    """A table made often: SQLModel sets field after field, which takes ten times as long."""
 
     def __init__(self, **data: Any) -> None:
-        fields = type(self).model_fields
-        values = {
-            name: copy(field.default)
-            for name, field in fields.items()
-            if field.default is not PydanticUndefined
-        }
-        values.update((name, value) for name, value in data.items() if name in fields)
-        self.__dict__.update(values)
-        object.__setattr__(self, "__pydantic_fields_set__", set(data) & fields.keys())
+        names, plain, made = _defaults(type(self))
+        fields = self.__dict__
+        fields.update(plain)
+        for name, default in made:
+            fields[name] = copy(default)
+        fields.update(data)
+        if unknown := fields.keys() - names:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        object.__setattr__(self, "__pydantic_fields_set__", set(data))
+
+
+@cache
+def _defaults(
+    table: type[SQLModel],
+) -> tuple[frozenset[str], dict[str, Any], list[tuple[str, Any]]]:
+    """What a table's rows hold, the defaults that they share, and those of which each has its own."""
+    known = {
+        name: field.default
+        for name, field in table.model_fields.items()
+        if field.default is not PydanticUndefined
+    }
+    own = [(name, value) for name, value in known.items() if isinstance(value, (dict, list))]
+    shared = {name: value for name, value in known.items() if name not in dict(own)}
+    return frozenset([*table.model_fields, "_sa_instance_state"]), shared, own
 
 
 class Bead(_Row, table=True):
@@ -133,7 +149,7 @@ class Bead(_Row, table=True):
     """What an imported record said that no other field can hold; export writes it back."""
 
 
-class Dependency(SQLModel, table=True):
+class Dependency(_Row, table=True):
     """``from_id`` depends on ``to_id``; with ``blocks``, it waits until ``to_id`` is closed.
 
     ``to_id`` may name a bead that is not here: imported issues point to other projects, and to

@@ -1,4 +1,8 @@
-"""Full-text search: FTS5 on SQLite, ``tsvector`` on PostgreSQL; words are stemmed in both."""
+"""Full-text search: FTS5 on SQLite, ``tsvector`` on PostgreSQL; words are stemmed in both.
+
+FTS5 costs a writing transaction as much as all else in it. So a write only numbers what there is to
+index, and who searches first brings the index up to the last number.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,22 @@ from sqlalchemy.exc import DatabaseError
 from state.errors import UsageError
 
 # On SQLite every bead and every comment is a document; triggers keep them. Documents have numbers
-# of their own, because VACUUM may renumber the rows of a table without an integer key.
+# of their own, because VACUUM may renumber the rows of a table without an integer key. Those with
+# numbers above the index's last are yet to be indexed.
+NUMBERING = (
+    """
+    CREATE TRIGGER bead_search_insert AFTER INSERT ON bead BEGIN
+        INSERT INTO bead_document (bead_id) VALUES (new.id);
+    END
+    """,
+    """
+    CREATE TRIGGER bead_search_comment AFTER INSERT ON comment BEGIN
+        INSERT INTO bead_document (bead_id, comment) VALUES (new.bead_id, new.sequence);
+    END
+    """,
+)
+"""Triggers that number new documents."""
+
 _SQLITE = (
     """
     CREATE TABLE bead_document (
@@ -27,13 +46,6 @@ _SQLITE = (
     )
     """,
     """
-    CREATE TRIGGER bead_search_insert AFTER INSERT ON bead BEGIN
-        INSERT INTO bead_document (bead_id) VALUES (new.id);
-        INSERT INTO bead_search (rowid, title, body, notes)
-        VALUES (last_insert_rowid(), new.title, new.body, new.notes);
-    END
-    """,
-    """
     CREATE TRIGGER bead_search_update AFTER UPDATE OF title, body, notes ON bead
     WHEN old.title <> new.title OR old.body <> new.body OR old.notes <> new.notes
     BEGIN
@@ -43,13 +55,7 @@ _SQLITE = (
         );
     END
     """,
-    """
-    CREATE TRIGGER bead_search_comment AFTER INSERT ON comment BEGIN
-        INSERT INTO bead_document (bead_id, comment) VALUES (new.bead_id, new.sequence);
-        INSERT INTO bead_search (rowid, title, body, notes)
-        VALUES (last_insert_rowid(), '', '', new.text);
-    END
-    """,
+    *NUMBERING,
     """
     CREATE TRIGGER bead_search_delete AFTER DELETE ON bead_document BEGIN
         DELETE FROM bead_search WHERE rowid = old.number;
@@ -62,17 +68,17 @@ _SQLITE_FILL = (
     "DELETE FROM bead_document",
     "INSERT INTO bead_document (bead_id) SELECT id FROM bead",
     "INSERT INTO bead_document (bead_id, comment) SELECT bead_id, sequence FROM comment",
-    """
-    INSERT INTO bead_search (rowid, title, body, notes)
-    SELECT number, title, body, notes
-    FROM bead_document JOIN bead ON bead.id = bead_id WHERE comment IS NULL
-    """,
-    """
-    INSERT INTO bead_search (rowid, title, body, notes)
-    SELECT number, '', '', comment.text
-    FROM bead_document JOIN comment ON comment.sequence = bead_document.comment
-    """,
 )
+_LAST = "SELECT coalesce((SELECT rowid FROM bead_search ORDER BY rowid DESC LIMIT 1), 0)"
+_BEHIND = f"SELECT count(*) FROM bead_document WHERE number > ({_LAST})"
+_CATCH_UP = f"""
+    INSERT INTO bead_search (rowid, title, body, notes)
+    SELECT number, coalesce(title, ''), coalesce(body, ''), coalesce(comment.text, notes, '')
+    FROM bead_document
+    LEFT JOIN bead ON bead.id = bead_document.bead_id AND bead_document.comment IS NULL
+    LEFT JOIN comment ON comment.sequence = bead_document.comment
+    WHERE number > ({_LAST}) ORDER BY number
+"""
 
 # The parser of PostgreSQL takes `file.py` and `a-b` for one word; FTS5 for two, and so do we.
 _VECTOR = "to_tsvector('hi_moe', regexp_replace({}, '[^[:alnum:]]+', ' ', 'g'))"
@@ -117,12 +123,25 @@ def create(connection: Connection) -> None:
 def rebuild(connection: Connection) -> None:
     """Index everything anew. PostgreSQL's indexes need none of that."""
     if connection.dialect.name != "postgresql":
-        for statement in _SQLITE_FILL:
+        for statement in (*_SQLITE_FILL, _CATCH_UP):
             connection.exec_driver_sql(statement)
 
 
+def is_behind(connection: Connection) -> bool:
+    """Whether there is something to :func:`catch_up` with before a search."""
+    if connection.dialect.name == "postgresql":
+        return False
+    return bool(connection.exec_driver_sql(_BEHIND).scalar())
+
+
+def catch_up(connection: Connection) -> None:
+    """Index what has been written since the last search."""
+    connection.exec_driver_sql(_CATCH_UP)
+
+
 def is_complete(connection: Connection) -> bool:
-    """Whether every bead and comment is in the index, and the index sound."""
+    """Whether every bead and comment is numbered, all up to the last that is indexed are in the
+    index, and the index is sound."""
     if connection.dialect.name == "postgresql":
         return True
     try:
@@ -134,7 +153,7 @@ def is_complete(connection: Connection) -> bool:
     counts = (
         "SELECT (SELECT count(*) FROM bead) + (SELECT count(*) FROM comment)",
         "SELECT count(*) FROM bead_document",
-        "SELECT count(*) FROM bead_search",
+        f"SELECT (SELECT count(*) FROM bead_search) + ({_BEHIND})",
     )
     return len({connection.exec_driver_sql(count).scalar() for count in counts}) == 1
 

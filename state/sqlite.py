@@ -56,24 +56,8 @@ class Sqlite:
         event.listen(self.reader, "begin", _begin)
 
     def prepare(self) -> None:
-        """Switch to write-ahead logging, once in a file's life.
-
-        SQLite does not wait for the busy timeout when several processes switch a new file at the
-        same moment, so this waits in its place.
-        """
-        deadline = time.monotonic() + BUSY_TIMEOUT_S
-        while True:
-            try:
-                connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
-                try:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                finally:
-                    connection.close()
-                return
-            except sqlite3.Error as error:
-                if _code(error) != "SQLITE_BUSY" or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        """See :func:`switch_to_wal`."""
+        switch_to_wal(self.path)
 
     def refuse_read_only(self, connection: Connection) -> None:
         """SQLite lets a read-only file be opened, and begins a writing transaction on it too."""
@@ -92,8 +76,34 @@ class Sqlite:
                 driver.execute("PRAGMA foreign_keys = ON")
 
     def explain(self, error: BaseException | None) -> str:
-        """By SQLite's result code."""
-        return _EXPLANATIONS.get(_code(error), f"refused the operation: {error}")
+        """See :func:`explain`."""
+        return explain(error)
+
+
+def switch_to_wal(path: Path) -> None:
+    """Switch to write-ahead logging, once in a file's life; makes the file if need be.
+
+    SQLite does not wait for the busy timeout when several processes switch a new file at the
+    same moment, so this waits in its place.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+            return
+        except sqlite3.Error as error:
+            if _code(error) != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def explain(error: BaseException | None) -> str:
+    """What happened, by SQLite's result code."""
+    return _EXPLANATIONS.get(_code(error), f"refused the operation: {error}")
 
 
 def _code(error: BaseException | None) -> str:

@@ -74,7 +74,7 @@ class BeadStore:
             return hot.create(self.database, drawn)
         if id is None and key is not None:
             bead = Bead(key=key, kind=kind, title=title, **fields)
-            bead.parent = None if parent is None else self.get(parent).id
+            bead.__dict__["parent"] = parent
             return batch.write(self.database, [bead])[0]
         with self.database.write() as session:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
@@ -95,9 +95,7 @@ class BeadStore:
         of ``beads``, by its key; ids in ``changes`` are whole, and parents do not change. Returns
         the stored beads in the order given.
         """
-        for fields in (changes or {}).values():
-            rows.refuse_unknown(fields)
-            rows.check(fields)
+        _check_changes(changes or {})
         return batch.write(self.database, beads, dependencies, changes)
 
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
@@ -121,7 +119,8 @@ class BeadStore:
         for bead in beads:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
-        self.create_many(beads, (), changes)
+        _check_changes(changes)
+        batch.apply(self.database, beads, changes)
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""
@@ -146,8 +145,7 @@ class BeadStore:
 
     def find_all(self, ids: Sequence[str]) -> dict[str, Bead]:
         """As :meth:`find`, of several ids: those that are here."""
-        with self.database.reading() as connection:
-            return hot.by_ids(self.database, connection, ids)
+        return hot.find_all(self.database, ids)
 
     def get(self, id: str) -> Bead:
         """The bead with this id, or the only one whose id starts so."""
@@ -193,6 +191,10 @@ class BeadStore:
         """Beads of a run, oldest first: those not closed, or the last few, if asked."""
         return hot.of_run(self.database, run_id, kind, tier, unfinished=unfinished, newest=newest)
 
+    def stamps(self, run_id: str, kind: BeadKind) -> dict[str, float]:
+        """Id → when it was last changed, of a run's beads that are not closed."""
+        return hot.stamps(self.database, run_id, kind)
+
     # --- the frontier ------------------------------------------------------------------------
 
     def ready(
@@ -228,9 +230,10 @@ class BeadStore:
             self.database, id, assignee=assignee, lease_s=lease_s, run_id=run_id, kind=kind
         )
 
-    def claim_all(self, assignees: Mapping[str, str], *, lease_s: float) -> list[Bead]:
-        """As :meth:`claim` of each whole id by its assignee; those that were ready, in order."""
-        return hot.claim_all(self.database, assignees, lease_s=lease_s)
+    def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
+        """As :meth:`claim` of the parents of ``orders``, whole ids, by their assignees; with each
+        parent that was ready its order is written, in the same transaction. The orders written."""
+        return batch.claim(self.database, orders, lease_s)
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
         """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.
@@ -265,3 +268,9 @@ class BeadStore:
             for bead in claimed:
                 rows.change(session, bead, _FREE, self.database.now())
             return len(claimed)
+
+
+def _check_changes(changes: Mapping[str, BeadChanges]) -> None:
+    for fields in changes.values():
+        rows.refuse_unknown(fields)
+        rows.check(fields)

@@ -213,6 +213,11 @@ class Tracker:
         ``word*`` stands for its continuations, ``"…"`` for a phrase. Raises UsageError.
         """
         with self.database.read() as session:
+            behind = search.is_behind(session.connection())
+        if behind:
+            with self.database.write() as session:
+                search.catch_up(session.connection())
+        with self.database.read() as session:
             ids = search.find_ids(session.connection(), words, limit)
             beads = graph.beads_of(session, ids)
             return [beads[id] for id in ids]

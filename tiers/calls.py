@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from specialists.backends.base import Backend, GenerateRequest, Message, Sampling
 from specialists.registry import Card
@@ -154,7 +155,7 @@ class Caller:
         )
         # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
         self.meter.pending += 1
-        task = asyncio.create_task(self._send(card, request, origin, key, dict(params)))
+        task = asyncio.create_task(self._send(card, request, origin, key, prompt, dict(params)))
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(task)
@@ -183,6 +184,7 @@ class Caller:
         request: GenerateRequest,
         origin: Origin,
         key: str,
+        prompt: list[dict[str, Any]],
         params: dict[str, object],
     ) -> Call:
         try:
@@ -200,7 +202,7 @@ class Caller:
                 key=key, run_id=self.run_id, bead_id=origin.bead_id, tier=origin.tier,
                 specialist=card.name, adapter_digest=card.adapter or "",
                 model=response.model, response=response.text,
-                prompt=[m.model_dump() for m in request.messages],
+                prompt=prompt,
                 prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
                 latency_s=response.latency_s,
                 cost=self.price.of(usage.prompt_tokens, usage.completion_tokens),

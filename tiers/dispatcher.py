@@ -36,25 +36,27 @@ class Dispatcher:
         ]
         if not ready:
             return []
-        sources = room.store.find_all([i for step in ready for i in step.data["inputs"].values()])
+        orders = [keyed_id(_key(step)) for step in ready]  # There already after a crash.
+        inner = [i for step in ready for i in step.data["inputs"].values()]
+        there = room.store.find_all([*inner, *orders])
         inputs = [
-            {name: str(sources[i].data["artifact"]) for name, i in step.data["inputs"].items()}
+            {name: str(there[i].data["artifact"]) for name, i in step.data["inputs"].items()}
             for step in ready
         ]
         objectives = [
             fill(step.data["objective"], known) for step, known in zip(ready, inputs, strict=True)
         ]
         decisions = await self._route(ready, objectives)
-        given = room.store.find_all([keyed_id(_key(step)) for step in ready])
         beads = [
-            given.get(keyed_id(_key(row[0]))) or await self._delegation(*row)
-            for row in zip(ready, inputs, objectives, decisions, strict=True)
+            there.get(order) or await self._delegation(step, given, objective, decision)
+            for order, step, given, objective, decision in zip(
+                orders, ready, inputs, objectives, decisions, strict=True
+            )
         ]
-        assignees = {bead.parent or "": bead.assignee or "" for bead in beads}
-        claimed = {b.id for b in room.store.claim_all(assignees, lease_s=room.lease_s)}
-        taken = [bead for bead in beads if bead.parent in claimed]
-        room.store.apply(taken, {})
+        taken = room.store.claim_with(beads, lease_s=room.lease_s)
+        at_hand = {step.id: step for step in ready}
         for bead in taken:
+            room.handed[bead.id] = (bead, at_hand[bead.parent or ""])
             room.emit(
                 "dispatch", bead.title, step=bead.parent, specialist=bead.assignee,
                 scores=bead.data["scores"], path=bead.data["path"],

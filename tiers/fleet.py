@@ -51,9 +51,8 @@ class Fleet:
     async def execute(self, delegation_id: str) -> Outcome:
         """Do what the delegation says and write its outcome to the store."""
         room = self.room
-        bead = room.store.get(delegation_id)
+        bead, step = room.order(delegation_id)
         order = Delegation.model_validate(bead.data["delegation"])
-        step = room.store.get(order.bead_id)
         if order.id in room.outcomes():
             return room.outcomes()[order.id][1]
         cards = {c.name: c for c in room.cards}

@@ -49,8 +49,10 @@ class Room:
     """Parts left out, to measure what each is worth: see ``harness.report.Part``."""
     lease_s: float = 900.0
     _outcomes: dict[str, tuple[str, Outcome]] | None = None
-    _closed: dict[int, dict[str, Bead | None]] = field(default_factory=dict)
-    """Plan → its steps in order: id → the bead, once it is closed."""
+    handed: dict[str, tuple[Bead, Bead]] = field(default_factory=dict)
+    """Order → (its bead, its step), from the dispatcher to the fleet: a wave is not read again."""
+    _steps: dict[int, dict[str, Bead]] = field(default_factory=dict)
+    """Plan → its steps in order: id → the bead as last read."""
     _first: Bead | None = None
     """The monitor's first decision."""
 
@@ -89,22 +91,29 @@ class Room:
     def steps(self, plan: int | None = None) -> list[Bead]:
         """The step beads of a plan, by default the current one, in plan order.
 
-        Closed ones do not change any more and are read once.
+        Only those that have changed are read again, and closed ones do not change any more.
         """
         if plan is None:
             plan = int(self.root.data.get("plan", 0))
-        if plan not in self._closed:
+        if plan not in self._steps:
             beads = self.store.of_run(self.run_id, "step")
-            found = {b.id: b for b in beads if b.data["plan"] == plan}
-            self._closed[plan] = {
-                id: b if b.status == "closed" else None for id, b in found.items()
-            }
-            return list(found.values())
-        held = self._closed[plan]
-        fresh = {b.id: b for b in self.store.of_run(self.run_id, "step", unfinished=True)}
-        settled = [id for id, bead in held.items() if bead is None and id not in fresh]
-        held.update(self.store.find_all(settled))
-        return [b for id, bead in held.items() if (b := fresh.get(id) or bead) is not None]
+            self._steps[plan] = {b.id: b for b in beads if b.data["plan"] == plan}
+        else:
+            held, stamps = self._steps[plan], self.store.stamps(self.run_id, "step")
+            held |= self.store.find_all(
+                [
+                    id for id, bead in held.items()
+                    if bead.status != "closed" and stamps.get(id) != bead.updated_at
+                ]
+            )  # fmt: skip
+        return list(self._steps[plan].values())
+
+    def order(self, id: str) -> tuple[Bead, Bead]:
+        """A delegation's bead and its step's, as handed over or, in a run taken up again, as stored."""
+        if (handed := self.handed.pop(id, None)) is not None:
+            return handed
+        bead = self.store.get(id)
+        return bead, self.store.get(bead.data["delegation"]["bead_id"])
 
     def emit_plan(self, decomposer: str, why: str) -> None:
         """Tell the outside the plan as it stands in the store."""

@@ -19,16 +19,28 @@ class Together(Generic[Item, Done]):
 
     def __init__(self, do: Callable[[list[Item]], Sequence[Done]]) -> None:
         self._do = do
-        self._items: list[Item] = []
-        self._doing: asyncio.Task[Sequence[Done]]
+        self._items: list[tuple[Item, asyncio.Future[Done]]] = []
 
     async def __call__(self, item: Item) -> Done:
-        place = len(self._items)
-        self._items.append(item)
-        if place == 0:
-            self._doing = asyncio.create_task(self._do_all())
-        return (await asyncio.shield(self._doing))[place]
+        loop = asyncio.get_running_loop()
+        if not self._items:
+            loop.call_soon(self._do_all)
+        asked: asyncio.Future[Done] = loop.create_future()
+        self._items.append((item, asked))
+        return await asked
 
-    async def _do_all(self) -> Sequence[Done]:
+    def _do_all(self) -> None:
         items, self._items = self._items, []
-        return self._do(items)
+        waiting = [asked for _, asked in items]  # Those cancelled meanwhile wait no more.
+        try:
+            done = self._do([item for item, _ in items])
+        except BaseException as error:
+            for asked in waiting:
+                if not asked.done():
+                    asked.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for asked, one in zip(waiting, done, strict=True):
+            if not asked.done():
+                asked.set_result(one)

@@ -51,6 +51,7 @@ class Small(TypedDict, total=False):
 
 async def bare(sends: list[int], file: Path) -> float:
     """Seconds of bare LangGraph, decide → dispatch ⇉ work → decide; ``sends`` orders in each wave."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Command, Send
 

@@ -324,17 +324,27 @@ class TestLeases:
         assert store.release_run("r1") == 2
         assert [b.run_id for b in store.ready()] == ["r1", "r1"]
 
-    def test_claim_all_takes_those_that_are_ready(self, store: BeadStore) -> None:
+    def test_orders_are_written_for_those_that_were_ready(self, store: BeadStore) -> None:
         first, done, taken, last = (store.create("step", title) for title in "abcd")
         store.close(done.id)
         store.claim(taken.id, assignee="other", lease_s=60)
         wanted = {last.id: "me", done.id: "me", taken.id: "me", first.id: "you"}
-        claimed = store.claim_all(wanted, lease_s=60)
-        assert [(b.id, b.assignee, b.attempts) for b in claimed] == [
-            (last.id, "me", 1), (first.id, "you", 1)
+        orders = [
+            Bead(key=f"order of {id}", kind="decision", title="o", parent=id, assignee=who)
+            for id, who in wanted.items()
+        ]
+        given = store.claim_with(orders, lease_s=60)
+        assert [order.parent for order in given] == [last.id, first.id]
+        claimed = [store.get(id) for id in wanted]
+        assert [(b.status, b.assignee, b.attempts) for b in claimed] == [
+            ("in_progress", "me", 1), ("closed", None, 0),
+            ("in_progress", "other", 1), ("in_progress", "you", 1),
         ]  # fmt: skip
-        assert store.get(taken.id).assignee == "other"
-        assert store.claim_all({}, lease_s=60) == []
+        assert [store.find(keyed_id(order.key or "")) is not None for order in orders] == [
+            True, False, False, True
+        ]  # fmt: skip
+        assert store.claim_with(orders, lease_s=60) == []  # Nothing is ready any more.
+        assert store.claim_with([], lease_s=60) == []
 
     def test_a_closed_bead_cannot_be_claimed_or_renewed(self, store: BeadStore) -> None:
         bead = store.create("step", "s")

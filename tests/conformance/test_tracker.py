@@ -304,6 +304,26 @@ class TestHealth:
         assert "hm-a → hm-b → hm-c → hm-a" in check.detail
 
 
+def test_what_is_written_changed_and_deleted_between_searches_is_found(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    tracker = Tracker(store)
+
+    def found(word: str) -> list[str]:
+        return [bead.id for bead in tracker.search(word)]
+
+    apple, pear = store.create("task", "apple"), store.create("task", "pear")
+    store.update(pear.id, title="plum")  # Before it was ever indexed.
+    assert (found("apple"), found("pear"), found("plum")) == ([apple.id], [], [pear.id])
+    fig = store.create("task", "fig")
+    execute(store, f"DELETE FROM bead WHERE id = '{pear.id}'")  # The last that is indexed.
+    execute(store, f"DELETE FROM bead WHERE id = '{fig.id}'")  # One that is not yet.
+    lime = store.create("task", "lime")
+    tracker.comment(apple.id, "like a quince", author="")
+    assert (found("plum"), found("fig")) == ([], [])
+    assert (found("lime"), found("quince"), found("apple")) == ([lime.id], [apple.id], [apple.id])
+    assert all(c.ok for c in health.examine(store) if c.name == "search")
+
+
 def test_a_search_index_without_its_rows_is_rebuilt(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
     bead = store.create("task", "needle")

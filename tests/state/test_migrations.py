@@ -74,6 +74,20 @@ def test_a_populated_older_database(tmp_path: Path) -> None:
     assert len(again.query()) == 3
 
 
+def test_triggers_of_old_and_new_are_the_same(tmp_path: Path) -> None:
+    BeadStore.open(older(tmp_path)).close_database()
+    BeadStore.open(tmp_path / "new.db").close_database()
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+    old, new = (
+        [
+            (name, " ".join(sql.split()))
+            for name, sql in sqlite3.connect(tmp_path / file).execute(query)
+        ]
+        for file in ("state.db", "new.db")
+    )
+    assert old == new != []
+
+
 def test_old_and_new_have_the_same_tables(tmp_path: Path) -> None:
     BeadStore.open(older(tmp_path)).close_database()
     BeadStore.open(tmp_path / "new.db").close_database()
