@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ _EMPTY: Mapping[str, Any] = {
     "attempts": 0,
 }  # fmt: skip
 _ORDER = "ORDER BY priority, created_at, id"
+_URGENCY = operator.itemgetter(*map(_NAMES.index, ("priority", "created_at", "id")))
+"""As :data:`_ORDER`, of a row."""
 _WORK = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in WORK_KINDS))
 _LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AND {_WORK}"
 """Work whose lease has expired."""
@@ -171,14 +174,10 @@ def ready(
     limit: int | None = None,
 ) -> list[Bead]:
     """See :meth:`state.BeadStore.ready`."""
-    opened, lapsed = _ready_sql(_whose(run_id), _kinds(kind), limit is not None)
+    sql = _ready_sql(_whose(run_id), _kinds(kind), limit is not None)
     values = {"run": run_id, "now": database.now(), "limit": limit}
-    with database.reading() as connection:
-        beads = list(map(bead_of, database.run(connection, opened, values).fetchall()))
-        late = list(map(bead_of, database.run(connection, lapsed, values).fetchall()))
-    if late:
-        beads = sorted([*beads, *late], key=lambda b: (b.priority, b.created_at, b.id))[:limit]
-    return beads
+    rows = sorted(database.rows(sql, values), key=_URGENCY)
+    return list(map(bead_of, rows[:limit]))
 
 
 def claim(
@@ -292,10 +291,13 @@ def _within(whose: str, kinds: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def _ready_sql(whose: str, kinds: tuple[str, ...], limited: bool) -> tuple[str, str]:
-    tail = f"{_within(whose, kinds)} {_ORDER}" + (" LIMIT %(limit)s" if limited else "")
-    select = f"SELECT {_COLUMNS} FROM bead WHERE"
-    return f"{select} {OPEN_WORK}{tail}", f"{select} {_LAPSED}{tail}"
+def _ready_sql(whose: str, kinds: tuple[str, ...], limited: bool) -> str:
+    tail = _within(whose, kinds) + (f" {_ORDER} LIMIT %(limit)s" if limited else "")
+    opened, lapsed = (
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM bead WHERE {which}{tail}) AS {name}"
+        for name, which in (("opened", OPEN_WORK), ("lapsed", _LAPSED))
+    )
+    return f"{opened} UNION ALL {lapsed}"
 
 
 @functools.cache

@@ -36,6 +36,8 @@ class Usage(BaseModel):
 
 _COLUMNS = tuple(name for name in Call.model_fields if name != "sequence")
 _JSON = ("prompt", "params")
+_encode = json.JSONEncoder().encode
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _INSERT = (
     'INSERT INTO "call" ({}) VALUES ({}) ON CONFLICT ("key") DO NOTHING RETURNING sequence'.format(
         ", ".join(f'"{name}"' for name in _COLUMNS),
@@ -62,8 +64,7 @@ class Ledger:
     ) -> str:
         """SHA-256, in hex, of all that makes a call the one it is."""
         parts = [run_id, bead_id, attempt, sample, prompt, adapter_digest, params]
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(_canonical(parts).encode()).hexdigest()
 
     def find(self, key: str) -> Call | None:
         """The completed call with this key, if there is one."""
@@ -88,7 +89,7 @@ class Ledger:
             for place, call in enumerate(calls):
                 row = {name: call.__dict__[name] for name in _COLUMNS}
                 row["created_at"] = row["created_at"] or self.database.now()
-                row |= {name: json.dumps(row[name]) for name in _JSON}
+                row |= {name: _encode(row[name]) for name in _JSON}
                 written = self.database.run(connection, _INSERT, row).fetchall()
                 if written:
                     call.sequence, call.created_at = written[0][0], row["created_at"]

@@ -214,6 +214,7 @@ class Architect:
         )  # fmt: skip
         root = room.root
         store.create_many(beads, edges, {root.id: {"data": {**root.data, "plan": number}}})
+        room.plan = number
         room.emit_plan(plan.decomposer, plan.why)
 
 

@@ -30,7 +30,7 @@ class Dispatcher:
     async def dispatch(self) -> list[str]:
         """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
         room = self.room
-        plan = room.root.data.get("plan", 0)
+        plan = room.plan or 0
         ready = [
             b for b in room.store.ready(run_id=room.run_id, kind="step") if b.data["plan"] == plan
         ]
@@ -104,8 +104,8 @@ class Dispatcher:
 
     def _stay(self) -> dict[str, str]:
         """Failed step → the specialist that the monitor's last decision leaves it with."""
-        last = self.room.store.of_run(self.room.run_id, "decision", "monitor", newest=1)
-        return dict(last[0].data.get("stay", {})) if last else {}
+        last = self.room.decided
+        return dict(last.data.get("stay", {})) if last else {}
 
     def _remembered(self, step: Bead, fleet: set[str]) -> Decision | None:
         """Whom memory names: the routine for a fresh step, an insight for one that failed."""

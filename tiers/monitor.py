@@ -72,7 +72,7 @@ class Monitor:
                 surprise=facts.get("surprise"), labels=[] if told else [QUIET],
                 data={"decision": verdict.kind, "wave": wave, "plan": verdict.plan, **facts},
             )  # fmt: skip
-        data = bead.data
+        room.decided, data = bead, bead.data
         verdict = Verdict(kind=data["decision"], reason=bead.body, plan=data["plan"])
         room.emit("monitor", f"{verdict.kind}: {verdict.reason}", decision=verdict.kind,
                   reason=verdict.reason, wave=wave)  # fmt: skip
@@ -82,7 +82,7 @@ class Monitor:
         self, wave: int, error: str | None, exhausted: str | None
     ) -> tuple[Verdict, dict[str, Any]]:
         room = self.room
-        plan = room.root.data.get("plan")
+        plan = room.plan
         if exhausted:
             return Verdict(kind="stop", reason=f"out of budget: {exhausted}"), {}
         if error is not None:
@@ -102,8 +102,7 @@ class Monitor:
                 return Verdict(kind=routine.mode, reason=why), {"routine": routine.model_dump()}
             return self._first(), {}
         steps = room.steps(plan)
-        last = room.store.of_run(room.run_id, "decision", "monitor", newest=1)
-        seen = last[0].data.get("outcomes", 0) if last else 0
+        seen = room.decided.data.get("outcomes", 0) if room.decided else 0
         facts = await signs.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
             return Verdict(kind="stop", reason="every step of the plan is closed"), facts

@@ -55,6 +55,9 @@ class Room:
     """Plan → its steps in order: id → the bead as last read."""
     _first: Bead | None = None
     """The monitor's first decision."""
+    _decided: Bead | None = None
+    """Its last one."""
+    _plan: int | None = None
 
     def __post_init__(self) -> None:
         self._settled: Together[Settled, None] = Together(self._write)
@@ -80,6 +83,30 @@ class Room:
         return self._first.data.get("routine") if self._first else None
 
     @property
+    def decided(self) -> Bead | None:
+        """The monitor's last decision: what it says itself, else what it wrote to the store."""
+        if self._decided is None:
+            last = self.store.of_run(self.run_id, "decision", "monitor", newest=1)
+            self._decided = last[0] if last else None
+        return self._decided
+
+    @decided.setter
+    def decided(self, bead: Bead) -> None:
+        self._decided = bead
+
+    @property
+    def plan(self) -> int | None:
+        """Number of the plan in force, ``None`` before the first: as the architect says, else as
+        the root bead does."""
+        if self._plan is None:
+            self._plan = self.root.data.get("plan")
+        return self._plan
+
+    @plan.setter
+    def plan(self, number: int) -> None:
+        self._plan = number
+
+    @property
     def fleet(self) -> list[Card]:
         """The cards that may be routed to: controls exist to be compared with."""
         return [card for card in self.cards if card.status != "control"]
@@ -94,7 +121,7 @@ class Room:
         Only those that have changed are read again, and closed ones do not change any more.
         """
         if plan is None:
-            plan = int(self.root.data.get("plan", 0))
+            plan = self.plan or 0
         if plan not in self._steps:
             beads = self.store.of_run(self.run_id, "step")
             self._steps[plan] = {b.id: b for b in beads if b.data["plan"] == plan}
@@ -125,9 +152,8 @@ class Room:
             }
             for b in self.steps()
         ]  # fmt: skip
-        number = self.root.data["plan"]
         self.emit(
-            "plan", f"plan {number} by {decomposer}: {why}", decomposer=decomposer, steps=rows
+            "plan", f"plan {self.plan} by {decomposer}: {why}", decomposer=decomposer, steps=rows
         )
 
     def outcomes(self) -> dict[str, tuple[str, Outcome]]:
