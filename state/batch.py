@@ -149,7 +149,7 @@ def _insert(
 def _whole_ids(database: Database, connection: Connection, names: Iterable[str]) -> dict[str, str]:
     """Start of an id → the id. Raises UsageError."""
     wanted = list(names)
-    whole = {name: name for name in hot.present(database, connection, wanted)}
+    whole = {name: name for name in hot.statuses(database, connection, wanted)}
     if missing := [name for name in wanted if name not in whole]:
         with Session(connection, join_transaction_mode="rollback_only") as session:
             whole |= {name: rows.find(session, name).id for name in missing}
@@ -202,20 +202,18 @@ def _change(
     now: float,
 ) -> set[str]:
     """Change beads that are not closed; returns which this closes."""
-    present = hot.by_ids(database, connection, list(changes))
+    present = hot.statuses(database, connection, list(changes))
     closed = set[str]()
     for id, fields in changes.items():
-        if (bead := present.get(id)) is None:
+        if id not in present:
             raise UsageError(f"unknown bead id {id!r}")
-        if bead.status in DONE:
+        if present[id] in DONE:
             continue
         # Only what changes: where claims lock one row each, they do not wait for this.
-        names = ["updated_at", *fields]
-        names += ["closed_at", "close_reason", "lease_until"] if "status" in fields else []
-        changed = hot.row({**bead.__dict__, **fields}, now)
-        update = ", ".join(f'"{name}" = %({name})s' for name in dict.fromkeys(names))
+        changed = hot.changed(fields, now)
+        update = ", ".join(f'"{name}" = %({name})s' for name in changed)
         sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
-        database.run(connection, sql, {name: changed[name] for name in ["id", *names]})
-        if changed["status"] in DONE:
+        database.run(connection, sql, {**changed, "id": id})
+        if changed.get("status") in DONE:
             closed.add(id)
     return closed

@@ -136,8 +136,10 @@ class Database:
             if self.is_postgres:
                 with self.backend.claimer.connect() as connection:
                     return list(driver.run(connection, sql, parameters).fetchall())
-            reader = self.backend.reader
-            connection = self._held.by_engine.get(reader) or self._hold(reader)
+            # The writer's connection still holds the pages that it wrote; for any other SQLite
+            # reads all pages anew after a write.
+            writer = self.backend.writer
+            connection = self._held.by_engine.get(writer) or self._hold(writer)
             if not connection.in_transaction():
                 return list(driver.run(connection, sql, parameters).fetchall())
         with self.reading() as connection:

@@ -21,7 +21,16 @@ from state.database import Database
 from state.driver import among
 from state.errors import UsageError
 from state.filters import NO_RUN
-from state.models import BEAD_KINDS, BEAD_TABLE, DONE, OPEN_WORK, WORK_KINDS, Bead, BeadKind
+from state.models import (
+    BEAD_KINDS,
+    BEAD_TABLE,
+    DONE,
+    OPEN_WORK,
+    WORK_KINDS,
+    Bead,
+    BeadKind,
+    BeadStatus,
+)
 from state.rows import ORDERS, Order, one_of
 
 _NAMES = tuple(Bead.model_fields)
@@ -155,9 +164,22 @@ def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The columns of a bead with these fields, written ``now``; its status decides some of them."""
     values = {name: fields.get(name, empty) for name, empty in _EMPTY.items()}
     values |= {"created_at": now, "updated_at": now}
-    for name in _JSON:
-        value = values[name]
-        values[name] = _encode(value) if value else ("[]" if name == "labels" else "{}")
+    return _as_columns(values, now)
+
+
+def changed(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The columns that change with these fields of a bead that is not closed."""
+    values = {"updated_at": now, **fields}
+    if "status" in values:
+        values.setdefault("close_reason", None)
+        _as_columns(values, now)
+    else:
+        _encode_json(values)
+    return values
+
+
+def _as_columns(values: dict[str, Any], now: float) -> dict[str, Any]:
+    _encode_json(values)
     if values["status"] in DONE:
         values["closed_at"] = now
     else:
@@ -165,6 +187,25 @@ def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
     if values["status"] != "in_progress":
         values["lease_until"] = None
     return values
+
+
+def _encode_json(values: dict[str, Any]) -> None:
+    for name in _JSON:
+        if name in values:
+            value = values[name]
+            values[name] = _encode(value) if value else ("[]" if name == "labels" else "{}")
+
+
+def statuses(
+    database: Database, connection: Connection, names: Sequence[str]
+) -> dict[str, BeadStatus]:
+    """Whole id → status, of those that are here."""
+    found: dict[str, BeadStatus] = {}
+    for start in range(0, len(names), _CHUNK):
+        those, values = among(names[start : start + _CHUNK])
+        sql = f"SELECT id, status FROM bead WHERE id IN {those}"
+        found.update(map(tuple, database.run(connection, sql, values).fetchall()))
+    return found
 
 
 def ready(
@@ -239,16 +280,6 @@ def insert(
             for there in _having(database, connection, "key", [values["key"]]):
                 return there
     raise UsageError(f"bead id {values['id']!r} is taken by another bead")
-
-
-def present(database: Database, connection: Connection, names: Sequence[str]) -> set[str]:
-    """Which of these whole ids are here."""
-    found = set[str]()
-    for start in range(0, len(names), _CHUNK):
-        those, values = among(names[start : start + _CHUNK])
-        sql = f"SELECT id FROM bead WHERE id IN {those}"
-        found.update(id for (id,) in database.run(connection, sql, values).fetchall())
-    return found
 
 
 def drawn_ids(database: Database, connection: Connection) -> list[str]:

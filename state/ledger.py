@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from state.models import Call
@@ -44,6 +43,13 @@ _INSERT = (
         ", ".join(f"%({name})s" for name in _COLUMNS),
     )
 )
+
+_SUMS = ", ".join(
+    f"coalesce(sum({name}), 0)"
+    for name in ("prompt_tokens", "completion_tokens", "latency_s", "cost")
+)
+SPENT = f'SELECT count(*), {_SUMS} FROM "call" WHERE run_id = %(run)s'
+"""What a run's calls have cost."""
 
 
 class Ledger:
@@ -92,7 +98,7 @@ class Ledger:
                 row |= {name: _encode(row[name]) for name in _JSON}
                 written = self.database.run(connection, _INSERT, row).fetchall()
                 if written:
-                    call.sequence, call.created_at = written[0][0], row["created_at"]
+                    call.__dict__.update(sequence=written[0][0], created_at=row["created_at"])
                 else:
                     known.append(place)
         for place in known:
@@ -126,17 +132,12 @@ class Ledger:
 
     def spent(self, run_id: str) -> Usage:
         """What a run's calls have cost so far."""
-        with self.database.read() as session:
-            return usage_of(session, run_id)
+        return usage_of(self.database.rows(SPENT, {"run": run_id}))
 
 
-def usage_of(session: Session, run_id: str) -> Usage:
-    """As :meth:`Ledger.spent`, inside a transaction."""
-    sums = [Call.prompt_tokens, Call.completion_tokens, Call.latency_s, Call.cost]
-    totals = [func.coalesce(func.sum(column), 0) for column in sums]
-    query = select(func.count(), *totals).where(col(Call.run_id) == run_id)
-    row: tuple[Any, ...] = tuple(session.connection().execute(query).one())
-    calls, prompt_tokens, completion_tokens, seconds, cost = row
+def usage_of(rows: Sequence[Sequence[Any]]) -> Usage:
+    """As :meth:`Ledger.spent`, from what :data:`SPENT` found."""
+    calls, prompt_tokens, completion_tokens, seconds, cost = rows[0]
     return Usage(
         calls=calls,
         prompt_tokens=prompt_tokens,

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from state import ids
 from state.errors import UsageError
-from state.ledger import usage_of
+from state.ledger import SPENT, usage_of
 from state.models import Run
 from state.store import BeadStore
 
@@ -155,7 +155,8 @@ class Runs:
         now = self.database.now()
         _count_time(run, now)
         run.owner = run.owner_until = run.active_at = None
-        usage = usage_of(session, run.id)
+        rows = self.database.run(session.connection(), SPENT, {"run": run.id}).fetchall()
+        usage = usage_of(rows)
         run.spent_calls, run.spent_tokens, run.spent_cost = usage.calls, usage.tokens, usage.cost
         run.updated_at = now
         return run

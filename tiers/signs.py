@@ -86,7 +86,8 @@ async def drift(room: Room, steps: Sequence[Bead]) -> float | None:
 async def read(room: Room, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
     """All signs, for the decision bead; ``seen`` outcomes were there at the decision before."""
     outcomes = [o for _, o in room.outcomes().values()]
-    spins = {s.data["name"]: spinning(of_step(room, s)) for s in steps if s.status != "closed"}
+    tried = [s for s in steps if s.data.get("failed") and s.status != "closed"]
+    spins = {s.data["name"]: spinning(of_step(room, s)) for s in tried}
     return {
         "closed": sum(s.status == "closed" for s in steps),
         "steps": len(steps),
