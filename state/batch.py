@@ -7,7 +7,6 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlmodel import Session
 
 from state import frontier, hot, ids, rows
 from state.database import Database
@@ -151,7 +150,7 @@ def _whole_ids(database: Database, connection: Connection, names: Iterable[str])
     wanted = list(names)
     whole = {name: name for name in hot.statuses(database, connection, wanted)}
     if missing := [name for name in wanted if name not in whole]:
-        with Session(connection, join_transaction_mode="rollback_only") as session:
+        with database.session(connection) as session:
             whole |= {name: rows.find(session, name).id for name in missing}
     return whole
 

@@ -140,7 +140,7 @@ class Database:
             # reads all pages anew after a write.
             writer = self.backend.writer
             connection = self._held.by_engine.get(writer) or self._hold(writer)
-            if not connection.in_transaction():
+            if not sqlite.in_transaction(connection):
                 return list(driver.run(connection, sql, parameters).fetchall())
         with self.reading() as connection:
             return list(driver.run(connection, sql, parameters).fetchall())
@@ -156,12 +156,24 @@ class Database:
                 yield connection
             return
         connection = self._held.by_engine.get(engine) or self._hold(engine)
-        if connection.in_transaction():  # One inside the other: as the pool would do it.
+        if sqlite.in_transaction(connection):  # One inside the other: as the pool would do it.
             with engine.begin() as other:
                 yield other
             return
-        with connection.begin():
+        if engine is not self.backend.writer:
+            with connection.begin():
+                yield connection
+            return
+        with sqlite.transaction(connection):
             yield connection
+
+    @contextmanager
+    def session(self, connection: Connection) -> Iterator[Session]:
+        """A session inside the transaction that ``connection`` has, which it leaves open."""
+        if not connection.in_transaction():
+            connection.begin()
+        with Session(connection, join_transaction_mode="rollback_only") as session:
+            yield session
 
     def _hold(self, engine: Engine) -> Connection:
         connection = self._held.by_engine[engine] = engine.connect()

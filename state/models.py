@@ -86,8 +86,9 @@ class _Row(SQLModel):
         for name, default in made:
             fields[name] = copy(default)
         fields.update(data)
-        if unknown := fields.keys() - names:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        if not names.issuperset(data):
+            unknown = ", ".join(sorted(set(data) - names))
+            raise TypeError(f"{type(self).__name__} has no field {unknown}")
         object.__setattr__(self, "__pydantic_fields_set__", set(data))
 
 
@@ -103,7 +104,7 @@ def _defaults(
     }
     own = [(name, value) for name, value in known.items() if isinstance(value, (dict, list))]
     shared = {name: value for name, value in known.items() if name not in dict(own)}
-    return frozenset([*table.model_fields, "_sa_instance_state"]), shared, own
+    return frozenset(table.model_fields), shared, own
 
 
 class Bead(_Row, table=True):

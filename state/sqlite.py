@@ -122,5 +122,28 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    options: Any = connection.get_execution_options()
-    driver.execute(connection, options.get("begin", "BEGIN"))
+    if not in_transaction(connection):
+        options: Any = connection.get_execution_options()
+        driver.execute(connection, options.get("begin", "BEGIN"))
+
+
+def in_transaction(connection: Connection) -> bool:
+    """Whether the driver has begun a transaction, by SQLAlchemy's word or by :func:`transaction`."""
+    inner: Any = connection.connection.driver_connection
+    return bool(inner.in_transaction)
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """A writing transaction of the driver's own: SQLAlchemy takes longer to begin and end one.
+
+    SQLAlchemy may join in on the way (``connection.begin()``); then it ends what it has joined.
+    """
+    inner: Any = connection.connection.driver_connection
+    inner.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        (connection if connection.in_transaction() else inner).commit()
+    except BaseException:
+        (connection if connection.in_transaction() else inner).rollback()
+        raise

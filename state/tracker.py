@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from state import graph, hot, rows, search
 from state.errors import ClaimError, UsageError
@@ -99,7 +99,7 @@ class Tracker:
         """Close all of the beads, or none; closed ones stay as they are. Raises UsageError."""
         with self.database.writing() as connection:
             found = hot.by_ids(self.database, connection, list(ids))
-            with Session(connection, join_transaction_mode="rollback_only") as session:
+            with self.database.session(connection) as session:
                 whole = [id if id in found else rows.find(session, id).id for id in ids]
             hot.close(self.database, connection, whole, reason)
             found = hot.by_ids(self.database, connection, whole)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from state import BeadStore
+import pytest
+from sqlalchemy import text
+
+from state import BeadStore, StoreError, rows
 
 
 def test_one_transaction_inside_another_has_a_connection_of_its_own(tmp_path: Path) -> None:
@@ -43,3 +46,31 @@ def test_threads_come_and_go_and_the_file_can_be_closed_and_used_again(tmp_path:
     store.close_database()
     assert store.get(bead.id).title == "shared"
     store.close_database()
+
+
+def test_a_transaction_that_sqlalchemy_joins_is_undone_whole(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    bead = store.create("task", "there")
+    with pytest.raises(KeyError), store.database.writing() as connection:
+        store.database.run(connection, "UPDATE bead SET title = 'raw'")
+        with store.database.session(connection) as session:
+            assert rows.find(session, bead.id[:4]).title == "raw"
+        connection.execute(text("UPDATE bead SET body = 'joined'"))
+        raise KeyError
+    with store.database.writing() as connection:
+        with store.database.session(connection) as session:
+            assert rows.find(session, bead.id).title == "there"
+        store.database.run(connection, "UPDATE bead SET notes = 'kept'")
+    after = store.get(bead.id)
+    assert (after.title, after.body, after.notes) == ("there", "", "kept")
+
+
+def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    with pytest.raises(StoreError), store.database.writing() as connection:
+        store.database.run(connection, "PRAGMA defer_foreign_keys = ON")
+        store.database.run(
+            connection,
+            "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('hm-no', '', 'x', 0)",
+        )
+    assert store.create("task", "next").title == "next"
