@@ -21,10 +21,10 @@ COUNT_UP_TO = 1000
 """Beyond so many ids the length no longer depends on how many there are."""
 
 
-def digest(text: str) -> str:
-    """SHA-256 of ``text`` in lower-case base32, 51 characters."""
+def digest(text: str, length: int = 51) -> str:
+    """SHA-256 of ``text`` in lower-case base32: its first characters, of 51."""
     number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(250, -1, -5))
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(250, 250 - 5 * length, -5)])
 
 
 def random_digest() -> str:
@@ -40,7 +40,7 @@ def random_length(population: int) -> int:
 @functools.lru_cache(maxsize=4096)
 def keyed_id(key: str) -> str:
     """The id that a bead created with ``key`` gets on every machine (50 bits of the key's hash)."""
-    return f"hm-{digest(key)[:_KEYED]}"
+    return f"hm-{digest(key, _KEYED)}"
 
 
 def candidates(whole: str, length: int, prefix: str = "hm-") -> list[str]:

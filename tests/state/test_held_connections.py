@@ -51,12 +51,17 @@ def test_threads_come_and_go_and_the_file_can_be_closed_and_used_again(tmp_path:
 def test_a_transaction_that_sqlalchemy_joins_is_undone_whole(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
     bead = store.create("task", "there")
-    with pytest.raises(KeyError), store.database.writing() as connection:
-        store.database.run(connection, "UPDATE bead SET title = 'raw'")
-        with store.database.session(connection) as session:
-            assert rows.find(session, bead.id[:4]).title == "raw"
-        connection.execute(text("UPDATE bead SET body = 'joined'"))
-        raise KeyError
+
+    def fail() -> None:
+        with store.database.writing() as connection:
+            store.database.run(connection, "UPDATE bead SET title = 'raw'")
+            with store.database.session(connection) as session:
+                assert rows.find(session, bead.id[:4]).title == "raw"
+            connection.execute(text("UPDATE bead SET body = 'joined'"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     with store.database.writing() as connection:
         with store.database.session(connection) as session:
             assert rows.find(session, bead.id).title == "there"
@@ -67,10 +72,13 @@ def test_a_transaction_that_sqlalchemy_joins_is_undone_whole(tmp_path: Path) -> 
 
 def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
-    with pytest.raises(StoreError), store.database.writing() as connection:
-        store.database.run(connection, "PRAGMA defer_foreign_keys = ON")
-        store.database.run(
-            connection,
-            "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('hm-no', '', 'x', 0)",
-        )
+    orphan = "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('no', '', '', 0)"
+
+    def fail() -> None:
+        with store.database.writing() as connection:
+            store.database.run(connection, "PRAGMA defer_foreign_keys = ON")
+            store.database.run(connection, orphan)
+
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        fail()
     assert store.create("task", "next").title == "next"
