@@ -69,9 +69,10 @@ def left(budget: Budget, progress: Progress, seconds: float) -> str:
 
 
 def spent(calls: int, tokens: int, seconds: float, cost: float) -> str:
-    """The cost line."""
+    """The cost line; dollars where there is a price."""
     call = "call" if calls == 1 else "calls"
-    return f"{calls:,} {call} · {tokens:,} tokens · {seconds:.1f} s · ${cost:.4f}"
+    dollars = f" · ${cost:.4f}" if cost else ""
+    return f"{calls:,} {call} · {tokens:,} tokens · {seconds:.1f} s{dollars}"
 
 
 class View:

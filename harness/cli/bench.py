@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.look import help_alone
+from harness.cli.look import Json, help_alone
 
 if TYPE_CHECKING:
     from eval.routing.recorded import Ground
@@ -64,6 +65,7 @@ def routing(
     tasks: Annotated[int, typer.Option(help="Tasks a domain on the pocket ground.")] = 40,
     runs: Annotated[int, typer.Option(help="Runs a model on humaneval, up to 10.")] = 10,
     seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Cost-quality curves, APGR, CPT and regret of every policy beside its references.
 
@@ -98,7 +100,7 @@ def routing(
     report.write(out / "routing", whole, lines)
     if whole["recorded"]:
         report.plot_curves(whole["recorded"], out / "routing.png")
-    typer.echo("\n".join(lines))
+    print(json.dumps(whole) if as_json else "\n".join(lines))
 
 
 def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
@@ -135,6 +137,7 @@ def var(
     requests: Annotated[int, typer.Option(help="Requests to train on, and to route.")] = 600,
     steps: Annotated[int, typer.Option(help="Training batches of the mixture of experts.")] = 600,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the mixture of experts.")] = "cpu",
+    as_json: Json = False,
 ) -> None:
     """The adaptive router: the token benchmark, whole requests, and a real mixture of experts.
 
@@ -164,7 +167,7 @@ def var(
         whole["moe"] = moe.measure(steps, device=device, log=lambda s: typer.echo(s, err=True))
     lines = var_lines(whole)
     report.write(out / "var", whole, lines)
-    typer.echo("\n".join(lines))
+    print(json.dumps(whole) if as_json else "\n".join(lines))
 
 
 async def _requests(count: int) -> list[dict[str, Any]]:

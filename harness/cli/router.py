@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.look import help_alone
+from harness.cli.look import Json, help_alone
 
 if TYPE_CHECKING:
     from specialists.registry import Card
@@ -20,12 +22,17 @@ router.callback(invoke_without_command=True)(help_alone)
 
 
 @router.command("train")
-def train() -> None:
+def train(as_json: Json = False) -> None:
     """Train the learned router and the posteriors from verified outcomes; a new version of each."""
     from eval.routing.learning import train as fit
     from harness.routing import routing_home
 
-    for made in fit(_examples(), _fleet(), _embedder(), routing_home()):
+    all_made = fit(_examples(), _fleet(), _embedder(), routing_home())
+    if as_json:
+        rows = [{"kind": m.kind, "number": m.number, "figures": m.figures} for m in all_made]
+        print(json.dumps(rows))
+        return
+    for made in all_made:
         figures = ", ".join(f"{name} {_short(value)}" for name, value in made.figures.items())
         typer.echo(f"{made.kind} router {made.number}: {figures}")
 
@@ -35,33 +42,34 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for reliability plots.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Brier score and calibration error on problems left out of the training."""
     from eval.routing import report
     from eval.routing.learning import evaluate as judge
 
     rows = judge(_examples(), _fleet(), _embedder())
-    typer.echo(
-        "\n".join(
-            report.table(
-                ("router", "examples", "problems", "Brier", "ECE", "accuracy", "most frequent"),
-                [
-                    (r.router, str(r.examples), str(r.problems), f"{r.brier:.3f}", f"{r.ece:.3f}",
-                     f"{r.accuracy:.3f}", f"{r.base_rate:.3f}")
-                    for r in rows
-                ],
-            )
-        )
-    )  # fmt: skip
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        table = report.table(
+            ("router", "examples", "problems", "Brier", "ECE", "accuracy", "most frequent"),
+            [
+                (r.router, str(r.examples), str(r.problems), f"{r.brier:.3f}", f"{r.ece:.3f}",
+                 f"{r.accuracy:.3f}", f"{r.base_rate:.3f}")
+                for r in rows
+            ],
+        )  # fmt: skip
+        typer.echo("\n".join(table))
     for row in rows if plot else ():
         assert plot is not None
         file = plot / f"reliability-{row.router}.png"
         report.plot_reliability(row.bins, file, row.router)
-        typer.echo(f"wrote {file}")
+        typer.echo(f"wrote {file}", err=as_json)
 
 
 @router.command("calibrate")
-def calibrate() -> None:
+def calibrate(as_json: Json = False) -> None:
     """Measure how each adapter's loss spreads over the fleet's example tasks."""
     from harness import settings
     from harness.routing import calibration_file, routed
@@ -80,6 +88,9 @@ def calibrate() -> None:
     file = calibration_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(made.model_dump_json(indent=1) + "\n", "utf-8")
+    if as_json:
+        print(made.model_dump_json())
+        return
     for name in made.mean:
         typer.echo(f"{name:<12}  {made.mean[name]:+.3f} ± {made.deviation[name]:.3f} bits per byte")
     typer.echo(f"wrote {file} ({made.texts} texts)")

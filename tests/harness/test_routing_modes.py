@@ -22,6 +22,7 @@ from specialists.routing import AdaptiveRouter, Embedder, WinnerTakeAll
 from specialists.routing.calllog import examples
 from state import BeadStore, Ledger, Runs, UsageError, database_url
 from tests.oracle import CARDS, OracleBackend, horizon_story
+from tests.specialists import test_learned
 from tiers.fleet import CHECK_SAMPLES
 
 from .conftest import Cli
@@ -201,6 +202,30 @@ def test_the_command_line_refuses_unknown_modes_and_too_little_data(cli: Cli) ->
     said = cli("router", "train")
     assert said.code == 2
     assert "0 verified outcomes are too few to train a router: it needs 50" in said.err
+
+
+def test_routers_are_trained_and_judged_for_people_and_for_scripts(
+    home: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setattr("harness.cli.router._examples", test_learned.log)
+    monkeypatch.setattr("harness.cli.router._fleet", lambda: test_learned.CARDS)
+    monkeypatch.setattr("harness.cli.router._embedder", test_learned.Words)
+    said = cli("router", "train", "--json")
+    made = {row["kind"]: row for row in json.loads(said.out)}
+    assert sorted(made) == ["learned", "posterior"]
+    assert cli("router", "train").out.startswith("learned router 2: ")
+    said = cli("router", "evaluate", "--json", "--plot", str(home / "plots"))
+    rows = {row["router"]: row for row in json.loads(said.out)}
+    assert rows["learned"]["accuracy"] > rows["learned"]["base_rate"]
+    assert f"wrote {home}/plots/reliability-learned.png" in said.err
+    assert cli("router", "evaluate").out.splitlines()[0].split()[1] == "router"
+
+
+def test_a_bench_prints_what_it_writes(home: Path, cli: Cli) -> None:
+    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"), "--json")
+    assert json.loads(said.out) == json.loads((home / "b" / "routing.json").read_text())
+    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"))
+    assert said.out.startswith("# Routing, measured")
 
 
 def test_explain_shows_who_was_chosen(
