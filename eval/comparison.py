@@ -168,6 +168,8 @@ class Standing(Frozen):
     system: str
     problems: int
     seeds: int
+    attempts: int
+    """Fewer than problems times seeds where joined sweeps did not make all of them."""
     solve_rate: float
     low: float
     high: float
@@ -272,7 +274,7 @@ def _standing(system: str, attempts: list[Attempt]) -> Standing:
     tokens = sum(a.tokens for a in attempts)
     return Standing(
         system=system, problems=len(shares), seeds=len({a.seed for a in attempts}),
-        solve_rate=rate, low=low, high=high,
+        attempts=count, solve_rate=rate, low=low, high=high,
         claimed_wrong=sum(a.claimed and not a.solved for a in attempts),
         exhausted=sum(a.exhausted for a in attempts),
         tokens=tokens / count, calls=sum(a.calls for a in attempts) / count,

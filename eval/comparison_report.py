@@ -66,7 +66,7 @@ def horizon_curve(found: Sequence[Comparison]) -> str | None:
 def standing_row(s: Standing) -> list[str]:
     """The cells of :data:`STANDINGS`."""
     return [
-        s.system, f"{s.problems} × {s.seeds}", f"{s.solve_rate:.1%}", f"{s.low:.1%} to {s.high:.1%}",
+        s.system, _sample(s), f"{s.solve_rate:.1%}", f"{s.low:.1%} to {s.high:.1%}",
         str(s.claimed_wrong), str(s.exhausted), f"{s.tokens:,.0f}", f"{s.calls:.1f}",
         f"{s.seconds:.2f}", _number(s.tokens_per_solve, "{:,.0f}", "nothing solved"),
         _cost(s),
@@ -80,6 +80,12 @@ def difference_row(d: Difference) -> list[str]:
         str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}", f"{d.power:.0%}",
         _number(d.problems_needed, "{:,d}", "-"), d.verdict,
     ]  # fmt: skip
+
+
+def _sample(standing: Standing) -> str:
+    whole = f"{standing.problems} × {standing.seeds}"
+    missing = standing.problems * standing.seeds - standing.attempts
+    return f"{whole}, {missing} missing" if missing else whole
 
 
 def _cost(standing: Standing) -> str:

@@ -45,3 +45,4 @@ def apply_answer(room: Room, text: str) -> None:
             if parse(probe) is None:
                 raise UsageError(f"step {name}: {text!r} is not `operand op operand`")
         room.store.update(step.id, title=text, data=data)
+    room.forget_steps()

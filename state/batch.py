@@ -78,7 +78,7 @@ def _write(
     changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[_Stored]:
     now = database.now()
-    ours = {bead.key for bead in beads} | {bead.id for bead in beads}
+    ours = {name for bead in beads for name in (bead.key, bead.id) if name}
     named = [bead.parent for bead in beads if bead.parent is not None]
     named += [name for edge in dependencies for name in (edge.from_id, edge.to_id)]
     id_of = _whole_ids(database, connection, {name for name in named if name not in ours})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from state.database import Database
 from state.errors import StoreError
 from state.home import checkpoint_path
+from state.postgres import CONNECT_TIMEOUT_S
 from state.sqlite import BUSY_TIMEOUT_S, explain, switch_to_wal
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
+MAKING_S = 60.0
+"""How long another process may take to make the tables."""
 _LOCK = 0x68692D6D6F66
 """Number of the advisory lock under which the tables are made; the store's own, and one."""
 
@@ -49,37 +53,62 @@ async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
 async def _on_server(database: Database) -> AsyncIterator[BaseCheckpointSaver[Any]]:
     try:
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg import Error
+        from psycopg import AsyncConnection, Error
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool
     except ImportError as error:
         raise StoreError(
             f"checkpoints on {database.backend.name} need LangGraph's saver ({error}); "
             "pip install 'hi-moe[postgres]'"
         ) from error
 
-    url = database.backend.reader.url.set(drivername="postgresql")
+    engine = database.backend.reader
+    _, options = engine.dialect.create_connect_args(engine.url)
+    options = {
+        "connect_timeout": CONNECT_TIMEOUT_S, **options,
+        "autocommit": True, "prepare_threshold": 0, "row_factory": dict_row,
+    }  # fmt: skip
     try:
-        async with AsyncPostgresSaver.from_conn_string(
-            url.render_as_string(hide_password=False)
-        ) as saver:
-            await _make_tables(saver)
-            yield saver
+        async with await AsyncConnection.connect(**options) as connection:
+            await _make_tables(AsyncPostgresSaver(connection), connection)
+        # A model call may take longer than a connection lives: it is looked at before each use.
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            kwargs=options, min_size=0, max_size=1, open=False, timeout=CONNECT_TIMEOUT_S,
+            check=AsyncConnectionPool.check_connection,
+        )  # fmt: skip
+        async with pool:
+            yield AsyncPostgresSaver(pool)
     except Error as error:
         why = database.backend.explain(error)
         raise StoreError(f"checkpoints on {database.backend.name}: the server {why}") from error
 
 
-async def _make_tables(saver: Any) -> None:
-    """One process at a time.
+async def _make_tables(saver: Any, connection: Any) -> None:
+    """One process at a time, where they are not there yet.
 
     The lock is asked for, not waited for: ``CREATE INDEX CONCURRENTLY``, which is among what the
     saver does, would itself wait for whoever waits inside a statement.
     """
-    while True:
-        answer = await saver.conn.execute(f"SELECT pg_try_advisory_lock({_LOCK}) AS got")
+    deadline = time.monotonic() + MAKING_S
+    while not await _are_there(saver, connection):
+        answer = await connection.execute(f"SELECT pg_try_advisory_lock({_LOCK}) AS got")
         if (await answer.fetchone())["got"]:
-            break
+            try:
+                await saver.setup()
+            finally:
+                await connection.execute(f"SELECT pg_advisory_unlock({_LOCK})")
+            return
+        if time.monotonic() > deadline:
+            raise StoreError(
+                f"another process has been making the tables for checkpoints for {MAKING_S:.0f} s; "
+                "see on the server what holds it up, then try again"
+            )
         await asyncio.sleep(0.05)
-    try:
-        await saver.setup()
-    finally:
-        await saver.conn.execute(f"SELECT pg_advisory_unlock({_LOCK})")
+
+
+async def _are_there(saver: Any, connection: Any) -> bool:
+    answer = await connection.execute("SELECT to_regclass('checkpoint_migrations') AS it")
+    if (await answer.fetchone())["it"] is None:
+        return False
+    answer = await connection.execute("SELECT max(v) AS v FROM checkpoint_migrations")
+    return bool((await answer.fetchone())["v"] == len(saver.MIGRATIONS) - 1)

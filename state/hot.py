@@ -175,6 +175,8 @@ def changed(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
         _as_columns(values, now)
     else:
         _encode_json(values)
+        if "close_reason" in values:
+            values["close_reason"] = None
     return values
 
 

@@ -95,6 +95,8 @@ class Postgres:
         says = " ".join(str(error).split())
         if "does not exist" in says and "database" in says:
             return _EXPLANATIONS["3D"]
+        if "too many clients" in says:  # A connection that is refused brings no state.
+            return _EXPLANATIONS["53300"]
         if not state:
             return f"does not answer; check HARNESS_DATABASE_URL and the server ({says})"
         return f"refused the operation: {says}"

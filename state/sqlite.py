@@ -48,6 +48,7 @@ class Sqlite:
         self.reader = create_engine(
             URL.create("sqlite", database=self.name),
             connect_args={"timeout": BUSY_TIMEOUT_S},
+            max_overflow=-1,  # Each thread keeps its own, and there may be many threads.
             pool_reset_on_return=None,  # A transaction has always ended before.
         )
         self.writer: Engine = self.reader.execution_options(begin="BEGIN IMMEDIATE")
@@ -122,9 +123,15 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if not in_transaction(connection):
-        options: Any = connection.get_execution_options()
+    inner: Any = connection.connection.driver_connection
+    if inner.in_transaction:
+        return
+    options: Any = connection.get_execution_options()
+    try:
         driver.execute(connection, options.get("begin", "BEGIN"))
+    except BaseException:  # Ctrl-C while it waits comes when it has begun.
+        inner.rollback()
+        raise
 
 
 def in_transaction(connection: Connection) -> bool:
@@ -140,10 +147,13 @@ def transaction(connection: Connection) -> Iterator[None]:
     SQLAlchemy may join in on the way (``connection.begin()``); then it ends what it has joined.
     """
     inner: Any = connection.connection.driver_connection
-    inner.execute("BEGIN IMMEDIATE")
     try:
+        inner.execute("BEGIN IMMEDIATE")
         yield
         (connection if connection.in_transaction() else inner).commit()
     except BaseException:
-        (connection if connection.in_transaction() else inner).rollback()
+        try:
+            connection.rollback()  # Also of a transaction whose commit has failed.
+        finally:
+            inner.rollback()
         raise

@@ -135,6 +135,10 @@ class Room:
             )  # fmt: skip
         return list(self._steps[plan].values())
 
+    def forget_steps(self) -> None:
+        """Read all steps again, closed ones too: somebody else has changed them."""
+        self._steps.clear()
+
     def order(self, id: str) -> tuple[Bead, Bead]:
         """A delegation's bead and its step's, as handed over or, in a run taken up again, as stored."""
         if (handed := self.handed.pop(id, None)) is not None:

@@ -346,6 +346,15 @@ class TestLeases:
         assert store.claim_with(orders, lease_s=60) == []  # Nothing is ready any more.
         assert store.claim_with([], lease_s=60) == []
 
+    def test_a_reason_closes_nothing_and_no_parent_is_an_unknown_one(
+        self, store: BeadStore
+    ) -> None:
+        bead = store.create("step", "s")
+        store.apply([], {bead.id: {"close_reason": "why", "title": "t"}})
+        assert (store.get(bead.id).title, store.get(bead.id).close_reason) == ("t", None)
+        with pytest.raises(UsageError, match="unknown bead id ''"):
+            store.create("step", "s", key="k", parent="")
+
     def test_a_closed_bead_cannot_be_claimed_or_renewed(self, store: BeadStore) -> None:
         bead = store.create("step", "s")
         store.claim(assignee="me", lease_s=60)

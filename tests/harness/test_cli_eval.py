@@ -159,6 +159,9 @@ def test_aggregate_joins_sweeps_of_the_same_options_only(
     (comparison,) = json.loads(said.out)["comparisons"]
     assert {s["problems"] for s in comparison["standings"]} == {4}
     assert Path("both/comparison.html").is_file()
+    cli("eval", "compare", "--suite", "horizon/4", "--count", "1", "--first", "3", "--seeds", "3",
+        "--systems", "direct", "--out", "more")  # fmt: skip
+    assert "| direct | 4 × 3, 6 missing |" in cli("eval", "aggregate", "one", "two", "more").out
     assert "not comparable" in cli("eval", "aggregate", "one", "other").err
 
 

@@ -389,6 +389,28 @@ def test_a_person_can_refuse_edit_and_accept_a_plan(
         assert asyncio.run(answer()).verdict == verdict
 
 
+def test_an_edited_amount_is_in_the_plan_that_is_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, OracleBackend([horizon_story(8, 1)]))
+    begun = run(get("horizon", "8-1"), approve="plan")
+    steps = BeadStore.open(database_url()).of_run(begun.run_id, "step")
+    plan = {step.data["name"]: step.data["objective"] for step in steps}
+    amount = next(step.data["name"] for step in steps if step.data["given"])
+    events: list[Event] = []
+
+    async def edit() -> RunReport:
+        text = "".join(f"{name}: {told!r}\n" for name, told in {**plan, amount: "77"}.items())
+        approval = {"decision": "edit", "plan": text}
+        return await engine.resume(
+            begun.run_id, events.append, stop=asyncio.Event(), approval=approval
+        )
+
+    asyncio.run(edit())
+    shown = [e.data["steps"] for e in events if e.kind == "plan"][1]
+    assert next(s["objective"] for s in shown if s["name"] == amount) == "77"
+
+
 def test_a_run_on_a_server_goes_on_on_another_machine(
     home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

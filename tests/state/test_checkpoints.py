@@ -7,9 +7,11 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
-from state import BeadStore, StoreError, checkpoint_path
+from state import BeadStore, StoreError, checkpoint_path, checkpoints
 from state.checkpoints import open_checkpoints
 
 THREAD = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
@@ -18,6 +20,16 @@ THREAD = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def without_tables(postgres_url: str) -> str:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "DROP TABLE IF EXISTS "
+            "checkpoints, checkpoint_blobs, checkpoint_writes, checkpoint_migrations"
+        )
+    return postgres_url
 
 
 def look(store: BeadStore) -> None:
@@ -52,8 +64,8 @@ def test_a_new_file_that_another_run_is_making_is_waited_for(tmp_path: Path) -> 
     store.close_database()
 
 
-def test_many_open_new_tables_on_a_server_at_once(postgres_url: str) -> None:
-    store = BeadStore.open(postgres_url)
+def test_many_open_new_tables_on_a_server_at_once(without_tables: str) -> None:
+    store = BeadStore.open(without_tables)
 
     async def go() -> None:
         async def one() -> None:
@@ -65,7 +77,47 @@ def test_many_open_new_tables_on_a_server_at_once(postgres_url: str) -> None:
     asyncio.run(go())
     assert not checkpoint_path().exists()
     store.close_database()
-    BeadStore.open(postgres_url).close_database()  # It is still ours, with their tables in it.
+    BeadStore.open(without_tables).close_database()  # It is still ours, with their tables in it.
+
+
+def test_a_connection_that_was_cut_is_replaced(postgres_url: str) -> None:
+    store = BeadStore.open(postgres_url)
+
+    async def go() -> None:
+        async with open_checkpoints(store.database) as saver:
+            await saver.aget_tuple(THREAD)  # type: ignore[arg-type]
+            with psycopg.connect(postgres_url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            assert await saver.aget_tuple(THREAD) is None  # type: ignore[arg-type]
+
+    asyncio.run(go())
+    store.close_database()
+
+
+def test_tables_that_are_there_are_not_waited_for(
+    without_tables: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BeadStore.open(without_tables)
+    monkeypatch.setattr(checkpoints, "MAKING_S", 0.2)
+    with psycopg.connect(without_tables, autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({checkpoints._LOCK})")
+        with pytest.raises(StoreError, match="another process has been making the tables"):
+            look(store)
+    look(store)
+    with psycopg.connect(without_tables, autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({checkpoints._LOCK})")
+        look(store)
+    store.close_database()
+
+
+def test_a_password_may_hold_any_character(postgres_url: str) -> None:
+    url = make_url(postgres_url).set(password="a b@c:/%?#ü")
+    store = BeadStore.open(url.render_as_string(hide_password=False))
+    look(store)
+    store.close_database()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from state import BeadStore, StoreError, rows
+from state.tracker import Tracker
+
+ORPHAN = "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('no', '', '', 0)"
 
 
 def test_one_transaction_inside_another_has_a_connection_of_its_own(tmp_path: Path) -> None:
@@ -70,14 +73,50 @@ def test_a_transaction_that_sqlalchemy_joins_is_undone_whole(tmp_path: Path) -> 
     assert (after.title, after.body, after.notes) == ("there", "", "kept")
 
 
+def test_threads_that_stay_keep_connections_and_nobody_waits_for_one(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    bead = store.create("task", "there")
+    stay, used = threading.Event(), threading.Barrier(31)
+
+    def work() -> None:
+        assert store.get(bead.id).title == "there"
+        with store.database.reading() as connection:
+            store.database.run(connection, "SELECT 1").fetchall()
+        used.wait(20)
+        stay.wait(20)
+
+    threads = [threading.Thread(target=work) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    used.wait(20)
+    stay.set()
+    for thread in threads:
+        thread.join()
+    store.close_database()
+
+
+def test_a_joined_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
+    store = BeadStore.open(tmp_path / "state.db")
+    bead = store.create("task", "there")
+
+    def fail() -> None:
+        with store.database.writing() as connection:
+            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+            connection.execute(text(ORPHAN))
+
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        fail()
+    assert store.create("task", "next", key="k", parent=bead.id[:4]).parent == bead.id
+    assert [b.status for b in Tracker(store).close([bead.id[:4]])] == ["closed"]
+
+
 def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
-    orphan = "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('no', '', '', 0)"
 
     def fail() -> None:
         with store.database.writing() as connection:
             store.database.run(connection, "PRAGMA defer_foreign_keys = ON")
-            store.database.run(connection, orphan)
+            store.database.run(connection, ORPHAN)
 
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         fail()
