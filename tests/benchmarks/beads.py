@@ -86,12 +86,9 @@ class Plain:
 
     def ready(self, limit: int | None) -> list[Any]:
         """As :func:`state.hot.ready`."""
-        opened, lapsed = (named(sql) for sql in hot._ready_sql(False, (), limit is not None))
-        values = {"now": time.time(), "limit": limit}
-        self.connection.execute("BEGIN")
-        rows = self.connection.execute(opened, values).fetchall()
-        rows += self.connection.execute(lapsed, values).fetchall()
-        self.connection.execute("COMMIT")
+        sql = named(hot._ready_sql("", (), limit is not None))
+        rows = self.connection.execute(sql, {"now": time.time(), "limit": limit}).fetchall()
+        rows = sorted(rows, key=hot._URGENCY)[:limit]
         places = [hot._NAMES.index(name) for name in hot._JSON]
         return [(row, *(json.loads(row[place]) for place in places)) for row in rows]
 
