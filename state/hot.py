@@ -94,14 +94,11 @@ def get(database: Database, id: str) -> Bead | None:
 
 def find_all(database: Database, names: Sequence[str]) -> dict[str, Bead]:
     """See :meth:`state.BeadStore.find_all`."""
-    if not names:
-        return {}
-    if len(names) > _CHUNK:
-        with database.reading() as connection:
-            return by_ids(database, connection, names)
-    those, values = among(names)
-    rows = database.rows(f'SELECT {_COLUMNS} FROM bead WHERE "id" IN {those}', values)
-    return {bead.id: bead for bead in map(bead_of, rows)}
+    found: dict[str, Bead] = {}
+    for those, values in _chunks(names):
+        rows = database.rows(f"SELECT {_COLUMNS} FROM bead WHERE id IN {those}", values)
+        found.update((bead.id, bead) for bead in map(bead_of, rows))
+    return found
 
 
 def select(
@@ -122,11 +119,10 @@ def of_run(
     kind: BeadKind,
     tier: str | None = None,
     *,
-    unfinished: bool = False,
     newest: int | None = None,
 ) -> list[Bead]:
     """See :meth:`state.BeadStore.of_run`."""
-    sql = _of_run_sql(tier is not None, unfinished, newest is not None)
+    sql = _of_run_sql(tier is not None, newest is not None)
     values = {"run": run_id, "kind": kind, "tier": tier, "newest": newest}
     beads = list(map(bead_of, database.rows(sql, values)))
     return beads if newest is None else beads[::-1]
@@ -138,10 +134,9 @@ def stamps(database: Database, run_id: str, kind: BeadKind) -> dict[str, float]:
 
 
 @functools.cache
-def _of_run_sql(by_tier: bool, unfinished: bool, newest: bool) -> str:
+def _of_run_sql(by_tier: bool, newest: bool) -> str:
     where = "run_id = %(run)s AND kind = %(kind)s"
     where += " AND tier = %(tier)s" if by_tier else ""
-    where += f" AND {_NOT_DONE}" if unfinished else ""
     order = "created_at DESC, id DESC LIMIT %(newest)s" if newest else "created_at, id"
     return f"SELECT {_COLUMNS} FROM bead WHERE {where} ORDER BY {order}"
 
@@ -154,8 +149,7 @@ def by_ids(database: Database, connection: Connection, names: Sequence[str]) -> 
 def _having(
     database: Database, connection: Connection, column: str, names: Sequence[str]
 ) -> Iterator[Bead]:
-    for start in range(0, len(names), _CHUNK):
-        those, values = among(names[start : start + _CHUNK])
+    for those, values in _chunks(names):
         sql = f'SELECT {_COLUMNS} FROM bead WHERE "{column}" IN {those}'
         yield from map(bead_of, database.run(connection, sql, values).fetchall())
 
@@ -169,14 +163,11 @@ def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 def changed(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The columns that change with these fields of a bead that is not closed."""
+    if "status" in fields:
+        return _as_columns({"updated_at": now, "close_reason": None, **fields}, now)
     values = {"updated_at": now, **fields}
-    if "status" in values:
-        values.setdefault("close_reason", None)
-        _as_columns(values, now)
-    else:
-        _encode_json(values)
-        if "close_reason" in values:
-            values["close_reason"] = None
+    values.pop("close_reason", None)  # What is not closed has none.
+    _encode_json(values)
     return values
 
 
@@ -203,8 +194,7 @@ def statuses(
 ) -> dict[str, BeadStatus]:
     """Whole id → status, of those that are here."""
     found: dict[str, BeadStatus] = {}
-    for start in range(0, len(names), _CHUNK):
-        those, values = among(names[start : start + _CHUNK])
+    for those, values in _chunks(names):
         sql = f"SELECT id, status FROM bead WHERE id IN {those}"
         found.update(map(tuple, database.run(connection, sql, values).fetchall()))
     return found
@@ -295,15 +285,19 @@ def close(
 ) -> None:
     """Close those of the beads that are not closed; whole ids."""
     now = database.now()
-    for start in range(0, len(whole_ids), _CHUNK):
-        chunk = whole_ids[start : start + _CHUNK]
-        names, values = among(chunk)
+    for names, values in _chunks(whole_ids):
         sql = (
             "UPDATE bead SET status = 'closed', close_reason = %(reason)s, closed_at = %(now)s, "
             f"updated_at = %(now)s, lease_until = NULL WHERE id IN {names} AND {_NOT_DONE}"
         )
         database.run(connection, sql, {**values, "reason": reason, "now": now})
     frontier.settle_rows(connection, blockers=whole_ids)
+
+
+def _chunks(names: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """As :func:`among`, as many names at a time as one statement takes."""
+    for start in range(0, len(names), _CHUNK):
+        yield among(names[start : start + _CHUNK])
 
 
 def _kinds(kind: str | Collection[str] | None) -> tuple[str, ...]:

@@ -185,11 +185,10 @@ class BeadStore:
         kind: BeadKind,
         tier: str | None = None,
         *,
-        unfinished: bool = False,
         newest: int | None = None,
     ) -> list[Bead]:
-        """Beads of a run, oldest first: those not closed, or the last few, if asked."""
-        return hot.of_run(self.database, run_id, kind, tier, unfinished=unfinished, newest=newest)
+        """Beads of a run, oldest first: the last few, if asked."""
+        return hot.of_run(self.database, run_id, kind, tier, newest=newest)
 
     def stamps(self, run_id: str, kind: BeadKind) -> dict[str, float]:
         """Id → when it was last changed, of a run's beads that are not closed."""

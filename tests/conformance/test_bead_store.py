@@ -448,7 +448,13 @@ class TestOfRun:
 
         assert titles() == ["s0", "s1", "s2", "s3"]
         assert titles(tier="fleet") == ["s1", "s3"]
-        assert titles(unfinished=True) == ["s0", "s2", "s3"]
+        unfinished = [store.get(id) for id in store.stamps("r", "step")]
+        assert sorted(bead.title for bead in unfinished) == ["s0", "s2", "s3"]
+        before = store.stamps("r", "step")
+        clock.advance(1)
+        changed = store.update(unfinished[0].id, body="x")
+        after = store.stamps("r", "step")
+        assert {id for id in after if after[id] != before[id]} == {changed.id}
         assert titles(newest=2) == ["s2", "s3"]
         assert store.of_run("r", "outcome") == []
 
