@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PROTOCOL_VERSION = 1
 
@@ -42,6 +42,20 @@ class CheckResult(Frozen):
     signature: str = ""
     """Normalised cause of a failure (exception type or mismatch class), for spinning detection."""
     seconds: float = 0.0
+    inconclusive: bool = False
+    """The check itself failed (its program, its sandbox, a value that it cannot compare): it neither
+    bears the artifact out nor refutes it, and no specialist is told that it was wrong."""
+
+    @model_validator(mode="after")
+    def _not_both(self) -> CheckResult:
+        if self.passed and self.inconclusive:
+            raise ValueError("a check that passed is not inconclusive")
+        return self
+
+    @property
+    def refutes(self) -> bool:
+        """Whether the check shows that the artifact is wrong."""
+        return not self.passed and not self.inconclusive
 
 
 class Validator(Protocol):

@@ -47,3 +47,8 @@ def failed(check: Check, signature: str, detail: str, seconds: float = 0.0) -> C
         signature=signature,
         seconds=seconds,
     )
+
+
+def inconclusive(check: Check, signature: str, detail: str, seconds: float = 0.0) -> CheckResult:
+    """The check itself failed: it says nothing about the artifact; ``detail`` says why, in one line."""
+    return failed(check, signature, detail, seconds).model_copy(update={"inconclusive": True})
