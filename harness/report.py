@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from specialists.registry import Described
 from tiers.memory import MemoryPolicy
 from tiers.protocol import Budget, CheckResult
 
@@ -46,6 +47,8 @@ class RunOptions(Frozen):
     fleet: str | None = None
     """Folder of base and adapters; ``None`` is the embedded pocket fleet."""
     strategy: Strategy = "auto"
+    specialists: dict[str, Described] = Field(default_factory=dict)
+    """What the user says about adapters that the endpoint lists, by their names there."""
     specialist: str | None = None
     """Send every step to this specialist instead of routing it."""
     scorer: ScorerName = "embedding"

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from harness.report import BackendName, RoutingMode, RunOptions, ScorerName, Strategy
 from harness.wiring import POCKET
+from specialists.registry import Described
 from state.errors import UsageError
 from tiers.memory import MemoryPolicy, Packs
 from tiers.protocol import Budget
@@ -32,6 +33,8 @@ from tiers.protocol import Budget
 FILE_NAME = "harness.toml"
 ENV_PREFIX = "HARNESS_"
 SECTIONS = ("backend", "run", "budget", "memory", "routing", "prices")
+DESCRIBED = "specialists"
+"""Section of the descriptions of adapters that an endpoint lists."""
 _PATHS = ("fleet", "recording", "record")
 _ONLY_FOR = {"base_url": "openai", "model": "openai", "api_key": "openai", "recording": "recorded"}
 
@@ -74,6 +77,8 @@ class Settings(BaseSettings):
     """File to record every call of this run into."""
     fleet: Annotated[str | None, Key("backend", "fleet", "my-fleet")] = None
     """Folder of base model and adapters; without it, the embedded pocket fleet."""
+    specialists: dict[str, Described] = Field(default_factory=dict)
+    """Adapters that the endpoint lists, each described in a section [specialists.NAME]."""
     strategy: Annotated[Strategy, Key("run", "strategy")] = "auto"
     """direct asks once, plan decomposes at once, auto climbs from one to the other on evidence."""
     specialist: Annotated[str | None, Key("run", "specialist", "math")] = None
@@ -146,6 +151,7 @@ class Settings(BaseSettings):
             record=self.record,
             fleet=self.fleet,
             strategy=self.strategy,
+            specialists=self.specialists,
             specialist=self.specialist,
             scorer=self.scorer,
             routing_mode=self.routing_mode,
@@ -232,6 +238,9 @@ def read_file(file: Path) -> dict[str, Any]:
     known = {(key.section, key.name): (name, field) for name, field, key in places()}
     values: dict[str, Any] = {}
     for section, table in sections.items():
+        if section == DESCRIBED:
+            values[DESCRIBED] = _described(file, table)
+            continue
         if section not in SECTIONS:
             raise UsageError(f"{file}: unknown section [{section}]{_near(section, SECTIONS)}")
         if not isinstance(table, dict):
@@ -247,6 +256,16 @@ def read_file(file: Path) -> dict[str, Any]:
             if name in _PATHS and value != POCKET:
                 values[name] = str(file.parent / Path(values[name]).expanduser())
     return values
+
+
+def _described(file: Path, table: object) -> dict[str, Described]:
+    """The sections [specialists.NAME]."""
+    try:
+        return TypeAdapter(dict[str, Described]).validate_python(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join((DESCRIBED, *(str(part) for part in first["loc"])))
+        raise UsageError(f"{file}: {where}: {_says(first['msg'])}") from None
 
 
 def _checked(where: str, field: FieldInfo, value: object) -> object:

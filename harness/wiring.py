@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.report import RunOptions
-from specialists.backends.base import Backend
-from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Registry
+from specialists.backends.base import AdapterRef, Backend
+from specialists.registry import ADAPTERS_FOLDER, BASE_FOLDER, Card, Described, Registry
 from state.errors import UsageError
 from state.vectors import Embedding
 
@@ -65,14 +65,16 @@ def check_specialist(name: str | None, cards: Sequence[Card]) -> None:
 
 
 def folders(fleet: str | None) -> tuple[Path, Path]:
-    """(base, adapters) of a fleet: the embedded one, or a folder that holds ``base`` and
-    ``adapters``. Raises ``UsageError``."""
+    """(base, adapters) of a fleet: the embedded one, or a folder that holds ``adapters`` and, unless
+    an endpoint serves it, ``base``. Raises ``UsageError``."""
     if fleet is None or fleet == POCKET:
         return BASE_FOLDER, ADAPTERS_FOLDER
     root = Path(fleet)
-    for part in ("base", "adapters"):
-        if not (root / part).is_dir():
-            raise UsageError(f"--fleet {fleet}: there is no folder {root / part}")
+    if not (root / "adapters").is_dir():
+        raise UsageError(
+            f"--fleet {fleet}: there is no folder {root / 'adapters'}; "
+            f"`harness specialist add ADAPTER --fleet {fleet}` makes it"
+        )
     return root / "base", root / "adapters"
 
 
@@ -105,17 +107,53 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
         options.backend == "openai" or (options.backend == "recorded" and not backend.adapters())
     )
     if general:
-        return list(PROMPT_FLEET)
-    registry = Registry.load(folders(options.fleet)[1])
+        return [*PROMPT_FLEET, *await _listed(backend, options)]
+    base, adapters = folders(options.fleet)
+    registry = Registry.load(adapters)
+    if options.backend == "openai":
+        from specialists.backends.base_check import check_base
+        from specialists.backends.openai import OpenAICompatibleBackend
+
+        assert isinstance(backend, OpenAICompatibleBackend)
+        await check_base(backend, adapters, registry.cards(), base)
     for card in registry.cards():
         if card.adapter is not None:
             await backend.load(registry.ref(card.name))
     return registry.cards()
 
 
+async def _listed(backend: Backend, options: RunOptions) -> list[Card]:
+    """Cards of the adapters that an endpoint serves already, loaded under their served names.
+
+    They are those that the endpoint says belong to the base model in use, and those that the user
+    names, as ``--specialist`` or in ``harness.toml``. An endpoint without a list has none.
+    """
+    from specialists.backends.recorded import RecordedBackend
+
+    names: list[str] = []
+    if isinstance(backend, RecordedBackend):
+        names = backend.listed()
+    else:
+        from specialists.backends.openai import OpenAICompatibleBackend
+
+        assert isinstance(backend, OpenAICompatibleBackend)
+        named = {options.specialist, *options.specialists}
+        names = [
+            model.id
+            for model in await backend.models_if_listed()
+            if model.id != options.model and (model.parent == options.model or model.id in named)
+        ]
+    cards = []
+    for name in names:
+        ref = AdapterRef.listed(name)
+        await backend.load(ref)
+        cards.append(options.specialists.get(name, Described()).card(ref))
+    return cards
+
+
 def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
     """Counts tokens as the model in force does, without loading the model."""
-    if backend == "openai" and fleet is None:
+    if backend == "openai" and not (fleet and (folders(fleet)[0] / "tokenizer.json").is_file()):
         from specialists.backends.openai import estimate_tokens
 
         return estimate_tokens

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from specialists.backends.base import AdapterRef, Frozen
+from specialists.backends.base import SERVED, AdapterRef, Frozen
 from state import AdapterError, BackendUnavailable
 
 WEIGHTS = Path(__file__).parent / "pocket" / "weights"
@@ -55,9 +55,10 @@ class Card(Frozen):
     system: str | None = None
     """System prompt it was trained with."""
     adapter: str | None = None
-    """Digest of the adapter (``adapter_digest``); ``None`` is a specialist by prompt alone."""
+    """Key of the adapter, as :attr:`AdapterRef.digest` gives it; ``None`` is a specialist by prompt
+    alone."""
     base: str | None = None
-    """Digest of the base model it was trained on (``base_digest``)."""
+    """Digest of the base model it was trained on (``base_digest``); ``None`` is unknown."""
     rank: int = Field(default=0, ge=0)
     target_modules: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
@@ -68,6 +69,26 @@ class Card(Frozen):
     """Longest answer to ask of it, in tokens."""
     declines: str | None = None
     """Its whole answer to a task that is not its own, if it was trained to decline."""
+
+
+class Described(Frozen):
+    """What a user says in ``harness.toml`` about an adapter that an endpoint lists."""
+
+    description: str = ""
+    domain: str = ""
+    examples: tuple[str, ...] = ()
+    system: str | None = None
+    retry: Literal["resample", "feedback"] = "feedback"
+    max_tokens: int = Field(default=1024, gt=0)
+
+    def card(self, adapter: AdapterRef) -> Card:
+        """The adapter's card; its name stands where nothing is said."""
+        words = adapter.name.replace("-", " ").replace("_", " ")
+        return Card(
+            name=adapter.name, adapter=adapter.digest, description=self.description or words,
+            domain=self.domain or adapter.name, examples=self.examples, system=self.system,
+            retry=self.retry, max_tokens=self.max_tokens,
+        )  # fmt: skip
 
 
 def _digest(files: Iterable[Path]) -> str:
@@ -93,10 +114,16 @@ def adapter_digest(folder: Path) -> str:
     Raises ``AdapterError`` where there is no adapter.
     """
     files = [folder / CONFIG_FILE, folder / WEIGHTS_FILE]
-    for file in files:
-        if not file.is_file():
-            raise AdapterError(f"{folder} is not an adapter: it has no {file.name}")
+    if not files[0].is_file():
+        raise AdapterError(f"{folder} is not an adapter: it has no {CONFIG_FILE}")
+    if not files[1].is_file():
+        raise AdapterError(missing_weights(folder))
     return _digest(files)
+
+
+def has_base(folder: Path) -> bool:
+    """Whether a folder holds a base model."""
+    return (folder / "config.json").is_file() and any(folder.glob("model*.safetensors"))
 
 
 def _base_weights(folder: Path) -> list[Path]:
@@ -137,11 +164,14 @@ def base_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         raise BackendUnavailable(f"the model in {folder} cannot be loaded: {error}") from None
 
 
-def _adapter_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """peft's configuration of an adapter. Raises ``AdapterError`` unless it is plain LoRA."""
     try:
         config = json.loads((folder / CONFIG_FILE).read_text())
     except (OSError, ValueError) as error:
         raise AdapterError(f"{folder / CONFIG_FILE} cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise AdapterError(f"{folder / CONFIG_FILE} is not a JSON object")
     if config.get("peft_type") != "LORA" or not isinstance(config.get("r"), int) or config["r"] < 1:
         raise AdapterError(
             f"{folder} is not a LoRA adapter (peft_type {config.get('peft_type')!r})"
@@ -156,42 +186,61 @@ def _adapter_config(folder: Path) -> dict[str, Any]:
 
 def lora_scale(folder: Path) -> float:
     """alpha / rank (Hu et al. 2021); alpha / sqrt(rank) if rank-stabilised (Kalajdzievski 2023)."""
-    config = _adapter_config(folder)
+    config = read_config(folder)
     rank = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
     return float(config["lora_alpha"]) / rank
 
 
 def check_fit(adapter: Path, base: Path) -> None:
-    """Check that an adapter belongs to a base: digest on its card, target modules, rank, shapes.
+    """Check that an adapter belongs to a base: digest and rank on its card, then the shapes.
 
     Raises ``AdapterError`` with the first thing that does not fit.
     """
-    config = _adapter_config(adapter)
     if (adapter / CARD_FILE).is_file():
-        card, found = read_card(adapter), base_digest(base)
+        card, found, rank = read_card(adapter), base_digest(base), read_config(adapter)["r"]
+        if card.base is None:
+            raise AdapterError(
+                f"{adapter}: its card names no base model: `harness specialist add {adapter}` "
+                f"checks it against {base}"
+            )
         if card.base != found:
             raise AdapterError(f"{adapter} was trained on base {card.base}, this base is {found}")
-        if card.rank != config["r"]:
-            raise AdapterError(f"{adapter}: rank {config['r']}, its card says {card.rank}")
+        if card.rank != rank:
+            raise AdapterError(f"{adapter}: rank {rank}, its card says {card.rank}")
+    check_shapes(adapter, base)
+
+
+def check_shapes(adapter: Path, base: Path | None) -> tuple[str, ...]:
+    """Names of the modules that an adapter changes, its tensors checked: pairs, rank, and width.
+
+    Without a ``base`` the widths of its layers stay unknown. Raises ``AdapterError`` with the first
+    thing that does not fit.
+    """
+    config = read_config(adapter)
     try:
         tensors = tensor_shapes(adapter / WEIGHTS_FILE)
+    except FileNotFoundError:
+        raise AdapterError(missing_weights(adapter)) from None
     except (OSError, ValueError) as error:
         raise AdapterError(f"weights of {adapter} cannot be read: {error}") from None
-    layers = base_shapes(base)
-    targets, seen = config["target_modules"], set()
+    layers = None if base is None else base_shapes(base)
+    targets, seen = config.get("target_modules"), set()
     for key, shape in tensors.items():
         module, _, part = key.removeprefix("base_model.model.").rpartition(".lora_")
         if not module or part not in ("A.weight", "B.weight"):
             raise AdapterError(f"{adapter}: tensor {key} is not a LoRA matrix")
-        if len(layers.get(module + ".weight", ())) != 2:
+        if layers is not None and len(layers.get(module + ".weight", ())) != 2:
             raise AdapterError(f"{adapter}: the base has no linear module {module}")
         twin = "B.weight" if part == "A.weight" else "A.weight"
         if key.removesuffix(part) + twin not in tensors:
             raise AdapterError(f"{adapter}: module {module} has only one of its two matrices")
-        outputs, inputs = layers[module + ".weight"]
-        wanted = (config["r"], inputs) if part[0] == "A" else (outputs, config["r"])
-        if shape != wanted:
-            raise AdapterError(f"{adapter}: {key} has shape {shape}, the base needs {wanted}")
+        if len(shape) != 2 or config["r"] != shape[0 if part[0] == "A" else 1]:
+            raise AdapterError(f"{adapter}: {key} has shape {shape}, its rank is {config['r']}")
+        if layers is not None:
+            outputs, inputs = layers[module + ".weight"]
+            wanted = (config["r"], inputs) if part[0] == "A" else (outputs, config["r"])
+            if shape != wanted:
+                raise AdapterError(f"{adapter}: {key} has shape {shape}, the base needs {wanted}")
         seen.add(module.rpartition(".")[2])
     if not seen:
         raise AdapterError(f"{adapter}: no weights")
@@ -199,6 +248,18 @@ def check_fit(adapter: Path, base: Path) -> None:
         raise AdapterError(
             f"{adapter}: weights for {sorted(seen)}, target modules are {sorted(targets)}"
         )
+    return tuple(sorted(seen))
+
+
+def missing_weights(folder: Path) -> str:
+    """One line on an adapter folder without readable weights, and what to do."""
+    other = sorted(p.name for p in folder.glob("adapter_model*"))
+    if other:
+        return (
+            f"{folder} holds {other[0]}, and only {WEIGHTS_FILE} is read: save it again with peft's "
+            "save_pretrained, which writes safetensors"
+        )
+    return f"{folder} is not an adapter: it has no {WEIGHTS_FILE}"
 
 
 def read_card(folder: Path) -> Card:
@@ -212,6 +273,54 @@ def read_card(folder: Path) -> Card:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise AdapterError(f"{file} is malformed: {where}: {first['msg']}") from None
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds an adapter, whole or in part: peft's configuration or weights."""
+    return (folder / CONFIG_FILE).exists() or any(folder.glob("adapter_model*"))
+
+
+def checked_card(folder: Path) -> Card:
+    """The card of a specialist's folder, checked against the weights beside it.
+
+    Raises ``AdapterError`` for a missing or malformed card, another's card, weights that the card
+    was not written for, weights that it does not name, and weights that it names but that are not
+    there: what a card leaves out would be answered by the base model in silence.
+    """
+    add = f"harness specialist add {folder}"
+    if not (folder / CARD_FILE).exists():
+        if has_weights(folder):
+            raise AdapterError(f"{folder} is an adapter without a card: `{add}` writes one")
+        raise AdapterError(f"{folder} holds no specialist: neither {CARD_FILE} nor an adapter")
+    card = read_card(folder)
+    if card.name != folder.name:
+        raise AdapterError(
+            f"{folder / CARD_FILE} is the card of {card.name!r}, not {folder.name!r}"
+        )
+    if card.adapter is None:
+        if has_weights(folder):
+            raise AdapterError(
+                f"{folder}: the card names no adapter, but there are weights beside it: "
+                f"`{add}` enters their digest, or remove them for a specialist by prompt alone"
+            )
+        return card
+    if card.adapter.startswith(SERVED):
+        raise AdapterError(
+            f"{folder}: the card's adapter is {card.adapter!r}: adapters that an endpoint lists "
+            "need no card; describe them in harness.toml"
+        )
+    if not has_weights(folder):
+        raise AdapterError(
+            f"{folder}: the card names adapter {card.adapter}, but the weights are not there: "
+            f"copy {CONFIG_FILE} and {WEIGHTS_FILE} back, or remove the folder"
+        )
+    found = adapter_digest(folder)
+    if card.adapter != found:
+        raise AdapterError(
+            f"{folder}: weights {found} are not those of its card, {card.adapter}: restore them, "
+            f"or `{add}` accepts them as they are"
+        )
+    return card
 
 
 def fleet_version(cards: Iterable[Card]) -> str:
@@ -236,22 +345,8 @@ class Registry:
         """
         if not folder.is_dir():
             raise AdapterError(f"no fleet at {folder}")
-        cards = []
-        for home in sorted(
-            p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")
-        ):
-            card = read_card(home)
-            found = None if card.adapter is None else adapter_digest(home)
-            if card.name != home.name:
-                raise AdapterError(
-                    f"{home / CARD_FILE} is the card of {card.name!r}, not {home.name!r}"
-                )
-            if card.adapter != found:
-                raise AdapterError(
-                    f"{home}: weights {found} are not those of its card, {card.adapter}"
-                )
-            cards.append(card)
-        return cls(folder, cards)
+        homes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return cls(folder, [checked_card(home) for home in homes])
 
     @property
     def version(self) -> str:
@@ -279,7 +374,7 @@ class Registry:
     @staticmethod
     def write_card(
         folder: Path,
-        base: Path,
+        base: Path | None,
         *,
         description: str,
         domain: str,
@@ -294,14 +389,10 @@ class Registry:
         """Write ``card.json`` for a trained adapter after checking that it fits its base.
 
         Name, digests, rank and target modules are taken from the files; an older card is replaced.
+        Without a ``base`` its digest stays open, and only an endpoint can serve the adapter.
         """
-        (folder / CARD_FILE).unlink(missing_ok=True)
-        check_fit(folder, base)
-        config = _adapter_config(folder)
-        modules = {
-            key.split(".lora_")[0].rpartition(".")[2]
-            for key in tensor_shapes(folder / WEIGHTS_FILE)
-        }
+        modules = check_shapes(folder, base)
+        config = read_config(folder)
         card = Card(
             name=folder.name,
             description=description,
@@ -309,9 +400,9 @@ class Registry:
             examples=tuple(examples),
             system=system,
             adapter=adapter_digest(folder),
-            base=base_digest(base),
+            base=None if base is None else base_digest(base),
             rank=config["r"],
-            target_modules=tuple(sorted(modules)),
+            target_modules=modules,
             metrics=metrics or {},
             status=status,
             retry=retry,

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import bench, evaluate, look, memory, router, run
+from harness.cli import bench, evaluate, look, memory, router, run, specialist
 from harness.cli.bead import bead
 from harness.cli.export import export
 
@@ -39,7 +39,7 @@ memory.register(bead)
 app.add_typer(bead, name="bead")
 app.command("doctor")(look.doctor)
 app.command("init")(look.init)
-app.add_typer(look.specialist, name="specialist")
+app.add_typer(specialist.specialist, name="specialist")
 app.add_typer(evaluate.evaluate, name="eval")
 app.add_typer(export, name="export")
 app.add_typer(router.router, name="router")

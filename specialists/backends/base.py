@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from state import AdapterError
+
 
 class Frozen(BaseModel):
     """A model that crosses a seam: immutable, unknown fields refused."""
@@ -40,17 +42,40 @@ class Sampling(Frozen):
     """JSON schema that the answer must follow, for backends with constrained decoding."""
 
 
+SERVED = "served:"
+"""Begins the key of an adapter of which only the endpoint has the weights."""
+
+
 class AdapterRef(Frozen):
-    """A LoRA adapter by name and content."""
+    """A LoRA adapter by name and content, or by the name under which an endpoint lists it."""
 
     name: str
     digest: str
-    """First 16 hex digits of the SHA-256 of the adapter's configuration and weights."""
-    path: Path
+    """First 16 hex digits of the SHA-256 of the adapter's configuration and weights; for an adapter
+    that only the endpoint has, :data:`SERVED` and its name there, since nothing can be hashed."""
+    path: Path | None = None
+    """Folder of the weights; ``None`` where only the endpoint has them."""
+
+    @classmethod
+    def listed(cls, name: str) -> AdapterRef:
+        """The adapter that an endpoint lists as ``name``."""
+        return cls(name=name, digest=SERVED + name)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the weights. Raises ``AdapterError`` where only an endpoint has them."""
+        if self.path is None:
+            raise AdapterError(
+                f"adapter {self.name} is known by its name at an endpoint only: there are no "
+                "weights here to load"
+            )
+        return self.path
 
     @property
     def served_name(self) -> str:
         """The name under which servers hold it: never the same for other weights."""
+        if self.digest.startswith(SERVED):
+            return self.digest.removeprefix(SERVED)
         return f"{self.name}-{self.digest}"
 
 

@@ -202,12 +202,12 @@ class LocalBackend:
     def _load(self, adapter: AdapterRef) -> None:
         if adapter.digest in self._adapters:
             return
-        found = adapter_digest(adapter.path)
+        found = adapter_digest(adapter.folder)
         if found != adapter.digest:
             raise AdapterError(
                 f"adapter {adapter.name} at {adapter.path} is {found}, not {adapter.digest}"
             )
-        check_fit(adapter.path, self._folder)
+        check_fit(adapter.folder, self._folder)
         self._bank.add(adapter)
         self._adapters[adapter.digest] = adapter
 

@@ -40,8 +40,8 @@ class LoraBank:
         """Read an adapter that has passed ``check_fit``. Raises ``AdapterError`` for NaN."""
         from safetensors.torch import load_file
 
-        scale = lora_scale(adapter.path)
-        tensors = load_file(adapter.path / WEIGHTS_FILE)
+        scale = lora_scale(adapter.folder)
+        tensors = load_file(adapter.folder / WEIGHTS_FILE)
         parameter = next(self._model.parameters())
         layers: dict[str, tuple[Tensor, Tensor]] = {}
         for key in tensors:

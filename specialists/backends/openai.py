@@ -12,6 +12,8 @@ import time
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ConfigDict
+
 from specialists.backends.base import (
     AdapterRef,
     GenerateRequest,
@@ -26,7 +28,21 @@ from state import AdapterError, BackendUnavailable, HarnessError, UsageError
 Result = TypeVar("Result")
 
 RUNTIME_HINT = "start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+NO_LIST = (403, 404, 405, 501)
+"""HTTP statuses by which endpoints say that they do not list their models."""
 TOKEN_LIKE = re.compile(r"[A-Za-z]{1,3}|\n|[^A-Za-z\s]")
+
+
+class ServedModel(BaseModel):
+    """One entry of an endpoint's list of models; vLLM fills in all of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    parent: str | None = None
+    """For an adapter: the base model that it belongs to."""
+    root: str | None = None
+    """Folder or hub name that it was loaded from."""
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -124,6 +140,8 @@ class OpenAICompatibleBackend:
         if adapter.digest in self._adapters:
             return
         if adapter.served_name not in await self._served_models():
+            if adapter.path is None:
+                raise AdapterError(f"{self._url} does not list the adapter {adapter.served_name}")
             found = adapter_digest(adapter.path)
             if found != adapter.digest:
                 raise AdapterError(
@@ -240,8 +258,45 @@ class OpenAICompatibleBackend:
         return tuple(float(entry[str(token)]["logprob"]) for token, entry in tail)
 
     async def _served_models(self) -> set[str]:
+        return {model.id for model in await self.models()}
+
+    async def models(self) -> list[ServedModel]:
+        """What the endpoint lists: base models, and adapters where it says whose they are.
+
+        Raises ``BackendUnavailable`` where it has no list or is not there.
+        """
         listing = await self._ask(self._client.get("/models", cast_to=dict[str, Any]), "/models")
-        return {entry["id"] for entry in listing.get("data", [])}
+        entries = listing.get("data") if isinstance(listing, dict) else None
+        if not isinstance(entries, list):
+            raise BackendUnavailable(f"{self._url}/models gives no list of models")
+        return [
+            ServedModel.model_validate(e)
+            for e in entries
+            if isinstance(e, dict) and isinstance(e.get("id"), str)
+        ]
+
+    async def models_if_listed(self) -> list[ServedModel]:
+        """Like :meth:`models`, but nothing where the endpoint answers that it keeps no list."""
+        from openai import APIStatusError
+
+        try:
+            return await self.models()
+        except BackendUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, APIStatusError) and cause.status_code in NO_LIST:
+                return []
+            raise
+
+    async def token_ids(self, text: str) -> list[int]:
+        """Tokens of ``text`` under the served base, by vLLM's ``/tokenize``.
+
+        Raises ``BackendUnavailable`` where the endpoint has no such route.
+        """
+        plain = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        url = self._url.removesuffix("/v1") + "/tokenize"
+        call = self._client.post(url, body=plain, cast_to=dict[str, Any])
+        found = await self._ask(call, "/tokenize")
+        return [int(token) for token in found["tokens"]]
 
     async def _update(self, path: str, body: dict[str, str]) -> None:
         """Ask for a run-time change of adapters."""

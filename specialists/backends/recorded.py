@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from specialists.backends.base import (
+    SERVED,
     AdapterRef,
     Backend,
     GenerateRequest,
@@ -162,6 +163,10 @@ class RecordedBackend:
     def adapters(self) -> dict[str, AdapterRef]:
         """Loaded adapters by digest."""
         return self._inner.adapters() if self._inner else dict(self._loaded)
+
+    def listed(self) -> list[str]:
+        """Names of the recorded adapters of which only the endpoint had the weights."""
+        return [ref.name for ref in self._known.values() if ref.digest.startswith(SERVED)]
 
     async def load(self, adapter: AdapterRef) -> None:
         """Load into the inner backend; in a replay, check that the recording knows the adapter."""

@@ -72,8 +72,9 @@ class Endpoint:
             return 400, {"error": {"message": str(error), "type": "BadRequestError"}}
 
     def models(self, body: dict[str, Any]) -> tuple[int, Any]:
-        names = ["base", *self.served]
-        return 200, {"object": "list", "data": [{"id": n, "object": "model"} for n in names]}
+        entries: list[dict[str, Any]] = [{"id": "base", "object": "model", "parent": None}]
+        entries += [{"id": n, "object": "model", "parent": "base"} for n in self.served]
+        return 200, {"object": "list", "data": entries}
 
     def load(self, body: dict[str, Any]) -> tuple[int, Any]:
         name, path = body["lora_name"], Path(body["lora_path"])
