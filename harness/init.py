@@ -23,6 +23,15 @@ _SAYS = {
 }
 
 
+_DESCRIBED = """\
+## An adapter that the endpoint lists, by its name there; a section for each.
+# [specialists.sql-lora]
+# description = "Writes SQL queries."
+# domain = "code"
+# examples = ["Which customers ordered twice?"]
+"""
+
+
 def template() -> str:
     """The text of the file."""
     lines = [_HEAD]
@@ -35,6 +44,7 @@ def template() -> str:
                 value = field.default if field.default is not None else key.example
                 lines.append(f"# {key.name} = {json.dumps(value)}")
         lines.append("")
+    lines.append(_DESCRIBED)
     return "\n".join(lines)
 
 
