@@ -8,13 +8,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from harness.cli import bench, evaluate, look, memory, router, run, specialist
-from harness.cli.bead import bead
-from harness.cli.export import export
+from harness.cli import lazy
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_FILE = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EPERM)
@@ -23,8 +22,53 @@ UNEXPECTED = 70
 BAD_COMMAND_LINE: type[Exception] = typer.BadParameter.__mro__[2]
 """What typer raises for any bad command line: ``ClickException``, whichever package it is in."""
 
+COMMANDS = {
+    "run": ("harness.cli.run:run", "Solve a problem, and say how sure the answer is."),
+    "resume": (
+        "harness.cli.run:resume",
+        "Go on with a run that was interrupted or waits for your yes; nothing is paid twice.",
+    ),
+    "runs": ("harness.cli.look:runs", "Look at runs that were made."),
+    "bead": (
+        "harness.cli.bead:bead",
+        "Issues and shared memory: beads with dependencies, in one store.",
+    ),
+    "doctor": (
+        "harness.cli.look:doctor",
+        "Check that this machine can do a run, and say what to do where it cannot.",
+    ),
+    "init": (
+        "harness.cli.look:init",
+        "Write a commented harness.toml here, every setting at its default.",
+    ),
+    "specialist": ("harness.cli.specialist:specialist", "Look at the fleet."),
+    "eval": (
+        "harness.cli.evaluate:evaluate",
+        "Measure: compare systems, cluster errors, test variants, add up costs.",
+    ),
+    "export": (
+        "harness.cli.export:export",
+        "Write training rows and evaluation logs from recorded runs.",
+    ),
+    "router": ("harness.cli.router:router", "Train and judge routers."),
+    "bench": ("harness.cli.bench:bench", "Measure routing."),
+    "version": ("harness.cli.look:version", "Show the version."),
+}
+"""Command → where it is, and its line in ``harness --help``, which imports none of them."""
+
+
+class Root(lazy.LazyGroup):
+    """The top of the command tree."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (target, says) in COMMANDS.items():
+            self.add_later(name, says, partial(lazy.imported, name, target))
+
+
 app = typer.Typer(
     name="harness",
+    cls=Root,
     help="Specialists on one base model solve long problems together: plan, route, execute, "
     "verify, remember.",
     epilog="Exit codes: 0 verified, 1 not solved, 2 usage, 3 out of budget, 4 environment, "
@@ -32,19 +76,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("resume")(run.resume)
-app.add_typer(look.runs, name="runs")
-memory.register(bead)
-app.add_typer(bead, name="bead")
-app.command("doctor")(look.doctor)
-app.command("init")(look.init)
-app.add_typer(specialist.specialist, name="specialist")
-app.add_typer(evaluate.evaluate, name="eval")
-app.add_typer(export, name="export")
-app.add_typer(router.router, name="router")
-app.add_typer(bench.bench, name="bench")
-app.command("version")(look.version)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,6 +85,8 @@ def root(
         bool, typer.Option("--version", help="Show the version.", is_eager=True)
     ] = False,
 ) -> None:
+    from harness.cli import look
+
     if version:
         look.version()
         raise typer.Exit

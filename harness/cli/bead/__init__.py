@@ -1,5 +1,6 @@
 """``harness bead``: the store of beads as an issue tracker."""
 
+from harness.cli import memory
 from harness.cli.bead import change, dep, files, look
 from harness.cli.bead.options import bead
 
@@ -19,5 +20,6 @@ bead.command("stats")(look.stats)
 bead.command("export")(files.export)
 bead.command("import")(files.import_issues)
 bead.command("doctor")(files.doctor)
+memory.register(bead)
 
 __all__ = ["bead"]

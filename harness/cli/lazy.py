@@ -1,0 +1,74 @@
+"""A command tree whose parts are imported and built only when they are called.
+
+``harness --help`` needs names and one line each; ``harness runs list`` needs one command of fifty.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import DEFAULT_MARKUP_MODE, TyperCommand, TyperGroup
+from typer.models import CommandInfo
+
+Make = Callable[[], Any]
+"""Builds the command."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and help, and makes the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._makers: dict[str, Make] = {}
+
+    def add_later(self, name: str, help: str, make: Make) -> None:
+        """Add a command that ``make`` builds when it is called."""
+        self.add_command(TyperCommand(name, help=help))
+        self._makers[name] = make
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Like any group's, with the real command in place of its name and help."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self._makers:
+            command = self._makers[name]()
+        return name, command, rest
+
+
+def imported(name: str, target: str) -> Any:
+    """The command whose function or ``typer.Typer`` is ``module:attribute``."""
+    module, _, attribute = target.partition(":")
+    found: typer.Typer | Callable[..., Any] = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return _group(found, name)
+    return _command(CommandInfo(name=name, callback=found))
+
+
+def _group(app: typer.Typer, name: str) -> LazyGroup:
+    bare = copy(app)
+    bare.info = copy(app.info)
+    bare.info.cls = LazyGroup
+    bare.registered_commands, bare.registered_groups = [], []
+    group = typer.main.get_group(bare)
+    assert isinstance(group, LazyGroup)
+    group.name = name
+    for info in app.registered_commands:
+        own = info.name or (info.callback.__name__ if info.callback else "")
+        says = info.help or inspect.getdoc(info.callback) or ""
+        group.add_later(own, says, lambda info=info: _command(info))  # type: ignore[misc]
+    for inner in app.registered_groups:
+        sub, own = inner.typer_instance, str(inner.name)
+        assert sub is not None
+        says = typer.main.solve_typer_info_help(inner)
+        group.add_later(own, says, lambda sub=sub, own=own: _group(sub, own))  # type: ignore[misc]
+    return group
+
+
+def _command(info: CommandInfo) -> Any:
+    return typer.main.get_command_from_info(
+        info, pretty_exceptions_short=False, rich_markup_mode=DEFAULT_MARKUP_MODE
+    )
