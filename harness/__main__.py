@@ -2,7 +2,10 @@
 
 import sys
 
-from harness.cli import main
+from harness.packages import leave_working_folder
 
 if __name__ == "__main__":
+    leave_working_folder()
+    from harness.cli import main
+
     sys.exit(main())
