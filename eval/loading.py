@@ -18,44 +18,66 @@ from state.errors import UsageError
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 LARGEST_FILE = 4_000_000
 """Bytes of a problem file."""
+FORMS = "a number, suite/id, a .yaml or .json file, a text in quotes, or - for text on standard input"
+"""What names a problem, for people."""
+_NAME = re.compile(r"[\w.@~:/\\-]+")
+"""Text of one word that can only be meant as an id or a path."""
+_FILE_NAME = re.compile(r".*\.(ya?ml|jsonl?|txt|md)", re.IGNORECASE)
+_PATH = re.compile(r"(~|\.{1,2})?/\S")
+"""How a path begins, and hardly a text."""
+_WORDS_OF_A_NAME = 3
+"""Words of a text that is taken for a file's name where it ends like one."""
 
 
 def load_problem(spec: str, stdin: TextIO) -> Problem:
     """The problem that a command line names.
 
     ``7`` is problem 7 of the default suite, ``suite/id`` one of a suite, a path a YAML or JSON file
-    with the fields of :class:`Problem`, ``-`` free text on ``stdin``. Raises UsageError, one line.
+    with the fields of :class:`Problem`, ``-`` free text on ``stdin``, and any other text is the
+    problem itself. What looks like a path or an id is never taken for a text. Raises UsageError,
+    one line.
     """
     if spec == "-":
-        return _from_text(stdin)
+        return _from_stdin(stdin)
     if re.fullmatch(r"[+-]?[0-9]+", spec):
         return suites.get_default(spec)
     path, (suite, slash, number) = Path(spec), spec.partition("/")
-    if path.suffix.lower() in SUFFIXES:
+    if (spec.strip() and _exists(path)) or _like_a_file(spec):
         return _from_file(path)
-    if suite in suites.SUITES:
+    if suite in suites.SUITES and (slash or suite == spec):
         return suites.get(suite, number)
-    if spec and _exists(path):
-        return _from_file(path)
+    if spec.strip() and "\0" not in spec and not _NAME.fullmatch(spec):
+        return _from_text(spec, "problem")
     if slash and re.fullmatch(r"[\w-]+", suite):
         known = ", ".join(suites.SUITES)
         raise UsageError(
             f"problem {short(spec)}: no suite {short(suite)} and no such file; suites: {known}"
         )
-    raise UsageError(
-        f"problem {short(spec)}: give a number, suite/id, a .yaml or .json file that exists, "
-        "or - for text on standard input"
-    )
+    raise UsageError(f"problem {short(spec)}: no such file; give {FORMS}")
 
 
-def _from_text(stdin: TextIO) -> Problem:
+def _like_a_file(spec: str) -> bool:
+    """Whether ``spec`` begins like a path, or ends like a file's name and is no sentence."""
+    if _PATH.match(spec):
+        return True
+    return bool(_FILE_NAME.fullmatch(spec)) and len(spec.split()) <= _WORDS_OF_A_NAME
+
+
+def _from_stdin(stdin: TextIO) -> Problem:
     try:
         text = stdin.read()
-        text.encode("utf-8")
     except UnicodeError as error:
         raise UsageError("problem -: standard input is not UTF-8 text") from error
     if not text.strip():
         raise UsageError("problem -: standard input is empty; pipe the problem's text into it")
+    return _from_text(text, "problem -: standard input")
+
+
+def _from_text(text: str, where: str) -> Problem:
+    try:
+        text.encode("utf-8")
+    except UnicodeError as error:
+        raise UsageError(f"{where} is not UTF-8 text") from error
     name = "text-" + blake2b(text.strip().encode(), digest_size=4).hexdigest()
     return Problem(id=name, kind="text", statement=text.strip())
 
@@ -75,7 +97,7 @@ def _from_file(path: Path) -> Problem:
 
 def _read(path: Path, where: str) -> str:
     if not _exists(path):
-        raise UsageError(f"{where}: no such file")
+        raise UsageError(f"{where}: no such file (a text that looks like one can be piped into -)")
     if not path.is_file():
         kind = "folder" if path.is_dir() else "special file"
         raise UsageError(f"{where}: is a {kind}, not a file")

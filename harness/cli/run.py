@@ -22,17 +22,19 @@ ApiKey = Annotated[str | None, typer.Option(help="Key for the endpoint (better: 
 
 
 def run(
-    problem: Annotated[
-        str,
-        typer.Option(
-            "--problem",
-            "-p",
-            metavar="P",
+    given: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROBLEM]",
             show_default=False,
-            help="A number of the default suite, suite/id, a .yaml or .json file, or - for text "
-            "on the standard input.",
+            help="A number of the default suite, suite/id, a .yaml or .json file, the text of a "
+            "task in quotes, or - for text on the standard input.",
         ),
-    ],
+    ] = None,
+    problem: Annotated[
+        str | None,
+        typer.Option("--problem", "-p", metavar="P", show_default=False, help="The same."),
+    ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(metavar="auto|direct|plan", help="Ask once, decompose, or climb (auto)."),
@@ -139,7 +141,7 @@ def run(
         "decay": decay,
     }  # fmt: skip
     options = settings.load(flags).options()
-    asked = load_problem(problem, sys.stdin)
+    asked = load_problem(_only(given, problem), sys.stdin)
     view = choose_view(options.budget, quiet=quiet, as_json=as_json)
 
     async def work(stop: Any) -> RunReport:
@@ -153,6 +155,19 @@ def run(
     finally:
         if explain:
             print_routing(console(stderr=as_json), routing_rows(report.run_id))
+
+
+def _only(given: str | None, problem: str | None) -> str:
+    """The problem, given as an argument or as ``--problem``. Raises UsageError."""
+    from eval.loading import FORMS
+    from state.errors import UsageError
+
+    if given is not None and problem is not None:
+        raise UsageError(f"the problem is given twice, {given!r} and --problem {problem!r}")
+    only = given if problem is None else problem
+    if only is None:
+        raise UsageError(f"which problem? Give {FORMS}")
+    return only
 
 
 def resume(

@@ -142,15 +142,40 @@ def test_numbers_and_suite_ids() -> None:
         ("multistage/x", "ids look like multistage/K"),
         ("pocket-code/1.5", "ids look like pocket-code/K"),
         ("", "give a number, suite/id"),
-        ("What is 2.5 and\n2?", "- for text on standard input"),
+        (" ", "give a number, suite/id"),
         ("a\0b", "give a number, suite/id"),
         ("x" * 5000, "give a number, suite/id"),
         ("nowhere.yaml", "problem file 'nowhere.yaml': no such file"),
+        ("my problem.yml", "problem file 'my problem.yml': no such file"),
+        ("./my problem", "problem file 'my problem': no such file"),
+        ("~/problems/1", "problem file '~/problems/1': no such file"),
+        ("data/a problem of mine.json", "no such file"),
+        ("notes.txt", "no such file"),
+        ("problem", "no such file; give a number, suite/id"),
+        ("horizn/4-1", "no suite 'horizn' and no such file"),
+        ("\ud800 and two words", "is not UTF-8 text"),
         ("²", "give a number"),
     ],
 )
 def test_bad_names(spec: str, says: str) -> None:
     assert says in refusal(spec)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is 2.5 and\n2?",
+        "347+586",
+        "12 * 7",
+        "Ann has 3 apples and/or 4 pears.",
+        "Write a program that reads data.json",
+        "horizon is what?",
+    ],
+)
+def test_any_other_text_is_the_problem(text: str) -> None:
+    problem = load(text)
+    assert (problem.kind, problem.statement) == ("text", text)
+    assert problem == load("-", text)
 
 
 def test_free_text() -> None:

@@ -56,6 +56,21 @@ def test_run_tells_answer_verdict_reference_and_cost(cli: Cli, engine: FakeEngin
     assert (options.seed, options.budget.calls, options.strategy) == (3, 9, "plan")
 
 
+def test_the_problem_may_be_an_argument(cli: Cli, engine: FakeEngine, folder: Path) -> None:
+    file = folder / "own.yaml"
+    file.write_text("statement: How many?\n")
+    for words, id in (
+        (["0"], "horizon/16-0"),
+        (["pocket-code/7"], "pocket-code/7"),
+        ([str(file)], "own"),
+        (["-p", "0"], "horizon/16-0"),
+    ):
+        assert cli("run", *words).code == 0
+        assert engine.problem.id == id
+    assert cli("run", "How many are two?", "--quiet").code == 0
+    assert engine.problem.statement == "How many are two?"
+
+
 def test_quiet_shows_no_progress(cli: Cli, engine: FakeEngine) -> None:
     said = cli(*P, "--quiet")
     assert said.err == ""
