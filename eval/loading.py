@@ -18,7 +18,9 @@ from state.errors import UsageError
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 LARGEST_FILE = 4_000_000
 """Bytes of a problem file."""
-FORMS = "a number, suite/id, a .yaml or .json file, a text in quotes, or - for text on standard input"
+FORMS = (
+    "a number, suite/id, a .yaml or .json file, a text in quotes, or - for text on standard input"
+)
 """What names a problem, for people."""
 _NAME = re.compile(r"[\w.@~:/\\-]+")
 """Text of one word that can only be meant as an id or a path."""
@@ -60,7 +62,9 @@ def _like_a_file(spec: str) -> bool:
     """Whether ``spec`` begins like a path, or ends like a file's name and is no sentence."""
     if _PATH.match(spec):
         return True
-    return bool(_FILE_NAME.fullmatch(spec)) and len(spec.split()) <= _WORDS_OF_A_NAME
+    words = spec.split()
+    short_or_in_a_folder = len(words) <= _WORDS_OF_A_NAME or "/" in words[0]
+    return bool(_FILE_NAME.fullmatch(spec)) and short_or_in_a_folder
 
 
 def _from_stdin(stdin: TextIO) -> Problem:
