@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.report import Event
+if TYPE_CHECKING:
+    from harness.report import Event
 
 TIERS = {"monitor": "monitor", "plan": "architect", "dispatch": "dispatcher", "outcome": "fleet"}
 """Kind of event → the tier whose words it carries."""
+STATES = {
+    "given": ("●", "=", "cyan"),
+    "verified": ("✓", "+", "green"),
+    "running": ("▸", ">", "yellow"),
+    "waiting": ("·", ".", "dim"),
+    "unverified": ("?", "?", "magenta"),
+    "failed": ("✗", "x", "red"),
+}
+"""State of a step → its sign, its sign where only ASCII shows, its colour."""
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -113,3 +123,10 @@ class Progress:
         step.specialist = str(data.get("specialist") or step.specialist)
         step.artifact = one_line(str(data.get("artifact") or ""))[:60]
         step.attempts = int(data.get("attempts") or 0)
+
+
+def spent(calls: int, tokens: int, seconds: float, cost: float) -> str:
+    """The cost line; dollars where there is a price."""
+    call = "call" if calls == 1 else "calls"
+    dollars = f" · ${cost:.4f}" if cost else ""
+    return f"{calls:,} {call} · {tokens:,} tokens · {seconds:.1f} s{dollars}"

@@ -6,18 +6,16 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from harness.progress import Progress, StepLine, clean, one_line
-from harness.view import STATES, spent
+from harness.progress import STATES, Progress, StepLine, clean, one_line, spent
+from harness.tables import Cell, Column, show, when
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database_url, home
-from tiers.protocol import Budget
+
+if TYPE_CHECKING:
+    from tiers.protocol import Budget
 
 PRIVATE = {"owner", "owner_until", "active_at", "task_json", "config_json"}
 
@@ -55,6 +53,10 @@ def _find(store: BeadStore | None, id: str) -> tuple[BeadStore, Run]:
 
 def budget_of(run: Run) -> Budget:
     """The limits that the run started with; none where the record does not tell."""
+    from pydantic import ValidationError
+
+    from tiers.protocol import Budget
+
     try:
         return Budget.model_validate(json.loads(run.config_json).get("budget", {}))
     except (ValueError, AttributeError, ValidationError):
@@ -133,100 +135,111 @@ def _call_row(call: Call, *, trace: bool) -> dict[str, Any]:
 # --- for people ------------------------------------------------------------------------------
 
 
-def print_runs(screen: Console, runs: list[Run]) -> None:
+RUN_COLUMNS = (
+    Column("run"),
+    Column("when", rank=1),
+    Column("outcome"),
+    Column("reference", rank=2),
+    Column("calls", rank=4, right=True),
+    Column("tokens", rank=3, right=True),
+    Column("seconds", rank=5, right=True),
+    Column("dollars", rank=6, right=True),
+    Column("problem", text=True),
+)
+
+
+def print_runs(runs: list[Run]) -> None:
     """The list as a table."""
     if not runs:
-        screen.print(f"no runs in {home()}")
+        typer.echo(f"no runs in {home()}")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "problem", "when", "status", "verdict", "reference"):
-        table.add_column(name, no_wrap=True)
-    for name in ("calls", "tokens", "seconds", "dollars"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for run in runs:
-        match = {True: "agrees", False: "disagrees", None: "-"}[run.reference_match]
-        words = (run.id, run.problem_id, _when(run.created_at), run.status, run.verdict or "-")
-        table.add_row(
-            *(Text(one_line(word)) for word in words), match, f"{run.spent_calls:,}",
-            f"{run.spent_tokens:,}", f"{run.spent_seconds:.1f}", f"{run.spent_cost:.4f}",
-        )  # fmt: skip
-    screen.print(table)
+    show(RUN_COLUMNS, map(_run_cells, runs))
 
 
-def print_run(screen: Console, record: dict[str, Any], *, trace: bool) -> None:
+def _run_cells(run: Run) -> tuple[str, ...]:
+    compared = run.reference_match if run.answer is not None else None
+    return (
+        run.id, when(run.created_at), run.verdict or run.status,
+        {True: "agrees", False: "disagrees", None: "-"}[compared], f"{run.spent_calls:,}",
+        f"{run.spent_tokens:,}", f"{run.spent_seconds:.1f}", f"{run.spent_cost:.4f}",
+        one_line(run.problem_id),
+    )  # fmt: skip
+
+
+def print_run(record: dict[str, Any], *, trace: bool) -> None:
     """One run: what was asked, planned, decided, answered and spent."""
     run = record["run"]
     verdict = run["verdict"] or run["status"]
-    _line(screen, f"{run['id']} · {run['problem_id']} · {_when(run['created_at'])}", "bold")
-    _line(screen, f"{verdict}: {run['stop_reason'] or 'no reason recorded'}")
+    _line(f"{run['id']} · {run['problem_id']} · {when(run['created_at'])}", bold=True)
+    _line(f"{verdict}: {run['stop_reason'] or 'no reason recorded'}")
     compared = run["reference_match"] if run["answer"] is not None else None
     match = {True: "agrees", False: "DISAGREES", None: "not compared"}[compared]
-    _line(screen, f"hidden reference: {match}")
+    _line(f"hidden reference: {match}")
     numbers = (run["spent_calls"], run["spent_tokens"], run["spent_seconds"], run["spent_cost"])
-    _line(screen, spent(*numbers), "dim")
-    _block(screen, "problem", record["statement"])
+    _line(spent(*numbers), dim=True)
+    _block("problem", record["statement"])
     for number in sorted({step["plan"] for step in record["plan"]}):
         steps = [step for step in record["plan"] if step["plan"] == number]
-        _line(screen, f"\nplan {number}: {len(steps)} steps", "bold")
-        screen.print(_plan(steps))
+        _line(f"\nplan {number}: {len(steps)} steps", bold=True)
+        show(STEP_COLUMNS, map(_step_cells, steps), head=False)
     if record["decisions"]:
-        _line(screen, "\ndecisions", "bold")
+        _line("\ndecisions", bold=True)
+    rows = []
     for decision in record["decisions"]:
-        title, why = one_line(decision["title"]), one_line(decision["why"])
-        because = f" ({why})" if why and why not in title else ""
-        _line(screen, f"  {decision['tier'] or '-':<10}  {title}{because}")
+        title, reason = one_line(decision["title"]), one_line(decision["why"])
+        because = f" ({reason})" if reason and reason not in title else ""
+        rows.append(("", decision["tier"] or "-", f"{title}{because}"))
+    show((Column(""), Column("tier", least=10), Column("decision", text=True)), rows, head=False)
     if trace:
         for number, call in enumerate(record["calls"], 1):
-            _call(screen, number, call)
+            _call(number, call)
     elif record["calls"]:
-        _line(screen, f"\n{len(record['calls'])} calls; --trace shows prompts and responses", "dim")
+        says = f"\n{len(record['calls'])} calls; --trace shows prompts and responses"
+        _line(says, dim=True)
     if run["answer"] is not None:
-        _block(screen, "answer", run["answer"])
+        _block("answer", run["answer"])
 
 
-def _plan(steps: list[dict[str, Any]]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for _ in range(6):
-        table.add_column(overflow="fold")
-    for step in steps:
-        colour = STATES.get(step["state"], STATES["failed"])[2]
-        tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
-        needs = f" ← {', '.join(step['inputs'])}" if step["inputs"] else ""
-        artifact = step["artifact"]
-        cells = [
-            f"  {step['name']}", step["state"], step["kind"], f"{step['objective']}{needs}",
-            (step["specialist"] or "") + tries, "" if artifact is None else f"= {artifact}",
-        ]  # fmt: skip
-        table.add_row(
-            *(Text(clean(str(cell)), colour if i == 1 else "") for i, cell in enumerate(cells))
-        )
-    return table
+STEP_COLUMNS = (
+    Column(""),
+    Column("step"),
+    Column("state"),
+    Column("kind", rank=2),
+    Column("specialist", rank=1),
+    Column("objective", text=True),
+)
 
 
-def _call(screen: Console, number: int, call: dict[str, Any]) -> None:
+def _step_cells(step: dict[str, Any]) -> tuple[str | Cell, ...]:
+    colour = STATES.get(step["state"], STATES["failed"])[2]
+    tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
+    needs = f" ← {', '.join(step['inputs'])}" if step["inputs"] else ""
+    says, artifact = one_line(f"{step['objective']}{needs}"), clean(str(step["artifact"] or ""))
+    if artifact:
+        says += f"\n{artifact.rstrip()}" if "\n" in artifact.strip() else f" = {artifact.strip()}"
+    state = Cell(step["state"], None if colour == "dim" else colour)
+    return "", step["name"], state, step["kind"], (step["specialist"] or "-") + tries, says
+
+
+def _call(number: int, call: dict[str, Any]) -> None:
     tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
     adapter = call["adapter_digest"] or "no adapter"
     _line(
-        screen,
         f"\ncall {number} · {call['tier']} · {call['specialist']} ({adapter}) · {tokens}"
         f" · {call['latency_s']:.2f} s · {call['finish_reason']} · bead {call['bead_id']}"
         f" · attempt {call['attempt']}, sample {call['sample']}",
-        "bold",
+        bold=True,
     )
     for message in call["prompt"]:
-        _block(screen, str(message.get("role", "?")), str(message.get("content", "")), gap="")
-    _block(screen, "response", call["response"], gap="")
+        _block(str(message.get("role", "?")), str(message.get("content", "")), gap="")
+    _block("response", call["response"], gap="")
 
 
-def _block(screen: Console, title: str, text: str, gap: str = "\n") -> None:
-    _line(screen, f"{gap}{title}", "dim")
+def _block(title: str, text: str, gap: str = "\n") -> None:
+    _line(f"{gap}{title}", dim=True)
     indented = "\n".join(f"  {line}" for line in clean(text).splitlines())
-    _line(screen, indented or "  (empty)")
+    _line(indented or "  (empty)")
 
 
-def _line(screen: Console, text: str, style: str = "") -> None:
-    screen.print(Text(clean(text), style), soft_wrap=True)
-
-
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _line(text: str, *, bold: bool = False, dim: bool = False) -> None:
+    typer.echo(typer.style(clean(text), bold=bold or None, dim=dim or None))

@@ -18,28 +18,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.progress import TIERS, Progress, StepLine, one_line
+from harness.progress import STATES, TIERS, Progress, StepLine, one_line, spent
 from harness.report import Event
 from tiers.protocol import Budget
 
-STATES = {
-    "given": ("●", "=", "cyan"),
-    "verified": ("✓", "+", "green"),
-    "running": ("▸", ">", "yellow"),
-    "waiting": ("·", ".", "dim"),
-    "unverified": ("?", "?", "magenta"),
-    "failed": ("✗", "x", "red"),
-}
-"""State of a step → its sign, its sign where only ASCII shows, its colour."""
 NARROWEST, WIDE = 40, 200
 ROOMY = 14
 """Lines of a terminal that has room for the tiers' words beside the plan."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console of the terminal's width; elsewhere so wide that hardly a line is cut."""
+    """A console of the terminal's width, or of COLUMNS; else so wide that hardly a line is cut."""
     stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() else WIDE
+    wide = None if stream.isatty() or os.environ.get("COLUMNS", "").isdigit() else WIDE
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=wide)
 
 
@@ -66,13 +57,6 @@ def left(budget: Budget, progress: Progress, seconds: float) -> str:
     if budget.seconds is not None:
         parts.append(f"{max(0.0, budget.seconds - seconds):.0f} s")
     return ", ".join(parts)
-
-
-def spent(calls: int, tokens: int, seconds: float, cost: float) -> str:
-    """The cost line; dollars where there is a price."""
-    call = "call" if calls == 1 else "calls"
-    dollars = f" · ${cost:.4f}" if cost else ""
-    return f"{calls:,} {call} · {tokens:,} tokens · {seconds:.1f} s{dollars}"
 
 
 class View:
@@ -120,12 +104,31 @@ class View:
 
 
 class PlainView(View):
-    """One line for each event, on the standard error."""
+    """One line for each step that ends and for each decision that changes the way, on the standard
+    error; calls are counted there, not listed."""
 
     def show(self, event: Event) -> None:
-        line = f"{self.seconds:8.1f}s  {event.kind:<9}  {one_line(event.text)}\n"
-        sys.stderr.write(line)
+        if (says := self._line(event)) is None:
+            return
+        name, text = says
+        sys.stderr.write(f"{self.seconds:8.1f}s  {name:<9}  {one_line(text)}\n")
         sys.stderr.flush()
+
+    def _line(self, event: Event) -> tuple[str, str] | None:
+        """(what it is about, what to say) of an event; ``None`` for one that says nothing new."""
+        match event.kind:
+            case "call" | "dispatch":
+                return None
+            case "monitor" if event.data.get("decision") == "continue":
+                return None
+            case "outcome" if step := self.progress.steps.get(str(event.data.get("step"))):
+                if step.state == "failed":
+                    return step.name, event.text
+                who = f" by {step.specialist}" if step.specialist else ""
+                result = f" {step.result}" if step.result else ""
+                return step.name, f"{step.state}{who}: {step.objective}{result}"
+            case _:
+                return event.kind, event.text
 
 
 class LiveView(View):
@@ -178,11 +181,14 @@ class LiveView(View):
         steps = list(self.progress.steps.values())
         shown = window([s.state for s in steps], room)
         table = Table.grid(padding=(0, 1), expand=False)
-        for share in (1, 10, 8, max(10, width // 2 - 20), 12, max(8, width // 2 - 24)):
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        for share in (10, 8, max(10, width // 2 - 22), 12, max(8, width // 2 - 26)):
             table.add_column(max_width=share, no_wrap=True, overflow="ellipsis")
         for step in steps[shown.start : shown.stop]:
             sign, plain, colour = STATES[step.state]
-            cells = [plain if self.ascii else sign, step.state, step.kind, step.objective]
+            mark = plain if self.ascii else sign
+            cells = [mark, step.name, step.state, step.kind, step.objective]
             table.add_row(*(Text(c, colour) for c in [*cells, step.specialist, step.result]))
         above, below = steps[: shown.start], steps[shown.stop :]
         return Group(

@@ -27,12 +27,9 @@ def cost(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
-    from rich.table import Table
-    from rich.text import Text
-
     from eval import svg
     from eval.cost import GROUPS, Prices, costs, read_prices, rows
-    from harness.view import console
+    from harness.tables import Column, say, show
     from state import BeadStore, Runs, database_url
     from state.errors import UsageError
 
@@ -64,16 +61,14 @@ def cost(
     if as_json:
         print(report.model_dump_json())
         return
-    screen = console()
+    ranks = {"wasted": 2, "seconds": 1}
+    columns = [Column(n, rank=ranks.get(n, 0), right=bool(n)) for n in header]
     for title, cells in [
         (f"all {report.runs} runs", rows({"all": report.total})),
         *((f"by {group}", rows(report.by[group])[:20]) for group in GROUPS),
     ]:
-        view = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        for name in header:
-            view.add_column(name, justify="left" if not name else "right")
-        for row in cells:
-            view.add_row(*(Text(cell) for cell in row))
-        screen.print(view)
+        columns[0] = Column(title)
+        show(columns, [[*row[:-1], row[-1].replace("price unknown", "-")] for row in cells])
+        typer.echo()
     if report.total.dollars is None:
-        screen.print("price unknown: give --prices FILE or --gpu-hour D, or set [prices] for runs")
+        say("price unknown: give --prices FILE or --gpu-hour D, or set [prices] for runs")

@@ -6,9 +6,9 @@ import sys
 
 from rich.text import Text
 
-from harness.progress import clean, one_line
+from harness.progress import clean, one_line, spent
 from harness.report import RunReport
-from harness.view import console, spent
+from harness.view import console
 
 MEANING = {
     "verified": ("verified", "green"),

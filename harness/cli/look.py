@@ -34,7 +34,6 @@ def list_runs(
 ) -> None:
     """List the runs, newest first."""
     from harness.show import print_runs, recorded_runs, run_row
-    from harness.view import console
     from state.errors import UsageError
 
     if limit < 1:
@@ -43,7 +42,7 @@ def list_runs(
     if as_json:
         typer.echo(json.dumps([run_row(run) for run in found], ensure_ascii=False))
     else:
-        print_runs(console(), found)
+        print_runs(found)
 
 
 @runs.command("show")
@@ -56,32 +55,27 @@ def show_run(
 ) -> None:
     """Show a run: record, plan with artifacts, decisions, calls."""
     from harness.show import print_run, run_record
-    from harness.view import console
 
     record = run_record(run_id, trace=trace)
     if as_json:
         typer.echo(json.dumps(record, ensure_ascii=False))
     else:
-        print_run(console(), record, trace=trace)
+        print_run(record, trace=trace)
 
 
 def doctor(as_json: Json = False) -> None:
     """Check that this machine can do a run, and say what to do where it cannot."""
-    from rich.text import Text
-
     from harness.doctor import Finding, examine
-    from harness.view import console
+    from harness.tables import Cell, Column, show
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    columns = (Column("", least=4), Column("", least=11), Column("", text=True))
     found: list[Finding] = []
-    screen = console()
     for finding in examine():
         found.append(finding)
         if not as_json:
-            sign = Text(f"{finding.state:<4}", colours[finding.state])
-            screen.print(
-                Text.assemble(sign, f"  {finding.name:<11}  {finding.detail}"), soft_wrap=True
-            )
+            sign = Cell(finding.state, colours[finding.state])
+            show(columns, [(sign, finding.name, finding.detail)], head=False)
     works = all(finding.state != "fail" for finding in found)
     if as_json:
         lines = [finding.model_dump() for finding in found]
@@ -108,23 +102,28 @@ def version() -> None:
 @specialist.command("list")
 def list_specialists(as_json: Json = False) -> None:
     """List the specialists that a run would have."""
-    from rich.table import Table
-    from rich.text import Text
-
     from harness.cli.fleet import cards_in_force
-    from harness.view import console
+    from harness.tables import Column, show
 
     cards = cards_in_force()
     if as_json:
         typer.echo(json.dumps([card.model_dump(mode="json") for card in cards], ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("name", "domain", "rank", "status", "adapter", "description"):
-        table.add_column(name, no_wrap=name != "description")
-    for card in cards:
-        cells = (card.name, card.domain, str(card.rank or "-"), card.status, card.adapter or "-")
-        table.add_row(*(Text(cell) for cell in (*cells, card.description)))
-    console().print(table)
+    columns = (
+        Column("name"),
+        Column("domain", rank=3),
+        Column("rank", rank=2, right=True),
+        Column("status", rank=1),
+        Column("adapter"),
+        Column("description", text=True),
+    )
+    show(
+        columns,
+        [
+            (c.name, c.domain, str(c.rank or "-"), c.status, c.adapter or "-", c.description)
+            for c in cards
+        ],
+    )
 
 
 @specialist.command("show")
@@ -133,20 +132,18 @@ def show_specialist(
     as_json: Json = False,
 ) -> None:
     """Show a specialist's card."""
-    from rich.text import Text
-
     from harness.cli.fleet import card_in_force
-    from harness.view import console
+    from harness.tables import Column, show
 
     card = card_in_force(name)
     if as_json:
         typer.echo(card.model_dump_json())
         return
+    rows = []
     for field, value in card.model_dump(mode="json").items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {number:g}" for key, number in value.items())
-        if field == "examples":
-            value = "".join(f"\n{'':14}{example}" for example in value)
-        elif isinstance(value, list):
-            value = ", ".join(value)
-        console().print(Text(f"{field:<14}{'-' if value in (None, '') else value}"), soft_wrap=True)
+        if isinstance(value, list):
+            value = ("\n" if field == "examples" else ", ").join(value)
+        rows.append((field, "-" if value in (None, "") else str(value)))
+    show((Column(""), Column("", text=True)), rows, head=False)

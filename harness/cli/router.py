@@ -47,20 +47,21 @@ def evaluate(
     """Brier score and calibration error on problems left out of the training."""
     from eval.routing import report
     from eval.routing.learning import evaluate as judge
+    from harness.tables import Column, show
 
     rows = judge(_examples(), _fleet(), _embedder())
     if as_json:
         print(json.dumps([asdict(row) for row in rows]))
     else:
-        table = report.table(
-            ("router", "examples", "problems", "Brier", "ECE", "accuracy", "most frequent"),
+        names = ("examples", "problems", "Brier", "ECE", "accuracy", "most frequent")
+        show(
+            [Column("router"), *(Column(name, right=True) for name in names)],
             [
                 (r.router, str(r.examples), str(r.problems), f"{r.brier:.3f}", f"{r.ece:.3f}",
                  f"{r.accuracy:.3f}", f"{r.base_rate:.3f}")
                 for r in rows
             ],
         )  # fmt: skip
-        typer.echo("\n".join(table))
     for row in rows if plot else ():
         assert plot is not None
         file = plot / f"reliability-{row.router}.png"

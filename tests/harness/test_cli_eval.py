@@ -47,6 +47,17 @@ def run_with(fault: str | None, number: int = 1) -> RunReport:
     return asyncio.run(work)
 
 
+@pytest.mark.parametrize("columns", [80, 60])
+def test_cost_fits_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    report = run_with(None)
+    said = cli("eval", "cost")
+    assert said.code == 0, said.err
+    assert max(map(len, said.out.splitlines())) <= columns
+    assert f"\n{report.run_id}  " in said.out
+    assert "\nhorizon/4-1  " in said.out
+
+
 def test_errors_finds_names_traces_and_files_the_kinds(cli: Cli) -> None:
     for fault in ("arithmetic off by one", "plan garbled"):
         assert run_with(fault).reference_match is not True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,12 @@ def run_id(folder: Path) -> str:
 def test_runs_list(cli: Cli, run_id: str) -> None:
     said = cli("runs", "list")
     assert said.code == 0
-    assert f"{run_id}  story-1" in said.out
+    head, line = said.out.splitlines()
+    assert head.split() == [
+        "run", "when", "outcome", "reference", "calls", "tokens", "seconds", "dollars", "problem"
+    ]  # fmt: skip
+    assert line.startswith(f"{run_id}  ")
+    assert line.endswith("  story-1")
     rows = json.loads(cli("runs", "list", "--json").out)
     assert [(row["id"], row["verdict"], row["spent_tokens"]) for row in rows] == [
         (run_id, "verified", 12)
@@ -93,6 +100,45 @@ def test_runs_show_trace_has_every_call_in_order(cli: Cli, run_id: str) -> None:
     assert record["plan"][1]["artifact"] == "10"
     short = json.loads(cli("runs", "show", run_id, "--json").out)
     assert "prompt" not in short["calls"][0]
+
+
+@pytest.fixture(params=["80", "60"])
+def columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("COLUMNS", request.param)
+    return int(request.param)
+
+
+def test_tables_fit_and_keep_ids_whole(cli: Cli, run_id: str, columns: int) -> None:
+    store = BeadStore.open(database_url())
+    named = [Runs(store).start(f"a-problem-with-quite-a-long-name/{n}").id for n in range(3)]
+    store.close_database()
+    digests = [card["adapter"] for card in json.loads(cli("specialist", "list", "--json").out)]
+    for words, whole in (
+        (("runs", "list"), [run_id, *named, "verified", "running"]),
+        (("runs", "list"), [f"a-problem-with-quite-a-long-name/{n}" for n in range(3)]),
+        (("runs", "show", run_id), ["given", "verified", "math (2 tries)"]),
+        (("specialist", "list"), digests),
+    ):
+        out = cli(*words).out
+        assert "…" not in out
+        assert max(map(len, out.splitlines())) <= columns, out
+        for word in whole:
+            assert word in out
+
+
+def test_times_are_local_and_short(cli: Cli, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        store = BeadStore.open(database_url())
+        at = Runs(store).get(run_id).created_at
+        store.close_database()
+        local = datetime.fromtimestamp(at, timezone(timedelta(hours=5, minutes=45)))
+        for words in (("runs", "list"), ("runs", "show", run_id)):
+            assert f"{local:%Y-%m-%d %H:%M}" in cli(*words).out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_init_writes_a_file_that_works(cli: Cli, folder: Path) -> None:

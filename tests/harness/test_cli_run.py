@@ -49,7 +49,7 @@ def test_run_tells_answer_verdict_reference_and_cost(cli: Cli, engine: FakeEngin
     assert "hidden reference: agrees (1 of 1 hidden checks passed)" in said.out
     assert "1 call · 9 tokens · 1.5 s" in said.out
     assert "run run-" in said.out
-    assert len(said.err.splitlines()) == 5
+    assert len(said.err.splitlines()) == 3
     assert engine.problem.id == "multistage/1"
     options = engine.options
     assert options is not None

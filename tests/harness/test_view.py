@@ -109,12 +109,53 @@ def test_ascii_terminals_get_ascii() -> None:
     picture(view, encoding="ascii")  # would raise UnicodeEncodeError
 
 
-def test_plain_view_writes_one_line_for_each_event(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_picture_names_the_steps_as_runs_show_does() -> None:
+    view = LiveView()
+    steps = [{**STEPS[0], "id": f"hm-{i}", "name": f"s{i}"} for i in range(1, 13)]
+    view.progress.apply(event("plan", steps=steps))
+    for width in (80, 60):
+        lines = picture(view, width).splitlines()
+        words = [line.split()[1] for line in lines if "waiting" in line]
+        assert words == [f"s{i}" for i in range(1, 13)]
+
+
+def told(capsys: pytest.CaptureFixture[str], *events: Event) -> list[str]:
     view = PlainView()
-    view(event("monitor", "continue:\nline two\x1b[2J"))
-    view(event("call", "fleet: math", calls=1, total_tokens=9, cost=0.0))
+    for one in events:
+        view(one)
     said = capsys.readouterr()
     assert said.out == ""
-    lines = said.err.splitlines()
-    assert len(lines) == 2
-    assert lines[0].endswith("monitor    continue: line two")
+    return [line[11:] for line in said.err.splitlines()]
+
+
+def test_without_a_terminal_there_is_one_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(
+        capsys,
+        event("plan", "plan 0 by rules", steps=[{**STEPS[0], "name": "s1"}]),
+        event("dispatch", "1 + 2 → math", step="hm-1", specialist="math"),
+        event("call", "fleet: math", calls=1, total_tokens=9, cost=0.0),
+        event("call", "fleet: math", calls=2, total_tokens=18, cost=0.0),
+        event("outcome", "1 + 2: verified", step="hm-1", status="verified", artifact="3",
+              attempts=2, specialist="math"),
+        event("monitor", "continue: 1 of 2 steps closed", decision="continue"),
+    )  # fmt: skip
+    assert lines == [
+        "plan       plan 0 by rules",
+        "s1         verified by math: 1 + 2 = 3 · 2 tries",
+    ]
+
+
+def test_a_step_that_failed_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(
+        capsys,
+        event("plan", "plan 0", steps=[{**STEPS[0], "name": "s1"}]),
+        event("outcome", "1 + 2: failed (numeric: 4 is not 3)", step="hm-1", status="failed"),
+        event("monitor", "replan:\nline two\x1b[2J", decision="replan"),
+        event("outcome", "of a step that no plan knows", step="hm-0", status="failed"),
+    )
+    assert lines == [
+        "plan       plan 0",
+        "s1         1 + 2: failed (numeric: 4 is not 3)",
+        "monitor    replan: line two",
+        "outcome    of a step that no plan knows",
+    ]
