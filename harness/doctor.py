@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -37,14 +37,17 @@ class Finding(BaseModel):
     """What was found, and what to do where it is not ok."""
 
 
-def examine() -> Iterator[Finding]:
-    """Look at everything, one finding after the other; nothing raises, each fault is a finding."""
+def examine(flags: Mapping[str, object] | None = None) -> Iterator[Finding]:
+    """Look at everything, one finding after the other; nothing raises, each fault is a finding.
+
+    ``flags`` are settings of the command line.
+    """
     yield _python()
     yield from _packages()
     yield _tried("torch", _torch)
     yield _tried("sandbox", _sandbox)
     try:
-        in_force = settings.load()
+        in_force = settings.load(flags)
         file = settings.find_file()
         in_force.options()
         yield Finding(name="settings", state="ok", detail=str(file or "defaults, no harness.toml"))

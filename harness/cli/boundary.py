@@ -41,7 +41,10 @@ COMMANDS = {
         "harness.cli.look:init",
         "Write a commented harness.toml here, every setting at its default.",
     ),
-    "specialist": ("harness.cli.specialist:specialist", "Look at the fleet."),
+    "specialist": (
+        "harness.cli.specialist:specialist",
+        "Look at the fleet, and make one of your own adapters.",
+    ),
     "eval": (
         "harness.cli.evaluate:evaluate",
         "Measure: compare systems, cluster errors, test variants, add up costs.",

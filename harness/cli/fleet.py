@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from harness import settings
-from harness.wiring import PROMPT_FLEET, folders
+from harness.cli.options import Flags
+from harness.wiring import PROMPT_FLEET, folders, open_backend
 from specialists import Card, Registry
 from state.errors import AdapterError
 
 
-def cards_in_force() -> list[Card]:
-    """Their cards, checked against the weights. Raises AdapterError, UsageError."""
-    in_force = settings.load()
-    if in_force.backend == "openai" and in_force.fleet is None:
+def cards_in_force(flags: Flags | None = None) -> list[Card]:
+    """Their cards: of a folder checked against the weights, else as endpoint or recording has them.
+
+    Raises AdapterError, UsageError, and BackendUnavailable where the endpoint does not answer.
+    """
+    in_force = settings.load(flags)
+    if in_force.backend == "local" or in_force.fleet is not None:
+        return Registry.load(folders(in_force.fleet)[1]).cards()
+    if in_force.backend == "openai" and not (in_force.base_url and in_force.model):
         return list(PROMPT_FLEET)
-    return Registry.load(folders(in_force.fleet)[1]).cards()
+
+    async def served() -> list[Card]:
+        backend, cards = await open_backend(in_force.options())
+        await backend.close()
+        return cards
+
+    return asyncio.run(served())
 
 
-def card_in_force(name: str) -> Card:
-    """The card of one of them. Raises AdapterError naming those there are."""
-    cards = cards_in_force()
+def card_in_force(name: str, flags: Flags | None = None) -> Card:
+    """The card of one of them. Raises as above, and AdapterError naming those there are."""
+    cards = cards_in_force(flags)
     for card in cards:
         if card.name == name:
             return card

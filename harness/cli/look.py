@@ -1,4 +1,4 @@
-"""Commands that look: runs, doctor, specialist, version; and init, which writes a first file."""
+"""Commands that look: runs, doctor, version; and init, which writes a first file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,11 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+from harness.cli.options import Flags, group, model_options
+from harness.cli.options import Json as Json
+from harness.cli.options import help_alone as help_alone
 
-
-def help_alone(context: typer.Context) -> None:
-    """A group without a command shows its help."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-def _group(help: str) -> typer.Typer:
-    group = typer.Typer(help=help)
-    group.callback(invoke_without_command=True)(help_alone)
-    return group
-
-
-runs = _group("Look at runs that were made.")
-specialist = _group("Look at the fleet.")
+runs = group("Look at runs that were made.")
 
 
 @runs.command("list")
@@ -63,7 +51,8 @@ def show_run(
         print_run(record, trace=trace)
 
 
-def doctor(as_json: Json = False) -> None:
+@model_options("record")
+def doctor(*, flags: Flags, as_json: Json = False) -> None:
     """Check that this machine can do a run, and say what to do where it cannot."""
     from harness.doctor import Finding, examine
     from harness.tables import Cell, Column, show
@@ -71,7 +60,7 @@ def doctor(as_json: Json = False) -> None:
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     columns = (Column("", least=4), Column("", least=11), Column("", text=True))
     found: list[Finding] = []
-    for finding in examine():
+    for finding in examine(flags):
         found.append(finding)
         if not as_json:
             sign = Cell(finding.state, colours[finding.state])
@@ -97,53 +86,3 @@ def version() -> None:
     from importlib.metadata import version
 
     typer.echo(f"hi-moe {version('hi-moe')}")
-
-
-@specialist.command("list")
-def list_specialists(as_json: Json = False) -> None:
-    """List the specialists that a run would have."""
-    from harness.cli.fleet import cards_in_force
-    from harness.tables import Column, show
-
-    cards = cards_in_force()
-    if as_json:
-        typer.echo(json.dumps([card.model_dump(mode="json") for card in cards], ensure_ascii=False))
-        return
-    columns = (
-        Column("name"),
-        Column("domain", rank=3),
-        Column("rank", rank=2, right=True),
-        Column("status", rank=1),
-        Column("adapter"),
-        Column("description", text=True),
-    )
-    show(
-        columns,
-        [
-            (c.name, c.domain, str(c.rank or "-"), c.status, c.adapter or "-", c.description)
-            for c in cards
-        ],
-    )
-
-
-@specialist.command("show")
-def show_specialist(
-    name: Annotated[str, typer.Argument(help="As `harness specialist list` shows it.")],
-    as_json: Json = False,
-) -> None:
-    """Show a specialist's card."""
-    from harness.cli.fleet import card_in_force
-    from harness.tables import Column, show
-
-    card = card_in_force(name)
-    if as_json:
-        typer.echo(card.model_dump_json())
-        return
-    rows = []
-    for field, value in card.model_dump(mode="json").items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {number:g}" for key, number in value.items())
-        if isinstance(value, list):
-            value = ("\n" if field == "examples" else ", ").join(value)
-        rows.append((field, "-" if value in (None, "") else str(value)))
-    show((Column(""), Column("", text=True)), rows, head=False)

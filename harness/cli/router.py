@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.look import Json, help_alone
+from harness.cli.options import Flags, Json, group, model_options
 
 if TYPE_CHECKING:
     from specialists.registry import Card
     from specialists.routing.calllog import Example
 
-router = typer.Typer(help="Train and judge routers.")
-router.callback(invoke_without_command=True)(help_alone)
+router = group("Train and judge routers.")
 
 
 @router.command("train")
-def train(as_json: Json = False) -> None:
+@model_options("record")
+def train(*, flags: Flags, as_json: Json = False) -> None:
     """Train the learned router and the posteriors from verified outcomes; a new version of each."""
     from eval.routing.learning import train as fit
     from harness.routing import routing_home
 
-    all_made = fit(_examples(), _fleet(), _embedder(), routing_home())
+    all_made = fit(_examples(), _fleet(flags), _embedder(), routing_home())
     if as_json:
         rows = [{"kind": m.kind, "number": m.number, "figures": m.figures} for m in all_made]
         print(json.dumps(rows))
@@ -38,7 +38,10 @@ def train(as_json: Json = False) -> None:
 
 
 @router.command("evaluate")
+@model_options("record")
 def evaluate(
+    *,
+    flags: Flags,
     plot: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for reliability plots.")
     ] = None,
@@ -49,7 +52,7 @@ def evaluate(
     from eval.routing.learning import evaluate as judge
     from harness.tables import Column, show
 
-    rows = judge(_examples(), _fleet(), _embedder())
+    rows = judge(_examples(), _fleet(flags), _embedder())
     if as_json:
         print(json.dumps([asdict(row) for row in rows]))
     else:
@@ -70,7 +73,8 @@ def evaluate(
 
 
 @router.command("calibrate")
-def calibrate(as_json: Json = False) -> None:
+@model_options("record")
+def calibrate(*, flags: Flags, as_json: Json = False) -> None:
     """Measure how each adapter's loss spreads over the fleet's example tasks."""
     from harness import settings
     from harness.routing import calibration_file, routed
@@ -78,7 +82,7 @@ def calibrate(as_json: Json = False) -> None:
     from specialists.routing.loss_probe import calibrate as fit
 
     async def work() -> Any:
-        backend, cards = await open_backend(settings.load().options())
+        backend, cards = await open_backend(settings.load(flags).options())
         try:
             fleet = routed(cards)
             return await fit(backend, fleet, [text for c in fleet for text in c.examples])
@@ -108,11 +112,11 @@ def _examples() -> Sequence[Example]:
         store.close_database()
 
 
-def _fleet() -> list[Card]:
+def _fleet(flags: Flags) -> list[Card]:
     from harness.cli.fleet import cards_in_force
     from harness.routing import routed
 
-    return routed(cards_in_force())
+    return routed(cards_in_force(flags))
 
 
 def _embedder() -> Any:

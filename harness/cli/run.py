@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.options import ApiKey, Flags, Json, model_options
+
 if TYPE_CHECKING:
     from harness.report import RunReport
 
-MODEL, LIMITS, ROUTING = "The model", "Limits of the run", "Who does what"
+LIMITS, ROUTING = "Limits of the run", "Who does what"
 MEMORY = "Memory of earlier work"
 SCORERS = "embedding, loss_probe, loss_probe_raw, abstention, learned or posterior."
 MODES = "winner_take_all, probabilistic, ensemble, cascade or adaptive."
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-ApiKey = Annotated[str | None, typer.Option(help="Key for the endpoint (better: HARNESS_API_KEY).")]
 
 
+@model_options()
 def run(
     given: Annotated[
         str | None,
@@ -31,6 +32,8 @@ def run(
             "task in quotes, or - for text on the standard input.",
         ),
     ] = None,
+    *,
+    flags: Flags,
     problem: Annotated[
         str | None,
         typer.Option("--problem", "-p", metavar="P", show_default=False, help="The same."),
@@ -61,31 +64,6 @@ def run(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="local|openai|recorded", rich_help_panel=MODEL, help="Who runs the model."
-        ),
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(rich_help_panel=MODEL, help="Endpoint of the openai backend.")
-    ] = None,
-    api_key: ApiKey = None,
-    model: Annotated[
-        str | None, typer.Option(rich_help_panel=MODEL, help="Model's name at the endpoint.")
-    ] = None,
-    recording: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Answer from this file."),
-    ] = None,
-    record: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Record every call into it."),
-    ] = None,
-    fleet: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", rich_help_panel=MODEL, help="Folder with base/ and adapters/."),
-    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(rich_help_panel=LIMITS, help="Prompts and answers together.")
     ] = None,
@@ -131,16 +109,13 @@ def run(
     from harness.explain import print_routing, routing_rows
     from harness.view import choose_view, console
 
-    flags = {
-        "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
-        "temperature": temperature,
-        "backend": backend, "base_url": base_url, "api_key": api_key, "model": model,
-        "scorer": scorer, "routing_mode": routing_mode, "recording": recording, "record": record,
-        "fleet": fleet, "max_tokens": max_tokens, "max_calls": max_calls, "timeout": timeout,
-        "max_cost": max_cost, "packs": packs, "routines": routines, "insights": insights,
-        "decay": decay,
+    asked_for = {
+        **flags, "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
+        "temperature": temperature, "scorer": scorer, "routing_mode": routing_mode,
+        "max_tokens": max_tokens, "max_calls": max_calls, "timeout": timeout, "max_cost": max_cost,
+        "packs": packs, "routines": routines, "insights": insights, "decay": decay,
     }  # fmt: skip
-    options = settings.load(flags).options()
+    options = settings.load(asked_for).options()
     asked = load_problem(_only(given, problem), sys.stdin)
     view = choose_view(options.budget, quiet=quiet, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""``harness specialist add|remove|check``: a fleet of one's own adapters."""
+"""``harness specialist``: who is in the fleet, and taking one's own adapters into one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,64 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import look
-from harness.cli.look import Json
+from harness.cli.options import Flags, Json, group, model_options
 
-specialist = look.specialist
+specialist = group("Look at the fleet, and make one of your own adapters.")
+
+
+@specialist.command("list")
+@model_options("record")
+def list_specialists(*, flags: Flags, as_json: Json = False) -> None:
+    """List the specialists that a run would have."""
+    from harness.cli.fleet import cards_in_force
+    from harness.tables import Column, show
+
+    cards = cards_in_force(flags)
+    if as_json:
+        typer.echo(json.dumps([card.model_dump(mode="json") for card in cards], ensure_ascii=False))
+        return
+    columns = (
+        Column("name"),
+        Column("domain", rank=3),
+        Column("rank", rank=2, right=True),
+        Column("status", rank=1),
+        Column("adapter"),
+        Column("description", text=True),
+    )
+    show(
+        columns,
+        [
+            (c.name, c.domain, str(c.rank or "-"), c.status, c.adapter or "-", c.description)
+            for c in cards
+        ],
+    )
+
+
+@specialist.command("show")
+@model_options("record")
+def show_specialist(
+    name: Annotated[str, typer.Argument(help="As `harness specialist list` shows it.")],
+    *,
+    flags: Flags,
+    as_json: Json = False,
+) -> None:
+    """Show a specialist's card."""
+    from harness.cli.fleet import card_in_force
+    from harness.tables import Column, show
+
+    card = card_in_force(name, flags)
+    if as_json:
+        typer.echo(card.model_dump_json())
+        return
+    rows = []
+    for field, value in card.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {number:g}" for key, number in value.items())
+        if isinstance(value, list):
+            value = ("\n" if field == "examples" else ", ").join(value)
+        rows.append((field, "-" if value in (None, "") else str(value)))
+    show((Column(""), Column("", text=True)), rows, head=False)
+
 
 Fleet = Annotated[
     Path | None,
@@ -104,7 +158,8 @@ def remove(
 
 
 @specialist.command("check")
-def check(fleet: Fleet = None, as_json: Json = False) -> None:
+@model_options("record")
+def check(*, flags: Flags, as_json: Json = False) -> None:
     """Check every specialist of a fleet: card, weights, fit to the base, and to the endpoint."""
     import asyncio
 
@@ -113,7 +168,7 @@ def check(fleet: Fleet = None, as_json: Json = False) -> None:
     from specialists.admission import examine
     from state.errors import HarnessError
 
-    in_force = settings.load({"fleet": fleet})
+    in_force = settings.load(flags)
     home = folders(in_force.fleet)[1].parent
     rows = [{"name": name, "ok": fault is None, "fault": fault} for name, fault in examine(home)]
     if in_force.backend == "openai" and all(row["ok"] for row in rows):

@@ -155,7 +155,7 @@ def test_doctor_is_well_unless_something_fails(cli: Cli, monkeypatch: pytest.Mon
         Finding(name="python", state="ok", detail="3.11"),
         Finding(name="endpoint", state="warn", detail="[slow]"),
     ]
-    monkeypatch.setattr(doctor, "examine", lambda: iter(found))
+    monkeypatch.setattr(doctor, "examine", lambda flags: iter(found))
     said = cli("doctor")
     assert said.code == 0
     assert "warn  endpoint     [slow]" in said.out
