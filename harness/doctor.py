@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import json
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -42,9 +44,11 @@ def examine(flags: Mapping[str, object] | None = None) -> Iterator[Finding]:
 
     ``flags`` are settings of the command line.
     """
+    pool = ThreadPoolExecutor(1)
+    torch = pool.submit(_torch)  # It takes longer than all of the others together.
+    pool.shutdown(wait=False)
     yield _python()
     yield from _packages()
-    yield _tried("torch", _torch)
     yield _tried("sandbox", _sandbox)
     try:
         in_force = settings.load(flags)
@@ -57,6 +61,7 @@ def examine(flags: Mapping[str, object] | None = None) -> Iterator[Finding]:
     yield from _models(in_force)
     yield _tried("embedder", lambda: _embedder(in_force.embedder))
     yield _tried("runs folder", _runs_folder)
+    yield _tried("torch", torch.result)
     if in_force.backend == "openai" or in_force.base_url:
         needed = in_force.backend == "openai"
         yield _tried("endpoint", lambda: _endpoint(in_force), "fail" if needed else "warn")
@@ -112,10 +117,22 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
 
 
+_TRY_TORCH = """
+import json, torch
+device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+print(json.dumps([torch.__version__, device, torch.get_num_threads()]))
+"""
+
+
 def _torch() -> str:
-    torch = importlib.import_module("torch")
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
-    return f"{torch.__version__}, {device}, {torch.get_num_threads()} threads"
+    """In a process of its own: beside the other checks, and it may crash as it likes."""
+    command = [sys.executable, "-P", "-c", _TRY_TORCH]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise SetupError(f"it cannot be imported: {last}; reinstall torch")
+    version, device, threads = json.loads(done.stdout.splitlines()[-1])
+    return f"{version}, {device}, {threads} threads"
 
 
 def _sandbox() -> str:

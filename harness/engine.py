@@ -44,6 +44,8 @@ async def start(
     """
     from harness import routing
 
+    if fleet is None:
+        observer(Event(kind="note", text=f"{problem.id}: {_opening(options)}"))
     with _store(store) as store:
         async with _backend(options, fleet) as (backend, cards):
             # Before there is a run: it may be untrained.
@@ -113,6 +115,17 @@ async def resume(
             raise
     finally:
         store.close_database()
+
+
+def _opening(options: RunOptions) -> str:
+    """What takes the time until a run can start."""
+    match options.backend:
+        case "local":
+            return f"loading the model of {options.fleet or 'the pocket fleet'}"
+        case "openai":
+            return f"asking {options.base_url}"
+        case "recorded":
+            return f"reading {options.recording}"
 
 
 def _started(run: Run, *, resumed: bool) -> Event:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness import doctor
 from harness.cli import app
 from harness.doctor import Finding
-from state import Bead, BeadStore, Call, Ledger, Runs, database_url
+from state import Bead, BeadStore, Call, Ledger, Runs, SetupError, database_url
 
 from .conftest import Cli
 
@@ -185,6 +185,19 @@ def test_doctor_finds_what_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert states["adapters"][0] == "fail"
     assert states["embedder"][0] == "ok"
     assert states["runs folder"][0] == "ok"
+
+
+def test_doctor_tries_torch_in_a_process_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "torch.py").write_text("raise SystemExit('the wrong one')")
+    assert "threads" in doctor._torch()
+    monkeypatch.setattr(doctor, "_TRY_TORCH", "import os; os.abort()")
+    with pytest.raises(SetupError, match="exit code -6; reinstall torch"):
+        doctor._torch()
+    monkeypatch.setattr(doctor, "_TRY_TORCH", "import no_such_torch")
+    with pytest.raises(SetupError, match="No module named 'no_such_torch'; reinstall torch"):
+        doctor._torch()
 
 
 def test_doctor_asks_the_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_each_is_a_setting() -> None:
 
 
 def test_a_command_gets_them_as_flags() -> None:
-    got = {}
+    got: dict[str, object] = {}
 
     @model_options("record")
     def command(name: str, *, flags: dict[str, object]) -> None:
@@ -64,7 +64,7 @@ def test_a_command_gets_them_as_flags() -> None:
     assert list(inspect.signature(command).parameters) == [
         "name", *(n for n in MODEL_OPTIONS if n != "record")
     ]  # fmt: skip
-    command(name="a", **{n: n for n in MODEL_OPTIONS if n != "record"})  # type: ignore[call-arg]
+    command(name="a", **{n: n for n in MODEL_OPTIONS if n != "record"})
     assert got == {"own": "a", **{n: n for n in MODEL_OPTIONS if n != "record"}}
 
 
