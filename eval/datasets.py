@@ -10,11 +10,17 @@ import ast
 import builtins
 import doctest
 import json
+import logging
+import os
 import re
+import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import yaml
 
@@ -112,20 +118,40 @@ def load(name: str, path: str | None) -> list[Problem]:
 
 
 def _from_hub(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of ``owner/name[:configuration[:split]]`` on the Hugging Face hub."""
+    """Rows of ``owner/name[:configuration[:split]]`` on the Hugging Face hub, or of its cache."""
+    if "huggingface_hub" not in sys.modules and not _reachable():
+        os.environ["HF_HUB_OFFLINE"] = "1"  # Else it tries for half a minute.
     try:
         import datasets
     except ImportError:
         raise SetupError(
             f"data set {name}: pip install datasets, or give a local file with --path"
         ) from None
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
     repository, _, rest = name.partition(":")
     configuration, _, split = rest.partition(":")
     try:
         table = datasets.load_dataset(repository, configuration or None, split=split or "test")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SetupError(f"data set {name} cannot be had: {flat(str(error))}") from None
+    except Exception as error:  # noqa: BLE001 - it lets through what its own libraries raise
+        raise SetupError(
+            f"data set {name} cannot be had: {flat(str(error))}; or give a local file with --path"
+        ) from None
     yield from ((number, dict(row)) for number, row in enumerate(table, 1))
+
+
+def _reachable() -> bool:
+    """Whether something answers at the hub's address; behind a proxy nobody can tell."""
+    address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    if getproxies():
+        return True
+    try:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _field(row: Row, where: str, *names: str) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -170,10 +173,24 @@ def test_the_hub_library_reads_what_the_loaders_understand(
         load("gsm8k", "grade/school:default:validation")
 
 
-def test_a_hub_that_is_not_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(SetupError, match="nobody/nothing cannot be had") as caught:
-        load("gsm8k", "nobody/nothing")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("place", [(), ("--path", "nobody/nothing")])
+def test_a_hub_that_is_not_reached_is_one_line(tmp_path: Path, place: tuple[str, ...]) -> None:
+    pytest.importorskip("datasets")
+    command = [sys.executable, "-m", "harness", "eval", "compare", "--suite", "gsm8k", *place]
+    root = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path),
+        "HARNESS_HOME": str(tmp_path), "PYTHONPATH": root,
+    }  # fmt: skip
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HF_HUB_OFFLINE"):
+        environment.pop(name, None)
+        environment.pop(name.upper(), None)
+    done = subprocess.run(
+        command, cwd=tmp_path, text=True, capture_output=True, env=environment, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: data set {place[-1] if place else 'openai/gsm8k'}")
+    assert "cannot be had" in done.stderr
+    assert "--path" in done.stderr
+    assert done.stdout == ""
