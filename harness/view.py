@@ -13,25 +13,19 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from harness.progress import STATES, TIERS, Progress, StepLine, one_line, spent
 from harness.report import Event
+from harness.screen import console as console
 from tiers.protocol import Budget
 
-NARROWEST, WIDE = 40, 200
+NARROWEST = 40
 ROOMY = 14
 """Lines of a terminal that has room for the tiers' words beside the plan."""
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console of the terminal's width, or of COLUMNS; else so wide that hardly a line is cut."""
-    stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() or os.environ.get("COLUMNS", "").isdigit() else WIDE
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=wide)
 
 
 def window(states: list[str], room: int) -> range:

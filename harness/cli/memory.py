@@ -72,20 +72,19 @@ def compact(
 
 
 def _explain(found: Pack) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from harness.progress import one_line
+    from harness.tables import Column, say, show
 
-    from harness.progress import clean, one_line
-    from harness.view import console
-
-    screen = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("bead", "tokens", "why", "what"):
-        table.add_column(name, justify="right" if name == "tokens" else "left")
-    for entry in found.entries:
-        cells = (entry.bead_id, str(entry.tokens), entry.why, one_line(entry.line)[:80])
-        table.add_row(*(Text(clean(cell)) for cell in cells))
-    screen.print(table)
+    columns = (
+        Column("bead"),
+        Column("tokens", right=True),
+        Column("why", rank=1),
+        Column("what", text=True),
+    )
+    show(
+        columns,
+        [(e.bead_id, str(e.tokens), e.why, one_line(e.line)[:80]) for e in found.entries],
+    )
     for left in found.left_out:
-        screen.print(Text(f"left out: {clean(left)}", "yellow"))
-    screen.print(Text(f"{found.tokens} of {found.limit} tokens", "dim"))
+        say(f"left out: {one_line(left)}")
+    say(f"{found.tokens} of {found.limit} tokens")

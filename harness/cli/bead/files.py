@@ -101,10 +101,8 @@ def doctor(
     """Look for what is wrong with the store; exit code 1 if something is, and stays so."""
     from dataclasses import asdict
 
-    from rich.text import Text
-
     from harness.cli.bead.render import print_json
-    from harness.view import console
+    from harness.tables import Cell, Column, show
     from state import health
 
     with opened(context, looking=not fix) as store:
@@ -113,14 +111,11 @@ def doctor(
     if as_json:
         print_json({"ok": sound, "checks": [asdict(check) for check in checks]})
     else:
-        for check in checks:
-            sign = (
-                ("fixed", "yellow")
-                if check.fixed
-                else ("ok", "green")
-                if check.ok
-                else ("fail", "red")
-            )
-            line = Text.assemble((f"{sign[0]:<5}", sign[1]), f"  {check.name:<10} {check.detail}")
-            console().print(line, soft_wrap=True)
+        signs = {
+            check.name: Cell("fixed", "yellow") if check.fixed
+            else Cell("ok", "green") if check.ok else Cell("fail", "red")
+            for check in checks
+        }  # fmt: skip
+        columns = (Column("", least=5), Column("", least=10), Column("", text=True))
+        show(columns, [(signs[c.name], c.name, c.detail) for c in checks], head=False)
     raise typer.Exit(0 if sound else 1)

@@ -7,22 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
-from rich.tree import Tree
 
 from harness.progress import clean, one_line
-from harness.view import console
+from harness.tables import Cell, Column, show, when
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from state import Bead, Comment, Dependency
     from state.graph import Node
     from state.tracker import Detail
 
-COLOURS = {
-    "open": "", "in_progress": "yellow", "blocked": "red", "deferred": "dim", "closed": "green",
-    "tombstone": "dim",
-}  # fmt: skip
+COLOURS = {"in_progress": "yellow", "blocked": "red", "closed": "green"}
 TIMES = ("created_at", "updated_at", "closed_at", "lease_until")
 
 
@@ -88,60 +84,65 @@ def print_beads(
     if not rows:
         typer.echo(none)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "p", "type", "status", "assignee", "labels"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("title", overflow="fold")
+    columns = (
+        Column("id"),
+        Column("p", rank=1),
+        Column("type", rank=2),
+        Column("status", rank=3),
+        Column("assignee", rank=4),
+        Column("labels", rank=5),
+        Column("title" if more is None else f"title, and what it {head}", text=True),
+    )
+    show(columns, [_cells(bead, more) for bead in rows])
+
+
+def _cells(bead: Bead, more: Mapping[str, str] | None) -> tuple[str | Cell, ...]:
+    title = one_line(bead.title)
     if more is not None:
-        table.add_column(head, overflow="fold")
-    for bead in rows:
-        cells = [
-            Text(one_line(bead.id), "bold"), Text(str(bead.priority), "red" * (bead.priority == 0)),
-            Text(bead.kind), Text(bead.status, COLOURS[bead.status]),
-            Text(one_line(bead.assignee or "-")), Text(one_line(", ".join(bead.labels)) or "-"),
-            Text(one_line(bead.title)),
-        ]  # fmt: skip
-        table.add_row(*cells, *([Text(one_line(more[bead.id]))] if more is not None else []))
-    console().print(table)
+        title += f"\n  {one_line(more[bead.id])}"
+    return (
+        Cell(one_line(bead.id), bold=True), Cell(str(bead.priority), "red" * (not bead.priority)),
+        bead.kind, Cell(bead.status, COLOURS.get(bead.status)), one_line(bead.assignee or "-"),
+        one_line(", ".join(bead.labels)) or "-", title,
+    )  # fmt: skip
 
 
 def print_detail(detail: Detail, tree: Node) -> None:
     """One bead in full."""
-    from state.fields import moment
-
-    bead, screen = detail.bead, console()
-    screen.print(Text(one_line(f"{bead.id} · {bead.title}"), "bold"), soft_wrap=True)
+    bead = detail.bead
+    _line(one_line(f"{bead.id} · {bead.title}"), bold=True)
     lines = {
         "type": bead.kind, "status": bead.status, "priority": str(bead.priority),
-        "assignee": bead.assignee, "lease until": moment(bead.lease_until),
+        "assignee": bead.assignee, "lease until": when(bead.lease_until),
         "attempts": str(bead.attempts or ""), "labels": ", ".join(bead.labels),
-        "run": bead.run_id, "tier": bead.tier, "created": moment(bead.created_at),
-        "updated": moment(bead.updated_at), "closed": moment(bead.closed_at),
+        "run": bead.run_id, "tier": bead.tier, "created": when(bead.created_at),
+        "updated": when(bead.updated_at), "closed": when(bead.closed_at),
         "reason": bead.close_reason,
     }  # fmt: skip
-    for name, value in lines.items():
-        if value:
-            screen.print(Text.assemble((f"{name:<12}", "dim"), one_line(value)), soft_wrap=True)
+    rows = [(name, one_line(value)) for name, value in lines.items() if value]
+    show((Column("", least=11), Column("", text=True)), rows, head=False)
     for name, text in (("description", bead.body), ("notes", bead.notes), *_texts(bead.extra)):
         if text.strip():
-            screen.print(Text(f"\n{name}", "dim"))
-            screen.print(Text(clean(text.rstrip())), soft_wrap=True)
+            _line(f"\n{name}", dim=True)
+            _line(text.rstrip())
     if bead.data:
-        screen.print(Text("\ndata", "dim"))
-        screen.print(Text(clean(json.dumps(bead.data, ensure_ascii=False, indent=1))))
+        _line("\ndata", dim=True)
+        _line(json.dumps(bead.data, ensure_ascii=False, indent=1))
     if tree.children:
-        screen.print(Text("\nneeds", "dim"))
+        _line("\nneeds", dim=True)
         print_tree(tree)
     if detail.dependents:
-        screen.print(Text("\nneeded by", "dim"))
+        _line("\nneeded by", dim=True)
         for edge in detail.dependents:
             other = detail.related.get(edge.from_id)
-            says = f"  {edge.from_id}  {edge.type}  {other.title if other else ''}"
-            screen.print(Text(one_line(says)), soft_wrap=True)
+            _line("  " + one_line(f"{edge.from_id}  {edge.type}  {other.title if other else ''}"))
     for comment in detail.comments:
-        says = f"\n{comment.author or '-'} · {moment(comment.created_at)}"
-        screen.print(Text(clean(says), "dim"))
-        screen.print(Text(clean(comment.text.rstrip())), soft_wrap=True)
+        _line(f"\n{comment.author or '-'} · {when(comment.created_at)}", dim=True)
+        _line(comment.text.rstrip())
+
+
+def _line(text: str, *, bold: bool = False, dim: bool = False) -> None:
+    typer.echo(typer.style(clean(text), bold=bold or None, dim=dim or None))
 
 
 def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -153,6 +154,10 @@ def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def print_tree(node: Node) -> None:
     """A tree, one bead a line."""
+    from rich.tree import Tree
+
+    from harness.screen import console
+
     top = Tree(_label(node), guide_style="dim")
     work = [(node, top)]
     while work:
@@ -163,6 +168,8 @@ def print_tree(node: Node) -> None:
 
 
 def _label(node: Node) -> Text:
+    from rich.text import Text
+
     relation = f"{node.relation} " if node.relation not in ("", "part", "part of") else ""
     if node.bead is None:
         return Text.assemble((relation, "dim"), (node.id, "bold"), (" is not here", "red"))
@@ -170,6 +177,6 @@ def _label(node: Node) -> Text:
     says = f" {bead.kind} P{bead.priority} {one_line(bead.title)}"
     above = " (see above)" if node.repeated and node.relation else ""
     return Text.assemble(
-        (relation, "dim"), (bead.id, "bold"), (f" {bead.status}", COLOURS[bead.status]), says,
+        (relation, "dim"), (bead.id, "bold"), (f" {bead.status}", COLOURS.get(bead.status, "")), says,
         (above, "dim"),
     )  # fmt: skip
