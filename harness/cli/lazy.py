@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from copy import copy
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 from typer.core import DEFAULT_MARKUP_MODE, TyperCommand, TyperGroup
@@ -19,7 +19,21 @@ Make = Callable[[], Any]
 """Builds the command."""
 
 
-class LazyGroup(TyperGroup):
+class _Spared:
+    """Spares the options of a command, those that typer adds as well, a needless conversion."""
+
+    def get_params(self, ctx: Any) -> Any:
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            spare_conversion(parameter)
+        return parameters
+
+
+class SparedCommand(_Spared, TyperCommand):
+    """A command of the tree."""
+
+
+class LazyGroup(_Spared, TyperGroup):
     """A group that knows its commands by name and help, and makes the one that is called."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -69,6 +83,43 @@ def _group(app: typer.Typer, name: str) -> LazyGroup:
 
 
 def _command(info: CommandInfo) -> Any:
+    info = copy(info)
+    info.cls = SparedCommand
     return typer.main.get_command_from_info(
         info, pretty_exceptions_short=False, rich_markup_mode=DEFAULT_MARKUP_MODE
     )
+
+
+def spare_conversion(parameter: Any) -> None:
+    """Let values pass that have their option's type already: most are texts, or not given.
+
+    typer converts each with an adapter of pydantic, also ``None``, and that takes longer than to
+    list the beads of a project. Of typer's versions that work otherwise nothing is changed.
+    """
+    if getattr(parameter, "_runtime_param", parameter) is not None:
+        return
+    wanted = parameter.type_descriptor.annotation
+    simple = get_args(wanted)[0] if get_origin(wanted) is list else wanted
+    if simple in (str, int, float, bool) and not parameter.type_descriptor.is_ranged:
+        parameter._runtime_param = _AsItIs(parameter)
+
+
+class _AsItIs:
+    """In place of typer's conversion: uses it only for what is not of the option's type."""
+
+    def __init__(self, parameter: Any) -> None:
+        self._parameter, self._wanted = parameter, parameter.type_descriptor.annotation
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """``value`` as the command takes it. Raises BadParameter."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if get_origin(self._wanted) is not list:
+            if type(value) is self._wanted:
+                return value
+        elif isinstance(value, (list, tuple)) and all(
+            type(one) is get_args(self._wanted)[0] for one in value
+        ):
+            return list(value)
+        self._parameter._runtime_param = None
+        return self._parameter.get_runtime_param().coerce(value, param=param, ctx=ctx)
