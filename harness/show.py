@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.columns import Cell, Column, show, when
 from harness.progress import STATES, Progress, StepLine, clean, one_line, spent
-from harness.tables import Cell, Column, show, when
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database_url, home
 
 if TYPE_CHECKING:

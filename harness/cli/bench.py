@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.look import Json, help_alone
+from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
     from eval.routing.recorded import Ground
@@ -53,6 +54,7 @@ def data_folder(given: Path | None) -> Path:
 
 
 @bench.command("routing")
+@model_options("record")
 def routing(
     ground: Annotated[
         str | None,
@@ -66,6 +68,8 @@ def routing(
     runs: Annotated[int, typer.Option(help="Runs a model on humaneval, up to 10.")] = 10,
     seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
     as_json: Json = False,
+    *,
+    flags: Flags,
 ) -> None:
     """Cost-quality curves, APGR, CPT and regret of every policy beside its references.
 
@@ -85,7 +89,7 @@ def routing(
         recorded[name] = measure(ground_truth, Embedder().embed(ground_truth.tasks), seed=seed)
     whole["recorded"] = [recorded[name] for name in RECORDED if name in recorded]
     if "pocket" in names:
-        whole["pocket"] = asyncio.run(_pocket(tasks, seed))
+        whole["pocket"] = asyncio.run(_pocket(tasks, seed, flags))
     if "split" in names:
         from eval.routing.splitting import measure as measure_split
 
@@ -113,14 +117,14 @@ def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
     return asyncio.run(humaneval(folder, validators(), file, runs=runs))
 
 
-async def _pocket(tasks: int, seed: int) -> dict[str, object]:
+async def _pocket(tasks: int, seed: int, flags: Flags) -> dict[str, object]:
     from eval.routing.pocket import measure
     from eval.validators import validators
     from harness import settings
     from harness.routing import routed
     from harness.wiring import open_backend
 
-    backend, cards = await open_backend(settings.load().options())
+    backend, cards = await open_backend(settings.load(flags).options())
     try:
         return await measure(backend, routed(cards), validators(), tasks=tasks, seed=seed)
     finally:
@@ -128,6 +132,7 @@ async def _pocket(tasks: int, seed: int) -> dict[str, object]:
 
 
 @bench.command("var")
+@model_options("record")
 def var(
     part: Annotated[
         str | None, typer.Option(metavar="P", help="Of tokens, requests, moe; all by default.")
@@ -138,6 +143,8 @@ def var(
     steps: Annotated[int, typer.Option(help="Training batches of the mixture of experts.")] = 600,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the mixture of experts.")] = "cpu",
     as_json: Json = False,
+    *,
+    flags: Flags,
 ) -> None:
     """The adaptive router: the token benchmark, whole requests, and a real mixture of experts.
 
@@ -160,7 +167,7 @@ def var(
 
         whole["tokens"] = tokens.measure(seeds)
     if "requests" in names:
-        whole["requests"] = asyncio.run(_requests(requests))
+        whole["requests"] = asyncio.run(_requests(requests, flags))
     if "moe" in names:
         from eval.routing import moe
 
@@ -170,13 +177,13 @@ def var(
     print(json.dumps(whole) if as_json else "\n".join(lines))
 
 
-async def _requests(count: int) -> list[dict[str, Any]]:
+async def _requests(count: int, flags: Flags) -> list[dict[str, Any]]:
     from eval.routing.requests import measure
     from harness import settings
     from harness.routing import routed
     from harness.wiring import open_backend
 
-    backend, cards = await open_backend(settings.load().options())
+    backend, cards = await open_backend(settings.load(flags).options())
     try:
         return await measure(backend, routed(cards), train=count, test=count)
     finally:

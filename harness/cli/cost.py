@@ -29,7 +29,7 @@ def cost(
     """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
     from eval import svg
     from eval.cost import GROUPS, Prices, costs, read_prices, rows
-    from harness.tables import Column, say, show
+    from harness.columns import Column, say, show
     from state import BeadStore, Runs, database_url
     from state.errors import UsageError
 

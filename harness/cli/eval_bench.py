@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.options import Flags, model_options
+
 if TYPE_CHECKING:
     from eval.comparison import Attempt
 
 
+@model_options()
 def bench(
     name: Annotated[str, typer.Argument(metavar="SET", help="quick, pocket or general.")] = "quick",
     count: Annotated[
@@ -28,6 +31,8 @@ def bench(
         int, typer.Option("--max-concurrency", help="Problems at once.")
     ] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    *,
+    flags: Flags,
 ) -> None:
     """Run a set of suites with the hierarchy, and say what changed since the baseline.
 
@@ -52,7 +57,7 @@ def bench(
     suites = {suite: select(suite, None, count or own) for suite, own in SETS[name]}
     file = baseline or writable_home() / "bench" / f"{name}.json"
     before = read_record(file)
-    options = settings.load().options()
+    options = settings.load(flags).options()
     header: dict[str, object] = {
         "suites": {suite: [p.id for p in problems] for suite, problems in suites.items()},
         "options": options.model_dump(mode="json"),

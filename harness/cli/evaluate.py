@@ -17,6 +17,7 @@ from harness.cli.cost import cost
 from harness.cli.errors import errors
 from harness.cli.eval_bench import bench
 from harness.cli.look import help_alone
+from harness.cli.options import Flags, model_options
 from harness.cli.variants import ab
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ RayAddress = Annotated[
 
 
 @evaluate.command("compare")
+@model_options()
 def compare(
     suite: Suite = None,
     path: PathOption = None,
@@ -88,6 +90,8 @@ def compare(
     executor: Executor = "local",
     ray_address: RayAddress = None,
     as_json: Json = False,
+    *,
+    flags: Flags,
 ) -> None:
     """Run systems on the same problems under the same budget, and say which is better."""
     from eval.comparison import Journal, analyse, sweep
@@ -108,10 +112,10 @@ def compare(
     chosen += [WITHOUT + part for part in without or ()]
     check_systems(chosen)
     suites = select_all(suite or ["horizon/16"], path, count, first)
-    flags = {
+    limits = {
         "max_tokens": budget_tokens, "max_calls": max_calls, "temperature": temperature
     }  # fmt: skip
-    options = settings.load(flags).options()
+    options = settings.load({**flags, **limits}).options()
     if baseline not in chosen:
         raise UsageError(f"--baseline {baseline} is not among the systems: {', '.join(chosen)}")
     options = options.model_copy(update={"specialist": specialist})

@@ -54,8 +54,8 @@ def show_run(
 @model_options("record")
 def doctor(*, flags: Flags, as_json: Json = False) -> None:
     """Check that this machine can do a run, and say what to do where it cannot."""
+    from harness.columns import Cell, Column, show
     from harness.doctor import Finding, examine
-    from harness.tables import Cell, Column, show
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     columns = (Column("", least=4), Column("", least=11), Column("", text=True))

@@ -72,8 +72,8 @@ def compact(
 
 
 def _explain(found: Pack) -> None:
+    from harness.columns import Column, say, show
     from harness.progress import one_line
-    from harness.tables import Column, say, show
 
     columns = (
         Column("bead"),

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.options import Flags, model_options
+
 if TYPE_CHECKING:
     from eval.problems import Problem
     from eval.variants import Standing
     from harness.report import RunOptions
 
 
+@model_options("record")
 def ab(
     a: Annotated[Path, typer.Argument(metavar="A.toml", help="Settings, as in harness.toml.")],
     b: Annotated[Path, typer.Argument(metavar="B.toml", help="The other settings.")],
@@ -30,6 +33,8 @@ def ab(
     ] = 0.1,
     alpha: Annotated[float, typer.Option(help="Chance of a wrong verdict.")] = 0.05,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    *,
+    flags: Flags,
 ) -> None:
     """Test two variants, stopping as soon as the evidence decides; peeking does no harm."""
     from eval.selection import select
@@ -38,7 +43,7 @@ def ab(
 
     if not 0 < alpha < 1:
         raise UsageError(f"--alpha: should lie between 0 and 1, not {alpha:g}")
-    options = {"a": _options(a), "b": _options(b)}
+    options = {"a": _options(a, flags), "b": _options(b, flags)}
     if options["a"] == options["b"]:
         raise UsageError(f"{a} and {b} hold the same settings: nothing to test")
     problems = select(suite, path, count, first)
@@ -77,10 +82,11 @@ def ab(
         print(f"A is {a}, B is {b}\n{standing.words}")
 
 
-def _options(file: Path) -> RunOptions:
+def _options(file: Path, flags: Flags) -> RunOptions:
     from harness import settings
     from state.errors import UsageError
 
     if not file.is_file():
         raise UsageError(f"{file}: no such settings file")
-    return settings.load(settings.read_file(file)).options()
+    given = {name: value for name, value in flags.items() if value is not None}
+    return settings.load({**settings.read_file(file), **given}).options()

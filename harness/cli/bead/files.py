@@ -102,7 +102,7 @@ def doctor(
     from dataclasses import asdict
 
     from harness.cli.bead.render import print_json
-    from harness.tables import Cell, Column, show
+    from harness.columns import Cell, Column, show
     from state import health
 
     with opened(context, looking=not fix) as store:

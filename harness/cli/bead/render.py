@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.columns import Cell, Column, show, when
 from harness.progress import clean, one_line
-from harness.tables import Cell, Column, show, when
 
 if TYPE_CHECKING:
     from rich.text import Text
