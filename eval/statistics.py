@@ -251,4 +251,6 @@ def _check_level(level: float) -> None:
 def _critical(d: NDArray[np.int64], alpha: float) -> NDArray[np.int64]:
     """Largest smaller counts of ``d`` discordant pairs with p ≤ ``alpha``; −1 where none has."""
     guess = stats.binom.ppf(alpha / 2, d, 0.5).astype(np.int64)
-    return np.where(stats.binom.cdf(guess, d, 0.5) <= alpha / 2, guess, guess - 1)
+    edge: NDArray[np.int64]
+    edge = np.where(stats.binom.cdf(guess, d, 0.5) <= alpha / 2, guess, guess - 1)
+    return edge

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import get_args
 
 from eval.baselines import BASELINES, Bench
-from eval.comparison import Attempt, Solve
+from eval.attempts import Attempt
+from eval.comparison import Solve
 from eval.problems import Problem, score
 from eval.validators import validators
 from harness import engine, wiring
@@ -17,8 +18,8 @@ from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, database_url, keyed_id
 from state.errors import BudgetExceeded, HarnessError, UsageError
-from tiers.calls import Caller, Meter, Price
-from tiers.protocol import Validator
+from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.protocol import CheckResult, Validator
 
 HIERARCHY = "hierarchy"
 PARTS: tuple[str, ...] = get_args(Part)
@@ -40,10 +41,11 @@ def check_systems(systems: Sequence[str]) -> None:
 async def open_solver(
     options: RunOptions, suites: Mapping[str, Sequence[Problem]]
 ) -> AsyncIterator[Solve]:
-    """A ``solve`` function over one open backend.
+    """A ``solve`` function over one open backend; it raises for an attempt that did not end.
 
     Raises UsageError where the token budget does not cover a single call on one of the problems.
     """
+    options = options.model_copy(update={"approve": None})  # Nobody is there to say yes.
     backend, cards = await wiring.open_backend(options)
     store: BeadStore | None = None
     try:
@@ -101,13 +103,24 @@ async def _hierarchy(
         problem, options, lambda event: None, stop=asyncio.Event(), fleet=(backend, cards),
         store=store,
     )  # fmt: skip
+    if report.status != "finished":
+        raise Interrupted(f"run {report.run_id} did not end: {report.stop_reason}")
+    lost = unjudged(report.hidden)
     return Attempt(
         suite=suite, system=system, problem=problem.id, seed=options.seed,
-        solved=report.reference_match is True, claimed=report.verdict == "verified",
-        exhausted=report.verdict == "exhausted", tokens=report.tokens, calls=report.calls,
-        seconds=report.seconds, cost=_cost(options, report.cost), run_id=report.run_id,
-        stop_reason=report.stop_reason,
+        solved=report.reference_match is True, lost="judge" if lost else None,
+        claimed=report.verdict == "verified", exhausted=report.verdict == "exhausted",
+        tokens=report.tokens, calls=report.calls, seconds=report.seconds,
+        cost=_cost(options, report.cost), run_id=report.run_id,
+        stop_reason=lost or report.stop_reason,
     )  # fmt: skip
+
+
+def unjudged(hidden: Sequence[CheckResult]) -> str | None:
+    """Why hidden checks cannot tell whether an answer is right; ``None`` where they can."""
+    if any(result.refutes for result in hidden):
+        return None
+    return next((r.detail or r.signature for r in hidden if r.inconclusive), None)
 
 
 async def _baseline(
@@ -137,28 +150,30 @@ async def _baseline(
         task=problem.task(), cards=cards, caller=caller, bead_id=keyed_id(root),
         validators=checkers, seed=options.seed, specialist=options.specialist,
     )  # fmt: skip
-    reason, answer = f"{system} is done", None
+    reason, answer, spent = f"{system} is done", None, False
     try:
         answer = await BASELINES[system](bench)
     except BudgetExceeded as error:
-        reason = f"out of budget: {error}"
-    except HarnessError as error:
-        runs.interrupt(run.id, str(error))
+        reason, spent = f"out of budget: {error}", True
+    except (HarnessError, asyncio.CancelledError) as error:
+        runs.interrupt(run.id, str(error) or "stopped on request")
         raise
     claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
     hidden = await score(problem, answer, checkers) if answer is not None else []
     solved = bool(hidden) and all(r.passed for r in hidden)
-    out = answer is None and reason.startswith("out of budget")
-    verdict = "verified" if claimed else "exhausted" if out else "unverified"
+    lost = unjudged(hidden)
+    verdict = "verified" if claimed else "exhausted" if spent else "unverified"
     store.close(keyed_id(root), f"{verdict}: {reason}")
     ended = runs.finish(
-        run.id, verdict=verdict, stop_reason=reason, answer=answer, reference_match=solved
-    )
+        run.id, verdict=verdict, stop_reason=reason, answer=answer,
+        reference_match=None if lost else solved,
+    )  # fmt: skip
     return Attempt(
         suite=suite, system=system, problem=problem.id, seed=options.seed, solved=solved,
-        claimed=claimed, exhausted=out, tokens=ended.spent_tokens, calls=ended.spent_calls,
+        lost="judge" if lost else None, claimed=claimed, exhausted=spent,
+        tokens=ended.spent_tokens, calls=ended.spent_calls,
         seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
-        run_id=run.id, stop_reason=reason,
+        run_id=run.id, stop_reason=lost or reason,
     )  # fmt: skip
 
 
