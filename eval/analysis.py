@@ -83,7 +83,7 @@ class Difference(Frozen):
             f"{100 * self.difference:+.1f} points ({100 * self.low:+.1f} to {100 * self.high:+.1f}), "
             f"p = {self.p_holm:.2g}"
         )
-        left = f"; {self.left_out} lost attempts are left out" if self.left_out else ""
+        left = f"; left out because an attempt was lost: {self.left_out}" if self.left_out else ""
         effect = f"a difference of {100 * self.smallest_effect:g} points"
         match self.verdict:
             case "no benefit":

@@ -101,7 +101,7 @@ def compare(
     from eval.selection import select_all
     from harness import settings
     from harness.cli.compared import present
-    from harness.cli.sweeping import attend, kept, same_command
+    from harness.cli.sweeping import attend, kept, noting, same_command
     from harness.executors import open_executor
     from harness.sweep import WITHOUT, check_systems
     from state.errors import UsageError
@@ -162,7 +162,8 @@ def compare(
         "sampling": _sampling(options.temperature),
     }  # fmt: skip
     found = analyse(attempts, chosen, baseline, smallest_effect)
-    present(found, setting, smallest_effect, folder, as_json=as_json)
+    with noting(context):
+        present(found, setting, smallest_effect, folder, as_json=as_json)
 
 
 def _sampling(least: float) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import typer
 
 from harness.cli.drive import GO_ON, INSIST_S
-from state.errors import HarnessError, UsageError
+from state.errors import HarnessError, StoreError, UsageError
 from tiers.calls import Interrupted
 
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ def attend(
     every other error but a wrong command line is raised after a line with the standing, and with a
     note of how to go on.
     """
-    note = f"{GO_ON} {same_command(context)}"
+    note = _note(context)
 
     async def attended() -> Result:
         with _signals(note):
@@ -46,11 +46,32 @@ def attend(
         raise
     except (asyncio.CancelledError, KeyboardInterrupt, Interrupted):
         stopped: HarnessError = Interrupted("stopped on request")
-    except HarnessError as error:
-        stopped = error
-    print(standing(), file=sys.stderr, flush=True)
-    stopped.add_note(note)
+    except OSError as error:
+        stopped = StoreError(f"cannot go on: {error}")
+    except Exception as error:
+        _tell(standing, error, note)
+        raise
+    _tell(standing, stopped, note)
     raise stopped
+
+
+def _tell(standing: Callable[[], str], error: Exception, note: str) -> None:
+    print(standing(), file=sys.stderr, flush=True)
+    error.add_note(note)
+
+
+@contextmanager
+def noting(context: typer.Context) -> Iterator[None]:
+    """What goes wrong after the sweep, as a full disk, leaves with the same note."""
+    try:
+        yield
+    except HarnessError as error:
+        error.add_note(_note(context))
+        raise
+
+
+def _note(context: typer.Context) -> str:
+    return f"{GO_ON} {same_command(context)}"
 
 
 def same_command(context: typer.Context) -> str:
