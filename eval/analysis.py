@@ -207,9 +207,7 @@ def _shares(attempts: Iterable[Attempt]) -> dict[str, float]:
     return {problem: sum(solved) / len(solved) for problem, solved in runs.items()}
 
 
-def _paired(
-    system: str, baseline: str, made: dict[str, list[Attempt]]
-) -> tuple[list[float], int]:
+def _paired(system: str, baseline: str, made: dict[str, list[Attempt]]) -> tuple[list[float], int]:
     """Per problem, the share of seeds that the system solved minus the baseline's, and how many
     attempts are left out because one of the two was lost. Raises UsageError."""
     tried = [{(a.problem, a.seed) for a in made[s]} for s in (system, baseline)]

@@ -112,9 +112,7 @@ class Journal:
                     out.truncate(size)
                     raise
         except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written: {error.strerror or error}"
-            ) from error
+            raise StoreError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> tuple[dict[str, object], dict[Key, Attempt], int] | None:

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import get_args
 
-from eval.baselines import BASELINES, Bench
 from eval.attempts import Attempt, Journal
+from eval.baselines import BASELINES, Bench
 from eval.comparison import Solve, lost
 from eval.problems import Problem, score
 from eval.validators import validators

@@ -96,7 +96,8 @@ def routing(
     ground: Annotated[
         str | None,
         typer.Option(
-            metavar="G", help="Of humaneval, gsm8k (both need --data), pocket, split; all by default."
+            metavar="G",
+            help="Of humaneval, gsm8k (both need --data), pocket, split; all by default.",
         ),
     ] = None,
     data: Annotated[

@@ -56,7 +56,9 @@ def bench(
     if max_concurrency < 1:
         raise UsageError("--max-concurrency: at least 1")
     check_effect(smallest_effect)
-    suites = {suite: select(suite, None, own if count is None else count) for suite, own in SETS[name]}
+    suites = {
+        suite: select(suite, None, own if count is None else count) for suite, own in SETS[name]
+    }
     file = baseline or writable_home() / "bench" / f"{name}.json"
     before = read_record(file)
     if baseline is not None and before is None and not save:

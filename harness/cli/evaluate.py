@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import sys
@@ -52,7 +51,7 @@ SmallestEffect = Annotated[
     float,
     typer.Option(
         help="Difference in solve rate that counts as a benefit: 0.05 is 5 points. Only a sample that "
-        "would have shown it can say \"no benefit\"."
+        'would have shown it can say "no benefit".'
     ),
 ]
 RayAddress = Annotated[
@@ -137,7 +136,9 @@ def compare(
     def tell(attempt: Attempt, done: int, of: int) -> None:
         nonlocal made
         made = done
-        line = f"{done}/{of} {attempt.system} {attempt.problem} seed {attempt.seed}: {word(attempt)}"
+        line = (
+            f"{done}/{of} {attempt.system} {attempt.problem} seed {attempt.seed}: {word(attempt)}"
+        )
         print(f"{line}, {attempt.tokens} tokens", file=sys.stderr, flush=True)
 
     async def work() -> list[Attempt]:

@@ -78,7 +78,9 @@ def ab(
 
     standing = attend(work, context, kept)
     if standing is None:
-        raise BackendUnavailable(f"all {len(problems)} problems were lost: there is nothing to test")
+        raise BackendUnavailable(
+            f"all {len(problems)} problems were lost: there is nothing to test"
+        )
     if as_json:
         print(json.dumps({"plan": planned.model_dump(), **standing.model_dump()}))
     else:
