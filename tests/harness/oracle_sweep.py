@@ -1,45 +1,48 @@
 """``harness`` with the oracle in place of a model, as its own process, to be stopped by signals.
 
-``ORACLE_DELAY`` is how long a call takes, ``ORACLE_DOWN_AFTER`` how many calls the endpoint answers
-before it is down, ``ORACLE_ODD`` the number of a call that it answers with nothing usable.
+``ORACLE_DELAY`` is how long a call takes, in seconds. Each call is told on the standard error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness import routing, wiring
 from harness.cli import main
 from harness.report import RunOptions
 from specialists.backends.base import GenerateRequest, GenerateResponse
-from state.errors import BackendUnavailable, BadAnswer
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
 
 class Endpoint(OracleBackend):
-    """The oracle, behind an endpoint that may fail."""
+    """The oracle for ``horizon/8-1`` to ``horizon/8-6``, behind an endpoint that may fail."""
 
-    asked = 0
+    def __init__(self, fails: Callable[[int], Exception | None], delay: float = 0.0) -> None:
+        """``fails`` says what the call of a number (from 1) raises, if anything."""
+        super().__init__([horizon_story(8, number) for number in range(1, 7)], delay=delay)
+        self.fails = fails
+        self.asked = 0
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
         self.asked += 1
-        number = self.asked
-        if number == int(os.environ.get("ORACLE_ODD", "0")):
-            raise BadAnswer("http://oracle: an answer without choices")
+        error = self.fails(self.asked)
         found = await super().generate(requests)
-        if number > int(os.environ.get("ORACLE_DOWN_AFTER", "1000000")):
-            raise BackendUnavailable("http://oracle cannot be reached: connection refused")
+        if error is not None:
+            raise error
         return found
 
 
 def run(words: Sequence[str]) -> int:
-    """Carry out a command line; the stories are ``horizon/8-1`` to ``horizon/8-6``."""
-    stories = [horizon_story(8, number) for number in range(1, 7)]
-    backend = Endpoint(stories, delay=float(os.environ.get("ORACLE_DELAY", "0")))
+    """Carry out a command line."""
+
+    def tell(number: int) -> None:
+        print(f"call {number}", file=sys.stderr, flush=True)
+
+    backend = Endpoint(tell, float(os.environ.get("ORACLE_DELAY", "0")))
 
     async def open_backend(options: RunOptions) -> Any:
         return backend, CARDS
