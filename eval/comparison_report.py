@@ -93,7 +93,7 @@ def horizon_curve(found: Sequence[Comparison]) -> str | None:
 def standing_row(s: Standing) -> list[str]:
     """The cells of :data:`STANDINGS`."""
     return [
-        s.system, _sample(s), _number(s.solve_rate, "{:.1%}", "-"), f"{s.low:.1%} to {s.high:.1%}",
+        s.system, _sample(s), _number(s.solve_rate, "{:.1%}", "-"), f"{100 * s.low:.1f}–{s.high:.1%}",
         str(s.claimed_wrong), str(s.exhausted), str(s.lost),
     ]  # fmt: skip
 
