@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from eval import statistics
-from eval.comparison import ALPHA, Attempt
+from eval.analysis import ALPHA, SMALLEST_EFFECT
+from eval.attempts import Attempt, Frozen
 from state.errors import UsageError
 
 SETS: dict[str, tuple[tuple[str, int], ...]] = {
@@ -22,43 +24,41 @@ SETS: dict[str, tuple[tuple[str, int], ...]] = {
 """Set → (suite, problems from the first on)."""
 
 
-class Record(BaseModel):
+class Record(Frozen):
     """The attempts of one bench, as they are stored for later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     model: str
     attempts: tuple[Attempt, ...]
 
 
-class Change(BaseModel):
+class Change(Frozen):
     """One suite, then and now."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     suite: str
     problems: int
-    now: float
-    """Solve rate."""
+    """Those with a result now; where there is a baseline, those with one then as well."""
+    lost_attempts: int
+    """Problems without a result, now or then."""
+    now: float | None
+    """Solve rate; ``None`` where every attempt was lost."""
     before: float | None
     """``None`` without a baseline."""
     gained: tuple[str, ...] = ()
     """Problems solved now and not before."""
     lost: tuple[str, ...] = ()
+    """Problems solved before and not now."""
     p: float | None = None
     """McNemar, exact."""
+    power: float | None = None
+    """Probability of finding a true change of the smallest effect with as many problems."""
+    problems_needed: int | None = None
+    """For 80% power."""
     tokens: float = 0.0
     """Per problem, now."""
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``no change`` (none that the problems can tell), or ``new``."""
-        if self.p is None:
-            return "new"
-        if self.p > ALPHA:
-            return "no change"
-        return "better" if len(self.gained) > len(self.lost) else "worse"
+    verdict: Literal["better", "worse", "no change", "undecided", "new"]
+    """``no change`` is said only where the problems would have shown the smallest effect; ``new`` is
+    a suite without a baseline."""
 
 
 def read_record(path: Path) -> Record | None:
@@ -71,31 +71,46 @@ def read_record(path: Path) -> Record | None:
         raise UsageError(f"{path}: not a baseline of eval bench") from None
 
 
-def changes(now: Record, before: Record | None) -> list[Change]:
-    """Every suite of ``now`` against the baseline, on the problems that both hold.
+def changes(
+    now: Record, before: Record | None, smallest_effect: float = SMALLEST_EFFECT
+) -> list[Change]:
+    """Every suite of ``now`` against the baseline, on the problems for which both have a result.
 
     Raises UsageError where a suite's problems differ: rates of different problems are no change.
     """
     suites = list(dict.fromkeys(a.suite for a in now.attempts))
-    return [_change(suite, now.attempts, before.attempts if before else ()) for suite in suites]
+    held = before.attempts if before else ()
+    return [_change(suite, now.attempts, held, smallest_effect) for suite in suites]
 
 
-def _change(suite: str, now: Sequence[Attempt], before: Sequence[Attempt]) -> Change:
+def _change(
+    suite: str, now: Sequence[Attempt], before: Sequence[Attempt], smallest: float
+) -> Change:
     new = {a.problem: a for a in now if a.suite == suite}
     old = {a.problem: a for a in before if a.suite == suite}
-    rate = sum(a.solved for a in new.values()) / len(new)
-    tokens = sum(a.tokens for a in new.values()) / len(new)
-    if not old:
-        return Change(suite=suite, problems=len(new), now=rate, before=None, tokens=tokens)
-    if old.keys() != new.keys():
+    if old and old.keys() != new.keys():
         raise UsageError(
             f"suite {suite}: the baseline holds {len(old)} problems, this bench {len(new)}, and they "
             "are not the same: make a new baseline with --save"
         )
-    gained = tuple(p for p in new if new[p].solved and not old[p].solved)
-    lost = tuple(p for p in new if old[p].solved and not new[p].solved)
-    return Change(
-        suite=suite, problems=len(new), now=rate, tokens=tokens,
-        before=sum(a.solved for a in old.values()) / len(old),
-        gained=gained, lost=lost, p=statistics.mcnemar(len(gained), len(lost)),
+    told = [p for p in new if not new[p].lost and not (old and old[p].lost)]
+    gained = tuple(p for p in told if old and new[p].solved and not old[p].solved)
+    lost = tuple(p for p in told if old and old[p].solved and not new[p].solved)
+    share = 1 / len(told) if told else None
+    change = Change(
+        suite=suite, problems=len(told), lost_attempts=len(new) - len(told),
+        now=share and sum(new[p].solved for p in told) * share,
+        before=sum(old[p].solved for p in told) * share if old and share else None,
+        gained=gained, lost=lost, tokens=sum(new[p].tokens for p in told) * (share or 0.0),
+        verdict="new",
     )  # fmt: skip
+    if not old:
+        return change
+    p = statistics.mcnemar(len(gained), len(lost))
+    found = statistics.resolution(smallest, len(gained) + len(lost), len(told))
+    verdict = "no change" if found.suffices else "undecided"
+    if p <= ALPHA:
+        verdict = "better" if len(gained) > len(lost) else "worse"
+    return change.model_copy(
+        update={"p": p, "power": found.power, "problems_needed": found.needed, "verdict": verdict}
+    )

@@ -2,8 +2,7 @@
 
 HDBSCAN (Campello, Moulavi, Sander 2013), neighbouring clusters merged, over two views of a failure
 side by side: what kind of thing failed (signature, check, step, tier, as indicators) and how it reads
-(sentence embedding). Names are the terms that set a cluster apart, by class-based TF-IDF
-(Grootendorst 2022, arXiv 2203.05794).
+(sentence embedding). A name says where, what, and gives the most typical failure as the example.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 
 from eval.failures import Failure
 from eval.statistics import mcnemar
-from state.errors import UsageError
 
 Vectors = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
@@ -35,33 +33,14 @@ MERGE = 0.3
 """Clusters whose centres are closer are one kind. Less than any difference of signature, check, step
 or tier makes; exact repeats are dense spots that HDBSCAN would otherwise tell apart."""
 EXAMPLES = 3
-_WORD = re.compile(r"[A-Za-z_][A-Za-z_-]{2,}")
-_STOP = frozenset(
-    [
-        "the",
-        "and",
-        "that",
-        "this",
-        "with",
-        "from",
-        "not",
-        "for",
-        "gives",
-        "give",
-        "returned",
-        "expected",
-        "answer",
-        "was",
-        "are",
-        "has",
-        "have",
-        "text",
-        "list",
-        "path",
-        "address",
-        "raised",
-    ]
-)
+LONGEST = 70
+"""Characters of the example in a name."""
+_WHERE = {"report": "final answer", "monitor": "run"}
+_WHAT = {
+    "no-plan": "no plan", "budget": "out of budget", "no-answer": "none was given",
+    "hidden-mismatch": "verified, but wrong", "wrong-answer": "wrong",
+}  # fmt: skip
+"""Signatures that are no words by themselves."""
 
 
 @dataclass(frozen=True)
@@ -92,25 +71,25 @@ def cluster(
     """Clusters, largest first; the label of each failure (its place in that list, −1 for none); and
     the features (failures, dimension).
 
-    ``fewest`` is the size of the smallest cluster (default: 3, or 1% of many failures). Raises
-    UsageError for fewer than :data:`FEWEST` failures.
+    ``fewest`` is the size of the smallest cluster (default: 3, or 1% of many failures). Fewer than
+    :data:`FEWEST` failures are only told apart by their fields, as are those that density leaves over:
+    where all are of one kind it sees nothing but noise.
     """
-    if len(failures) < FEWEST:
-        raise UsageError(
-            f"{len(failures)} failures are too few to cluster (at least {FEWEST}): "
-            "run more problems, or name more runs"
-        )
     found = features(failures, embed)
-    raw = labels(found, fewest or max(3, len(failures) // 100))
-    order = [label for label, _ in Counter(x for x in raw if x >= 0).most_common()]
-    groups = _joined(
-        failures, found, [[i for i, x in enumerate(raw) if x == label] for label in order]
-    )
-    names = name_groups([[text_of(failures[i]) for i in group] for group in groups])
-    clusters = [
-        _cluster(failures, found, group, name) for group, name in zip(groups, names, strict=True)
-    ]
-    place = {i: k for k, group in enumerate(groups) for i in group}
+    if len(failures) < FEWEST:
+        fewest, raw = 1, [-1] * len(failures)
+    else:
+        fewest = fewest or max(3, len(failures) // 100)
+        raw = labels(found, fewest)
+    groups: dict[object, list[int]] = {}
+    for i, label in enumerate(raw):
+        groups.setdefault(label if label >= 0 else _fields(failures[i]), []).append(i)
+    large = [g for label, g in groups.items() if isinstance(label, int) or len(g) >= fewest]
+    joined = _joined(failures, found, sorted(large, key=len, reverse=True))
+    ordered = [_typical(found, group) for group in joined]
+    names = names_of([[failures[i] for i in group] for group in ordered])
+    clusters = [_cluster(failures, group, name) for group, name in zip(ordered, names, strict=True)]
+    place = {i: k for k, group in enumerate(joined) for i in group}
     return clusters, [place.get(i, -1) for i in range(len(failures))], found
 
 
@@ -163,23 +142,39 @@ def merged(found: Vectors, raw: Sequence[int]) -> list[int]:
     return [into[x] if x >= 0 else -1 for x in raw]
 
 
-def name_groups(groups: Sequence[Sequence[str]], words: int = 4) -> list[str]:
-    """A few terms for each group: frequent in it and rare in the others (class-based TF-IDF)."""
-    counts = [
-        Counter(w.lower() for t in texts for w in _WORD.findall(t) if w.lower() not in _STOP)
-        for texts in groups
-    ]
-    everywhere: Counter[str] = Counter()
-    for count in counts:
-        everywhere.update(count)
-    mean = sum(everywhere.values()) / max(1, len(counts))
+def names_of(groups: Sequence[Sequence[Failure]]) -> list[str]:
+    """A name for each group of failures, its most typical member first; no two are equal."""
+    seen: Counter[str] = Counter()
     names = []
-    for count in counts:
-        total = sum(count.values()) or 1
-        weight = {w: n / total * math.log(1 + mean / everywhere[w]) for w, n in count.items()}
-        best = sorted(weight, key=lambda w: (-weight[w], w))[:words]
-        names.append(" ".join(best) or "unnamed")
+    for group in groups:
+        name = name_of(group)
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return names
+
+
+def name_of(group: Sequence[Failure]) -> str:
+    """Where most of a group failed, what failed, and the most typical failure as the example."""
+    (kind, _), *_ = Counter(_fields(f) for f in group).most_common(1)
+    typical = next(f for f in group if _fields(f) == kind)
+    tier, step, check, signature = kind
+    where = _WHERE.get(tier, tier) + (f", {step} step" if step else "")
+    what = _WHAT.get(signature) or signature.replace("-", " ") or "failed"
+    by = f" ({check} check)" if check else ""
+    return f"{where}: {what}{by}, e.g. {_example(typical)}"
+
+
+def _example(failure: Failure) -> str:
+    text = failure.detail
+    if failure.tier == "report":
+        lines = [line for line in failure.answer.splitlines() if line.strip()] or ["no answer"]
+        text = f"{failure.problem}: {lines[-1]}"
+    short = " ".join(text.split())
+    return short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
+
+
+def _fields(failure: Failure) -> tuple[str, str, str, str]:
+    return failure.tier, failure.step, failure.check, failure.signature
 
 
 def _joined(
@@ -206,16 +201,15 @@ def _key(normals: list[str]) -> str:
     return hashlib.sha256(normals[0].encode()).hexdigest()[:16]
 
 
-def _cluster(failures: Sequence[Failure], found: Vectors, group: list[int], name: str) -> Cluster:
-    near = _typical(found, group)
+def _cluster(failures: Sequence[Failure], near: list[int], name: str) -> Cluster:
     normals = _normals(failures, near)
-    fixes = Counter(f.fixed_by for i in group if (f := failures[i]).fixed_by)
+    fixes = Counter(f.fixed_by for i in near if (f := failures[i]).fixed_by)
     return Cluster(
         name=name,
         key=_key(normals),
         normals=tuple(normals),
         members=tuple(near),
-        trend=trend([failures[i] for i in group], failures),
+        trend=trend([failures[i] for i in near], failures),
         fixes=tuple((str(what), count) for what, count in fixes.most_common()),
     )
 

@@ -1,4 +1,4 @@
-"""A comparison as text for people: Markdown, and a page that needs nothing beside it."""
+"""A comparison as rows, as Markdown, and as a page that needs nothing beside it."""
 
 from __future__ import annotations
 
@@ -7,47 +7,72 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from eval import svg
-from eval.comparison import Comparison, Difference, Standing
+from eval.analysis import Comparison, Difference, Standing
 
 STANDINGS = ("system", "problems × seeds", "solved", "95% interval", "claimed, wrong",
-             "out of budget", "tokens", "calls", "seconds", "tokens per solve", "cost per solve")  # fmt: skip
-DIFFERENCES = ("system", "against", "difference", "95% interval", "only it", "only baseline", "p",
-               "p (Holm)", "power", "problems for 80% power", "verdict")  # fmt: skip
+             "out of budget", "lost")  # fmt: skip
+COSTS = ("system", "tokens", "calls", "seconds", "tokens per solve", "cost per solve")
+DIFFERENCES = ("system", "difference", "95% interval", "only it", "only baseline", "p", "p (Holm)",
+               "power", "problems needed", "verdict")  # fmt: skip
+BRIEF = (0, 1, 2, 6, 8, 9)
+"""Columns of :data:`DIFFERENCES` on a narrow screen."""
+
+Table = tuple[Sequence[str], list[list[str]]]
+"""Titles, and rows of as many cells."""
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """What one suite's comparison is shown as: how often solved, at what cost, and who is better."""
+    found: list[Table] = [
+        (STANDINGS, [standing_row(s) for s in comparison.standings]),
+        (COSTS, [cost_row(s) for s in comparison.standings]),
+    ]
+    if comparison.differences:
+        titles = (f"against {comparison.differences[0].baseline}", *DIFFERENCES[1:])
+        found.append((titles, [difference_row(d) for d in comparison.differences]))
+    return found
+
+
+def brief(comparison: Comparison) -> list[Table]:
+    """The same tables for a narrow screen, without the columns that the others imply."""
+    standings, costs, *differences = tables(comparison)
+    for titles, rows in differences:
+        cells = [[row[k] for k in BRIEF] for row in rows]
+        differences = [([titles[k] for k in BRIEF], cells)]
+    return [standings, costs, *differences]
 
 
 def markdown(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
     """Tables and sentences for every suite."""
-    lines = ["# Comparison of systems", "", *_setting(setting), ""]
+    lines = ["# Comparison of systems", "", *(f"- {line}" for line in told(setting)), ""]
     for comparison in found:
         lines += [f"## {comparison.suite}", ""]
-        lines += _table(STANDINGS, [standing_row(s) for s in comparison.standings])
-        if comparison.differences:
-            lines += ["", *_table(DIFFERENCES, [difference_row(d) for d in comparison.differences])]
-            lines += ["", *(f"- {d.words}" for d in comparison.differences)]
-        lines.append("")
+        for titles, rows in tables(comparison):
+            lines += [*_table(titles, rows), ""]
+        lines += [*(f"- {sentence}" for sentence in comparison.sentences), ""]
     return "\n".join(lines)
 
 
 def html(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
     """The same as a page with plots."""
-    parts = ["<ul>", *(f"<li>{escape(line[2:])}</li>" for line in _setting(setting)), "</ul>"]
+    parts = ["<ul>", *(f"<li>{escape(line)}</li>" for line in told(setting)), "</ul>"]
     if (curve := horizon_curve(found)) is not None:
         parts.append(curve)
     for comparison in found:
-        rates = {s.system: (s.solve_rate, s.low, s.high) for s in comparison.standings}
-        parts += [
-            f"<h2>{escape(comparison.suite)}</h2>",
-            svg.intervals(rates, "solved, with 95% Wilson interval"),
-            svg.table(STANDINGS, [standing_row(s) for s in comparison.standings]),
-        ]
+        rates = {
+            s.system: (s.solve_rate, s.low, s.high)
+            for s in comparison.standings
+            if s.solve_rate is not None
+        }
+        parts.append(f"<h2>{escape(comparison.suite)}</h2>")
+        parts.append(svg.intervals(rates, "solved, with 95% Wilson interval"))
         if comparison.differences:
             gaps = {d.system: (d.difference, d.low, d.high) for d in comparison.differences}
             base = comparison.differences[0].baseline
-            parts += [
-                svg.intervals(gaps, f"difference to {base}, paired bootstrap", low=-1, high=1),
-                svg.table(DIFFERENCES, [difference_row(d) for d in comparison.differences]),
-                *(f"<p>{escape(d.words)}</p>" for d in comparison.differences),
-            ]
+            title = f"difference to {base}, paired bootstrap"
+            parts.append(svg.intervals(gaps, title, low=-1, high=1))
+        parts += [svg.table(titles, rows) for titles, rows in tables(comparison)]
+        parts += [f"<p>{escape(sentence)}</p>" for sentence in comparison.sentences]
     return svg.page("Comparison of systems", parts)
 
 
@@ -57,7 +82,9 @@ def horizon_curve(found: Sequence[Comparison]) -> str | None:
     for comparison in found:
         if match := re.fullmatch(r"horizon/(\d+)", comparison.suite):
             for standing in comparison.standings:
-                series.setdefault(standing.system, {})[int(match[1])] = standing.solve_rate
+                if standing.solve_rate is not None:
+                    points = series.setdefault(standing.system, {})
+                    points[int(match[1])] = standing.solve_rate
     if max((len(points) for points in series.values()), default=0) < 2:
         return None
     return svg.lines(series, "solved over horizon length", "events")
@@ -66,20 +93,31 @@ def horizon_curve(found: Sequence[Comparison]) -> str | None:
 def standing_row(s: Standing) -> list[str]:
     """The cells of :data:`STANDINGS`."""
     return [
-        s.system, _sample(s), f"{s.solve_rate:.1%}", f"{s.low:.1%} to {s.high:.1%}",
-        str(s.claimed_wrong), str(s.exhausted), f"{s.tokens:,.0f}", f"{s.calls:.1f}",
-        f"{s.seconds:.2f}", _number(s.tokens_per_solve, "{:,.0f}", "nothing solved"),
-        _cost(s),
+        s.system, _sample(s), _number(s.solve_rate, "{:.1%}", "-"), f"{100 * s.low:.1f}–{s.high:.1%}",
+        str(s.claimed_wrong), str(s.exhausted), str(s.lost),
+    ]  # fmt: skip
+
+
+def cost_row(s: Standing) -> list[str]:
+    """The cells of :data:`COSTS`."""
+    return [
+        s.system, f"{s.tokens:,.0f}", f"{s.calls:.1f}", f"{s.seconds:.2f}",
+        _number(s.tokens_per_solve, "{:,.0f}", "nothing solved"), _cost(s),
     ]  # fmt: skip
 
 
 def difference_row(d: Difference) -> list[str]:
     """The cells of :data:`DIFFERENCES`."""
     return [
-        d.system, d.baseline, f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
+        d.system, f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
         str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}", f"{d.power:.0%}",
-        _number(d.problems_needed, "{:,d}", "-"), d.verdict,
+        f"{d.problems_needed:,}", d.verdict,
     ]  # fmt: skip
+
+
+def told(setting: Mapping[str, object]) -> list[str]:
+    """How a comparison was made, a line for each entry."""
+    return [f"{name}: {value}" for name, value in setting.items()]
 
 
 def _sample(standing: Standing) -> str:
@@ -96,10 +134,6 @@ def _cost(standing: Standing) -> str:
 
 def _number(value: float | None, form: str, missing: str) -> str:
     return missing if value is None else form.format(value)
-
-
-def _setting(setting: Mapping[str, object]) -> list[str]:
-    return [f"- {name}: {value}" for name, value in setting.items()]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,8 +40,8 @@ class Failure(BaseModel):
     at: float
     """Seconds since the epoch."""
     tier: str
-    """Where it showed: ``fleet``, ``architect``, ``monitor`` (out of budget) or ``report`` (a
-    verified answer that the hidden checks refuse)."""
+    """Where it showed: ``fleet``, ``architect``, ``monitor`` (out of budget) or ``report`` (the hidden
+    checks refuse the final answer, whatever its verdict was)."""
     specialist: str = ""
     step: str = ""
     """Kind of the step: ``math``, ``code``, …"""
@@ -85,7 +86,8 @@ def failures(store: BeadStore, runs: Iterable[Run]) -> list[Failure]:
 
 def _of_run(store: BeadStore, run: Run) -> list[Failure]:
     steps = {b.id: b for b in store.query(run_id=run.id, kind="step")}
-    entry = json.loads(run.task_json).get("entry_point") or ""
+    problem = json.loads(run.task_json)
+    entry = problem.get("entry_point") or ""
     calls = Ledger(store).calls(run.id)
     found = [
         *_outcomes(store, run, steps, calls),
@@ -95,14 +97,34 @@ def _of_run(store: BeadStore, run: Run) -> list[Failure]:
         found.append(
             _failure(run, "monitor", run.id, run.updated_at, "budget", run.stop_reason or "")
         )
-    if run.verdict == "verified" and run.reference_match is False:
-        detail = "the answer is verified, but hidden checks refuse it"
-        found.append(
-            _failure(run, "report", run.id, run.updated_at, "hidden-mismatch", detail).model_copy(
-                update={"answer": (run.answer or "")[:SHOWN]}
-            )
-        )
+    elif (wrong := _wrong(run, problem, calls, explained=bool(found))) is not None:
+        found.append(wrong)
     return [failure.model_copy(update={"entry_point": entry}) for failure in found]
+
+
+def _wrong(
+    run: Run, problem: dict[str, Any], calls: Sequence[Call], *, explained: bool
+) -> Failure | None:
+    """A final answer that the hidden checks refuse; or none at all, where no other failure of the run
+    explains that (``explained``)."""
+    if run.reference_match is not False or (run.answer is None and explained):
+        return None
+    if run.answer is None:
+        signature, detail = "no-answer", "the run ended without an answer"
+    elif run.verdict == "verified":
+        signature, detail = "hidden-mismatch", "the answer is verified, but hidden checks refuse it"
+    else:
+        signature, detail = "wrong-answer", f"hidden checks refuse the answer ({run.verdict})"
+    hidden = problem.get("hidden_checks") or [{}]
+    last = calls[-1] if calls else None
+    answer = run.answer or (last.response if last else "")
+    return _failure(run, "report", run.id, run.updated_at, signature, detail).model_copy(
+        update={
+            "check": hidden[0].get("kind", ""),
+            "specialist": last.specialist if last else "",
+            "answer": answer[:SHOWN],
+        }
+    )
 
 
 def _failure(run: Run, tier: str, bead: str, at: float, signature: str, detail: str) -> Failure:

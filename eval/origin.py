@@ -35,6 +35,8 @@ class Oracle:
         steps = self._store.query(run_id=run.id, kind="step")
         if failure.tier == "report":
             plan = max((s.data["plan"] for s in steps), default=0)
+            if len([s for s in steps if s.data["plan"] == plan and not s.data.get("given")]) < 2:
+                return "fleet"  # One answer to the whole problem: there was no plan to go wrong.
             right = self._plan_is_right(run, steps, plan)
             return UNKNOWN if right is None else "fleet" if right else "architect"
         outcome = self._store.get(failure.bead_id)

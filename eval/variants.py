@@ -8,14 +8,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from eval import statistics
+from eval.attempts import Attempt
 from eval.problems import Problem
 from state.errors import UsageError
 
 DISCORDANCE = 0.3
 """Share of discordant pairs that a plan assumes before anything is known."""
 
-Solved = Callable[[str, Problem], Awaitable[bool]]
-"""(``a`` or ``b``, problem) → whether the hidden checks pass."""
+Try = Callable[[str, Problem], Awaitable[Attempt]]
+"""(``a`` or ``b``, problem) → the attempt; raises for one that did not end."""
 
 
 class Plan(BaseModel):
@@ -78,22 +79,29 @@ def plan(effect: float, discordance: float = DISCORDANCE, alpha: float = 0.05) -
 
 async def trial(
     problems: Sequence[Problem],
-    solved: Solved,
+    attempt: Try,
     *,
     alpha: float = 0.05,
     on_standing: Callable[[Standing], None] = lambda standing: None,
-) -> Standing:
+    on_lost: Callable[[str, str], None] = lambda problem, reason: None,
+) -> Standing | None:
     """Run both variants, problem by problem, until the evidence decides or the problems end.
 
-    Raises UsageError for no problems and for one without hidden checks.
+    A problem on which an attempt was lost is left out, of which ``on_lost`` hears; ``None`` where
+    none is left. Raises UsageError for no problems and for one without hidden checks.
     """
     if not problems:
         raise UsageError("no problems to test the variants on")
     outcomes: list[tuple[bool, bool]] = []
+    standing = None
     for problem in problems:
         if not problem.hidden_checks:
             raise UsageError(f"problem {problem.id} has no checker: nothing to compare")
-        outcomes.append((await solved("a", problem), await solved("b", problem)))
+        a, b = await attempt("a", problem), await attempt("b", problem)
+        if gone := next((one for one in (a, b) if one.lost), None):
+            on_lost(problem.id, gone.stop_reason or "")
+            continue
+        outcomes.append((a.solved, b.solved))
         standing = stand(outcomes, alpha)
         on_standing(standing)
         if standing.verdict != "undecided":

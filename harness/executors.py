@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from eval.comparison import Attempt, Solve
+from eval.attempts import Attempt
+from eval.comparison import Solve
 from eval.problems import Problem
 from harness.report import RunOptions
 from harness.sweep import open_solver
-from state.errors import HarnessError, SetupError, UsageError
+from state.errors import HarnessError, SetupError, StoreError, UsageError
 from state.home import home
 
 EXECUTORS = ("local", "ray")
@@ -27,6 +30,9 @@ DEATHS = 5
 """Workers that may die over one attempt before the sweep gives up."""
 RETURN_S = 300.0
 """How long all workers may be gone: Ray starts a lost one again on a node that is left."""
+LOSSES = ("RayActorError", "ObjectLostError", "WorkerCrashedError", "NodeDiedError",
+          "OutOfMemoryError")  # fmt: skip
+"""Names in ``ray.exceptions`` of what says that a worker is gone, not that its work failed."""
 FORWARDED = ("HARNESS_", "OMP_NUM_THREADS", "PYTHONPATH", "HF_")
 """Environment variables, by prefix, that workers get from here."""
 
@@ -91,6 +97,8 @@ class Worker:
             return await self._solve(suite, system, self._suites[suite][number], seed)
         except HarnessError as error:
             return error
+        except OSError as error:  # A full disk, for one: the attempt did not end.
+            return StoreError(f"worker on {socket.gethostname()}: {error}")
 
 
 class _Crew:
@@ -135,8 +143,7 @@ class _Crew:
             there = [k for k, wait in enumerate(waits) if wait in done]
         if not there:
             raise SetupError(
-                f"no Ray worker came back within {RETURN_S:.0f} s; see: ray status. The sweep goes on "
-                "where it stopped when it is started again"
+                f"no Ray worker came back within {RETURN_S:.0f} s; `ray status` shows the cluster"
             )
         return min(there, key=lambda k: self._busy[k])
 
@@ -185,7 +192,7 @@ async def _open_ray(
             kind.remote(options, lists, str(home().resolve()), f"{os.getpid()}-{k}")
             for k in range(alive)
         ]
-        crew = _Crew(workers, (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError))
+        crew = _Crew(workers, tuple(getattr(ray.exceptions, name) for name in LOSSES))
 
         async def solve(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
             answer = await crew.ask(suite, system, numbers[suite][problem.id], seed)
@@ -207,6 +214,7 @@ def _connect(address: str | None) -> Any:
         raise SetupError("--executor ray needs Ray: pip install 'hi-moe[ray]'") from None
     if address not in (None, "auto"):
         _reach(address)  # Ray itself would try for minutes.
+    on_term = signal.getsignal(signal.SIGTERM)
     forwarded = {k: v for k, v in os.environ.items() if k.startswith(FORWARDED)}
     try:
         # A given cluster, or one of our own: never one that happens to run on this machine.
@@ -217,6 +225,8 @@ def _connect(address: str | None) -> Any:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().split("\n")[0]
         raise SetupError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray puts its own in the place of the sweep's.
     return ray
 
 

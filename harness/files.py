@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from state.errors import UsageError
+from state.errors import StoreError, UsageError
 
 
 def write_whole(file: Path, lines: Iterable[str]) -> None:
     """Write the lines of a file, or leave it as it was. Raises UsageError."""
+    try:
+        _replace(file, lines)
+    except OSError as error:
+        raise UsageError(f"--output {file}: cannot be written: {error.strerror}") from None
+
+
+def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
+    """Write files by name, each whole or not at all, into a folder made for them. Raises StoreError."""
+    for name, text in pages.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / name, [text.removesuffix("\n")])
+        except OSError as error:
+            raise StoreError(f"{folder / name} cannot be written: {error.strerror}") from error
+
+
+def _replace(file: Path, lines: Iterable[str]) -> None:
     target = file.resolve()
     temporary = ""
     try:
@@ -21,10 +38,10 @@ def write_whole(file: Path, lines: Iterable[str]) -> None:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         os.chmod(temporary, mode)
         os.replace(temporary, target)
-    except OSError as error:
+    except OSError:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"--output {file}: cannot be written: {error.strerror}") from None
+        raise
 
 
 def _umask() -> int:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import get_args
 
+from eval.attempts import Attempt, Journal
 from eval.baselines import BASELINES, Bench
-from eval.comparison import Attempt, Solve
+from eval.comparison import Solve, lost
 from eval.problems import Problem, score
 from eval.validators import validators
+from eval.variants import Try
 from harness import engine, wiring
 from harness.report import Part, RunOptions
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, database_url, keyed_id
-from state.errors import BudgetExceeded, HarnessError, UsageError
-from tiers.calls import Caller, Meter, Price
-from tiers.protocol import Validator
+from state.errors import BackendTimeout, BadAnswer, BudgetExceeded, HarnessError, UsageError
+from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.protocol import CheckResult, Validator
 
 HIERARCHY = "hierarchy"
 PARTS: tuple[str, ...] = get_args(Part)
@@ -36,38 +39,83 @@ def check_systems(systems: Sequence[str]) -> None:
         raise UsageError(f"a system is named twice: {', '.join(systems)}")
 
 
-@asynccontextmanager
-async def open_solver(
-    options: RunOptions, suites: Mapping[str, Sequence[Problem]]
-) -> AsyncIterator[Solve]:
-    """A ``solve`` function over one open backend.
+@dataclass(frozen=True)
+class _Place:
+    """What attempts are made with: one open backend and one store."""
 
-    Raises UsageError where the token budget does not cover a single call on one of the problems.
-    """
+    backend: Backend
+    cards: list[Card]
+    store: BeadStore
+
+
+@asynccontextmanager
+async def _open_place(
+    options: RunOptions, suites: Mapping[str, Sequence[Problem]]
+) -> AsyncIterator[_Place]:
     backend, cards = await wiring.open_backend(options)
     store: BeadStore | None = None
     try:
         wiring.check_specialist(options.specialist, cards)
         store = BeadStore.open(database_url())
-        checkers = validators()
         _check_budget(options, suites, backend, cards)
+        yield _Place(backend, cards, store)
+    finally:
+        if store is not None:
+            store.close_database()
+        await backend.close()
+
+
+@asynccontextmanager
+async def open_solver(
+    options: RunOptions, suites: Mapping[str, Sequence[Problem]]
+) -> AsyncIterator[Solve]:
+    """A ``solve`` function over one open backend; it raises for an attempt that did not end.
+
+    Raises UsageError where the token budget does not cover a single call on one of the problems.
+    """
+    async with _open_place(options, suites) as place:
+        checkers = validators()
 
         async def solve(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
             own = options.model_copy(update={"seed": seed})
             if system in BASELINES:
                 own = own.model_copy(update={"system": system})
-                return await _baseline(suite, system, problem, own, store, backend, cards, checkers)
+                return await _baseline(suite, system, problem, own, place, checkers)
             parts = (system.removeprefix(WITHOUT),) if system != HIERARCHY else ()
             own = RunOptions.model_validate(
                 {**own.model_dump(), "api_key": own.api_key, "without": parts, "specialist": None}
             )
-            return await _hierarchy(suite, system, problem, own, store, backend, cards)
+            return await _hierarchy(suite, system, problem, own, place)
 
         yield solve
-    finally:
-        if store is not None:
-            store.close_database()
-        await backend.close()
+
+
+@asynccontextmanager
+async def open_variants(
+    suite: str, problems: Sequence[Problem], options: Mapping[str, RunOptions], journal: Journal
+) -> AsyncIterator[Try]:
+    """A function that makes an attempt of a variant at a problem, each variant with its own backend.
+
+    What ``journal`` holds is not made again.
+    """
+    async with AsyncExitStack() as stack:
+        places = {
+            name: await stack.enter_async_context(_open_place(own, {suite: problems}))
+            for name, own in options.items()
+        }
+
+        async def attempt(name: str, problem: Problem) -> Attempt:
+            own = options[name]
+            key = (suite, name, problem.id, own.seed)
+            if journal.to_make(key):
+                try:
+                    made = await _hierarchy(suite, name, problem, own, places[name])
+                except (BadAnswer, BackendTimeout) as error:
+                    made = lost(key, error)
+                journal.add(made)
+            return journal.attempts[key]
+
+        yield attempt
 
 
 def _check_budget(
@@ -93,21 +141,31 @@ async def _hierarchy(
     system: str,
     problem: Problem,
     options: RunOptions,
-    store: BeadStore,
-    backend: Backend,
-    cards: list[Card],
+    place: _Place,
 ) -> Attempt:
+    options = options.model_copy(update={"approve": None})  # Nobody is there to say yes.
     report = await engine.start(
-        problem, options, lambda event: None, stop=asyncio.Event(), fleet=(backend, cards),
-        store=store,
+        problem, options, lambda event: None, stop=asyncio.Event(),
+        fleet=(place.backend, place.cards), store=place.store,
     )  # fmt: skip
+    if report.status != "finished":
+        raise Interrupted(f"run {report.run_id} did not end: {report.stop_reason}")
+    untold = unjudged(report.hidden)
     return Attempt(
         suite=suite, system=system, problem=problem.id, seed=options.seed,
-        solved=report.reference_match is True, claimed=report.verdict == "verified",
-        exhausted=report.verdict == "exhausted", tokens=report.tokens, calls=report.calls,
-        seconds=report.seconds, cost=_cost(options, report.cost), run_id=report.run_id,
-        stop_reason=report.stop_reason,
+        solved=report.reference_match is True, lost="judge" if untold else None,
+        claimed=report.verdict == "verified", exhausted=report.verdict == "exhausted",
+        tokens=report.tokens, calls=report.calls, seconds=report.seconds,
+        cost=_cost(options, report.cost), run_id=report.run_id,
+        stop_reason=untold or report.stop_reason,
     )  # fmt: skip
+
+
+def unjudged(hidden: Sequence[CheckResult]) -> str | None:
+    """Why hidden checks cannot tell whether an answer is right; ``None`` where they can."""
+    if any(result.refutes for result in hidden):
+        return None
+    return next((r.detail or r.signature for r in hidden if r.inconclusive), None)
 
 
 async def _baseline(
@@ -115,11 +173,10 @@ async def _baseline(
     system: str,
     problem: Problem,
     options: RunOptions,
-    store: BeadStore,
-    backend: Backend,
-    cards: Sequence[Card],
+    place: _Place,
     checkers: Mapping[str, Validator],
 ) -> Attempt:
+    store, backend = place.store, place.backend
     runs, ledger = Runs(store), Ledger(store)
     run = runs.start(
         problem.id,
@@ -134,31 +191,33 @@ async def _baseline(
     meter = Meter(options.budget, ledger.spent(run.id))
     caller = Caller(run.id, backend, ledger, meter, price=price, temperature=options.temperature)
     bench = Bench(
-        task=problem.task(), cards=cards, caller=caller, bead_id=keyed_id(root),
+        task=problem.task(), cards=place.cards, caller=caller, bead_id=keyed_id(root),
         validators=checkers, seed=options.seed, specialist=options.specialist,
     )  # fmt: skip
-    reason, answer = f"{system} is done", None
+    reason, answer, spent = f"{system} is done", None, False
     try:
         answer = await BASELINES[system](bench)
     except BudgetExceeded as error:
-        reason = f"out of budget: {error}"
-    except HarnessError as error:
-        runs.interrupt(run.id, str(error))
+        reason, spent = f"out of budget: {error}", True
+    except (HarnessError, asyncio.CancelledError) as error:
+        runs.interrupt(run.id, str(error) or "stopped on request")
         raise
     claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
     hidden = await score(problem, answer, checkers) if answer is not None else []
     solved = bool(hidden) and all(r.passed for r in hidden)
-    out = answer is None and reason.startswith("out of budget")
-    verdict = "verified" if claimed else "exhausted" if out else "unverified"
+    untold = unjudged(hidden)
+    verdict = "verified" if claimed else "exhausted" if spent else "unverified"
     store.close(keyed_id(root), f"{verdict}: {reason}")
     ended = runs.finish(
-        run.id, verdict=verdict, stop_reason=reason, answer=answer, reference_match=solved
-    )
+        run.id, verdict=verdict, stop_reason=reason, answer=answer,
+        reference_match=None if untold else solved,
+    )  # fmt: skip
     return Attempt(
         suite=suite, system=system, problem=problem.id, seed=options.seed, solved=solved,
-        claimed=claimed, exhausted=out, tokens=ended.spent_tokens, calls=ended.spent_calls,
+        lost="judge" if untold else None, claimed=claimed, exhausted=spent,
+        tokens=ended.spent_tokens, calls=ended.spent_calls,
         seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
-        run_id=run.id, stop_reason=reason,
+        run_id=run.id, stop_reason=untold or reason,
     )  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from state.database import Database
 from state.errors import (
     AdapterError,
+    BackendTimeout,
     BackendUnavailable,
+    BadAnswer,
     BudgetExceeded,
     ClaimError,
     HarnessError,
@@ -46,7 +48,9 @@ __all__ = [
     "SCHEMA_VERSION",
     "WORK_KINDS",
     "AdapterError",
+    "BackendTimeout",
     "BackendUnavailable",
+    "BadAnswer",
     "Bead",
     "BeadChanges",
     "BeadFields",

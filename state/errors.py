@@ -6,7 +6,9 @@ HarnessError                 exit code 1
 ├── BudgetExceeded           exit code 3   the run's one budget is spent
 └── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
     ├── SandboxUnavailable
-    ├── BackendUnavailable
+    ├── BackendUnavailable       the model cannot be had: down, refused, no key, no money
+    │   ├── BadAnswer                this one call gave nothing usable; the next may be fine
+    │   └── BackendTimeout           no answer by the deadline of the call
     ├── AdapterError             unknown, corrupted or unfit adapter
     └── StoreError               the state database cannot be opened, read or written
 """
@@ -47,7 +49,21 @@ class SandboxUnavailable(SetupError):
 
 
 class BackendUnavailable(SetupError):
-    """The model backend does not answer or cannot be loaded."""
+    """The model backend does not answer, refuses everybody, or cannot be loaded.
+
+    This class itself means that another call would fail likewise; its subclasses concern one call.
+    """
+
+
+class BadAnswer(BackendUnavailable):
+    """The backend answered this call with nothing usable: no text, no JSON, an error for it alone.
+
+    What waited for the answer is lost, and says nothing about the model; other calls may succeed.
+    """
+
+
+class BackendTimeout(BackendUnavailable):
+    """The answer did not come by the deadline of its call."""
 
 
 class AdapterError(SetupError):

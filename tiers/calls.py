@@ -157,8 +157,13 @@ class Caller:
         self.meter.pending += 1
         task = asyncio.create_task(self._send(card, request, origin, key, prompt, dict(params)))
         self._under_way[key] = task
-        task.add_done_callback(lambda _: self._under_way.pop(key))
+        task.add_done_callback(lambda sent: self._ended(key, sent))
         return await asyncio.shield(task)
+
+    def _ended(self, key: str, sent: asyncio.Task[Call]) -> None:
+        del self._under_way[key]
+        if not sent.cancelled():
+            sent.exception()  # Who waits gets it; nobody may wait any more, as in a step cut short.
 
     def _fitting(self, sampling: Sampling, size: int, messages: int) -> Sampling:
         """``sampling`` with ``max_tokens`` cut to what a prompt of ``size`` tokens leaves.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,24 +15,21 @@ def aggregate(
     baseline: Annotated[
         str, typer.Option(help="System that the others are held against.")
     ] = "direct",
+    smallest_effect: Annotated[
+        float, typer.Option(help="Difference in solve rate that counts as a benefit.")
+    ] = 0.05,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write Markdown, JSON and a page here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Join sweeps, made at different times or on different machines, and compare their systems."""
-    from eval.comparison import analyse, join
-    from eval.comparison_report import html, markdown
+    from eval.analysis import analyse
+    from eval.attempts import join
+    from harness.cli.compared import present
 
     attempts = join([folder / "attempts.jsonl" for folder in folders])
     systems = list(dict.fromkeys(a.system for a in attempts))
-    found = analyse(attempts, systems, baseline)
+    found = analyse(attempts, systems, baseline, smallest_effect)
     setting: dict[str, object] = {"joined": ", ".join(str(f) for f in folders)}
-    page = markdown(found, setting)
-    data = json.dumps({"setting": setting, "comparisons": [c.model_dump() for c in found]})
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "comparison.md").write_text(page, "utf-8")
-        (out / "comparison.html").write_text(html(found, setting), "utf-8")
-        (out / "comparison.json").write_text(data + "\n", "utf-8")
-    print(data if as_json else page)
+    present(found, setting, smallest_effect, out, as_json=as_json)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +22,14 @@ bench = typer.Typer(help="Measure routing.")
 bench.callback(invoke_without_command=True)(help_alone)
 
 Out = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder for the Markdown, JSON and plot.")
-]  # fmt: skip
-BENCHMARKS = Path("docs/benchmarks")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder for the Markdown, JSON and plot. Default: benchmarks in the runs folder.",
+    ),
+]
 RECORDED = ("humaneval", "gsm8k")
+FILES = "humaneval_model_answers.jsonl and gsm8k_model_answers.jsonl"
 GROUNDS = (*RECORDED, "pocket", "split")
 DEVICES = ("cpu", "cuda")
 PARTS = ("tokens", "requests", "moe")
@@ -40,17 +46,50 @@ def chosen(words: str | None, known: tuple[str, ...], flag: str) -> list[str]:
     return names
 
 
-def data_folder(given: Path | None) -> Path:
-    """Where the recorded answers are: the flag, or HARNESS_SHARED_DATA. Raises UsageError."""
+def data_folder(given: Path | None) -> Path | None:
+    """Where the recorded answers are: the flag, or HARNESS_SHARED_DATA; ``None`` without either.
+
+    Raises UsageError for a folder that is not there.
+    """
     from state.errors import UsageError
 
-    folder = given or Path(os.environ.get("HARNESS_SHARED_DATA") or "../shared/data")
-    if not folder.is_dir():
-        raise UsageError(
-            f"--data: there is no folder {folder}; it holds humaneval_model_answers.jsonl and "
-            "gsm8k_model_answers.jsonl (or set HARNESS_SHARED_DATA)"
-        )
+    named = os.environ.get("HARNESS_SHARED_DATA")
+    folder = given or (Path(named) if named else None)
+    if folder is not None and not folder.is_dir():
+        flag = "--data" if given else "HARNESS_SHARED_DATA"
+        raise UsageError(f"{flag}: there is no folder {folder}; it should hold {FILES}")
     return folder
+
+
+def grounds(wanted: str | None, folder: Path | None) -> list[str]:
+    """The grounds to measure: those named, else all for which there is data. Raises UsageError."""
+    from state.errors import UsageError
+
+    names = chosen(wanted, GROUNDS, "--ground")
+    without = [n for n in names if n in RECORDED and folder is None]
+    if without and wanted is not None:
+        raise UsageError(
+            f"--ground {without[0]} needs --data DIR (or HARNESS_SHARED_DATA), a folder with {FILES}"
+        )
+    if without:
+        print(
+            f"left out: {', '.join(without)}, which need --data DIR, a folder with {FILES}",
+            file=sys.stderr,
+        )
+    return [n for n in names if n not in without]
+
+
+def show(lines: Sequence[str]) -> None:
+    """Print Markdown: laid out for a terminal, as it is elsewhere."""
+    from rich.markdown import Markdown
+
+    from harness.view import console
+
+    screen, text = console(), "\n".join(lines)
+    if screen.is_terminal:
+        screen.print(Markdown(text))
+    else:
+        print(text)
 
 
 @bench.command("routing")
@@ -58,12 +97,15 @@ def data_folder(given: Path | None) -> Path:
 def routing(
     ground: Annotated[
         str | None,
-        typer.Option(metavar="G", help="Of humaneval, gsm8k, pocket, split; all by default."),
+        typer.Option(
+            metavar="G",
+            help="Of humaneval, gsm8k (both need --data), pocket, split; all by default.",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the recorded answers.")
     ] = None,
-    out: Out = BENCHMARKS,
+    out: Out = None,
     tasks: Annotated[int, typer.Option(help="Tasks a domain on the pocket ground.")] = 40,
     runs: Annotated[int, typer.Option(help="Runs a model on humaneval, up to 10.")] = 10,
     seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
@@ -81,12 +123,16 @@ def routing(
     from specialists.routing import Embedder
     from state import writable_home
 
-    names = chosen(ground, GROUNDS, "--ground")
+    folder = data_folder(data)
+    names = grounds(ground, folder)
+    out = out or writable_home() / "benchmarks"
     whole = report.read(out / "routing")
     recorded = {str(made["ground"]): made for made in whole.get("recorded", ())}
-    for name in [n for n in names if n in RECORDED]:
-        ground_truth = _recorded(name, data_folder(data), writable_home() / "bench", runs)
-        recorded[name] = measure(ground_truth, Embedder().embed(ground_truth.tasks), seed=seed)
+    if folder is not None:
+        for name in [n for n in RECORDED if n in names]:
+            ground_truth = _recorded(name, folder, writable_home() / "bench", runs)
+            embedded = Embedder().embed(ground_truth.tasks)
+            recorded[name] = measure(ground_truth, embedded, seed=seed)
     whole["recorded"] = [recorded[name] for name in RECORDED if name in recorded]
     if "pocket" in names:
         whole["pocket"] = asyncio.run(_pocket(tasks, seed, flags))
@@ -104,7 +150,10 @@ def routing(
     report.write(out / "routing", whole, lines)
     if whole["recorded"]:
         report.plot_curves(whole["recorded"], out / "routing.png")
-    print(json.dumps(whole) if as_json else "\n".join(lines))
+    if as_json:
+        print(json.dumps(whole))
+    else:
+        show(lines)
 
 
 def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
@@ -137,7 +186,7 @@ def var(
     part: Annotated[
         str | None, typer.Option(metavar="P", help="Of tokens, requests, moe; all by default.")
     ] = None,
-    out: Out = BENCHMARKS,
+    out: Out = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the token benchmark.")] = 3,
     requests: Annotated[int, typer.Option(help="Requests to train on, and to route.")] = 600,
     steps: Annotated[int, typer.Option(help="Training batches of the mixture of experts.")] = 600,
@@ -154,6 +203,7 @@ def var(
 
     from eval.routing import report
     from eval.routing.report_var import var_lines
+    from state import writable_home
     from state.errors import SetupError, UsageError
 
     if device not in DEVICES:
@@ -161,6 +211,7 @@ def var(
     if device == "cuda" and not torch.cuda.is_available():
         raise SetupError("--device cuda: PyTorch sees no CUDA device here")
     names = chosen(part, PARTS, "--part")
+    out = out or writable_home() / "benchmarks"
     whole = report.read(out / "var")
     if "tokens" in names:
         from eval.routing import tokens
@@ -174,7 +225,10 @@ def var(
         whole["moe"] = moe.measure(steps, device=device, log=lambda s: typer.echo(s, err=True))
     lines = var_lines(whole)
     report.write(out / "var", whole, lines)
-    print(json.dumps(whole) if as_json else "\n".join(lines))
+    if as_json:
+        print(json.dumps(whole))
+    else:
+        show(lines)
 
 
 async def _requests(count: int, flags: Flags) -> list[dict[str, Any]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from state import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -32,7 +35,6 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """Cluster the failures of recorded runs, name the clusters, and say where each arose."""
-    from rich.table import Table
     from rich.text import Text
 
     from eval import errors_report
@@ -41,7 +43,7 @@ def errors(
     from eval.filing import file_bead
     from eval.origin import Oracle
     from harness import settings
-    from harness.progress import one_line
+    from harness.tables import print_table
     from harness.view import console
     from specialists.routing.embedder import Embedder
     from state import BeadStore, Runs, database_url
@@ -56,7 +58,8 @@ def errors(
         runs = [records.get(id) for id in run] if run else records.list(limit=limit)
         found = failures(store, runs)
         if not found:
-            raise UsageError(f"no failures in {len(runs)} runs: nothing to cluster")
+            _nothing(runs, as_json=as_json)
+            return
         embedder = Embedder(settings.load().embedder)
         clusters, labels, features = cluster(found, embedder.embed, fewest=min_size)
         oracle = Oracle(store, {r.id: r for r in runs})
@@ -79,12 +82,19 @@ def errors(
         )
         return
     screen = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in errors_report.HEADER:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in errors_report.cells(row)))
-    screen.print(table)
+    print_table(
+        screen, errors_report.HEADER, [errors_report.cells(row) for row in rows], whole=False
+    )
     screen.print(f"{len(found)} failures of {len(runs)} runs; {noise} are like no others")
     for row, (id, done) in zip(rows, filed, strict=False):
         screen.print(Text(f"{id} {done}: {row['name']}"), soft_wrap=True)
+
+
+def _nothing(runs: list[Run], *, as_json: bool) -> None:
+    """Say that nothing failed, and how many runs could not tell: that is no error."""
+    unknown = sum(run.reference_match is None for run in runs)
+    if as_json:
+        print(json.dumps({"failures": 0, "noise": 0, "clusters": [], "beads": []}))
+        return
+    told = f"; {unknown} have no hidden checks that could tell" if unknown else ""
+    print(f"no failures in {len(runs)} runs{told}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -13,11 +13,13 @@ import typer
 from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
-    from eval.comparison import Attempt
+    from eval.bench import Change
+TITLES = ("suite", "problems", "solved", "before", "gained", "lost", "no result", "p", "verdict")
 
 
 @model_options()
 def bench(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="SET", help="quick, pocket or general.")] = "quick",
     count: Annotated[
         int | None, typer.Option(help="Problems of each suite, instead of the set's own number.")
@@ -27,6 +29,9 @@ def bench(
         typer.Option(metavar="FILE", help="Default: bench/SET.json in the runs folder."),
     ] = None,
     save: Annotated[bool, typer.Option("--save", help="Store the result as the baseline.")] = False,
+    smallest_effect: Annotated[
+        float, typer.Option(help="Difference in solve rate that counts as a change.")
+    ] = 0.05,
     max_concurrency: Annotated[
         int, typer.Option("--max-concurrency", help="Problems at once.")
     ] = 4,
@@ -36,16 +41,17 @@ def bench(
 ) -> None:
     """Run a set of suites with the hierarchy, and say what changed since the baseline.
 
-    Exit code 1 where a suite got worse.
+    Only --save stores a baseline. Exit code 1 where a suite got worse.
     """
-    from rich.table import Table
-    from rich.text import Text
-
+    from eval.analysis import check_effect
     from eval.bench import SETS, Record, changes, read_record
-    from eval.comparison import Journal, sweep
+    from eval.comparison import Attempt, Journal, sweep, word
     from eval.selection import select
     from harness import settings
+    from harness.cli.sweeping import attend, kept, noting
+    from harness.files import write_pages
     from harness.sweep import HIERARCHY, open_solver
+    from harness.tables import print_table
     from harness.view import console
     from state.errors import UsageError
     from state.home import writable_home
@@ -54,49 +60,70 @@ def bench(
         raise UsageError(f"no set {name!r}; sets: {', '.join(SETS)}")
     if max_concurrency < 1:
         raise UsageError("--max-concurrency: at least 1")
-    suites = {suite: select(suite, None, count or own) for suite, own in SETS[name]}
+    check_effect(smallest_effect)
+    suites = {
+        suite: select(suite, None, own if count is None else count) for suite, own in SETS[name]
+    }
     file = baseline or writable_home() / "bench" / f"{name}.json"
     before = read_record(file)
+    if baseline is not None and before is None and not save:
+        raise UsageError(f"--baseline {baseline}: no such file; --save makes it")
     options = settings.load(flags).options()
     header: dict[str, object] = {
         "suites": {suite: [p.id for p in problems] for suite, problems in suites.items()},
         "options": options.model_dump(mode="json"),
     }
-    journal_file = writable_home() / "bench" / f"{name}.attempts.jsonl"
-    journal = Journal(journal_file, header)
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:6]
+    journal = Journal(writable_home() / "bench" / f"{name}-{digest}.attempts.jsonl", header)
+    made, wanted = 0, sum(map(len, suites.values()))
 
     def tell(attempt: Attempt, done: int, of: int) -> None:
-        word = "solved" if attempt.solved else "not solved"
-        print(f"{done}/{of} {attempt.problem}: {word}", file=sys.stderr, flush=True)
+        nonlocal made
+        made = done
+        print(f"{done}/{of} {attempt.problem}: {word(attempt)}", file=sys.stderr, flush=True)
 
-    async def work() -> tuple[list[Attempt], str]:
+    async def work() -> list[Attempt]:
+        nonlocal made
+        made = sum(not journal.to_make(key) for key in journal.attempts)
         async with open_solver(options, suites) as solve:
-            attempts = await sweep(
+            return await sweep(
                 suites, [HIERARCHY], [options.seed], solve, journal,
                 concurrency=max_concurrency, on_attempt=tell,
             )  # fmt: skip
-            return attempts, options.model or "pocket"
 
-    attempts, model = asyncio.run(work())
-    journal_file.unlink()  # it is there to go on with, and this bench is finished
-    record = Record(name=name, model=model, attempts=tuple(attempts))
-    found = changes(record, None if save else before)
-    if save or before is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(record.model_dump_json() + "\n", "utf-8")
+    attempts = attend(work, context, lambda: kept(made, wanted))
+    record = Record(name=name, model=options.model or "pocket", attempts=tuple(attempts))
+    found = changes(record, None if save else before, smallest_effect)
+    if save:
+        with noting(context):
+            write_pages(file.parent, {file.name: record.model_dump_json()})
+    if not any(a.lost == "answer" for a in attempts):
+        journal.path.unlink()  # It is there to go on with, and this bench is finished.
     if as_json:
-        print(json.dumps([{**c.model_dump(), "verdict": c.verdict} for c in found]))
+        print(json.dumps([c.model_dump() for c in found]))
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("suite", "problems", "solved", "before", "gained", "lost", "p", "verdict"):
-            table.add_column(title)
+        screen = console()
+        print_table(screen, TITLES, [_row(c) for c in found])
         for c in found:
-            was = "-" if c.before is None else f"{c.before:.1%}"
-            p = "-" if c.p is None else f"{c.p:.2g}"
-            cells = (c.suite, str(c.problems), f"{c.now:.1%}", was, str(len(c.gained)),
-                     str(len(c.lost)), p, c.verdict)  # fmt: skip
-            table.add_row(*(Text(cell) for cell in cells))
-        console().print(table)
-        if save or before is None:
-            console().print(f"baseline written to {file}", soft_wrap=True)
+            if c.verdict == "undecided":
+                screen.print(_undecided(c, smallest_effect))
+        if save:
+            screen.print(f"baseline written to {file}", soft_wrap=True)
+        elif before is None:
+            screen.print("there is no baseline yet: --save stores this result as one")
     raise typer.Exit(1 if any(c.verdict == "worse" for c in found) else 0)
+
+
+def _row(c: Change) -> list[str]:
+    """The cells of :data:`TITLES`."""
+    now, was = ("-" if rate is None else f"{rate:.1%}" for rate in (c.now, c.before))
+    p = "-" if c.p is None else f"{c.p:.2g}"
+    return [c.suite, str(c.problems), now, was, str(len(c.gained)), str(len(c.lost)),
+            str(c.lost_attempts), p, c.verdict]  # fmt: skip
+
+
+def _undecided(c: Change, smallest_effect: float) -> str:
+    return (
+        f"{c.suite}: undecided: to tell a change of {100 * smallest_effect:g} points from none, "
+        f"{c.problems_needed:,} problems needed, not {c.problems:,}"
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,9 +18,6 @@ from harness.cli.eval_bench import bench
 from harness.cli.look import help_alone
 from harness.cli.options import Flags, model_options
 from harness.cli.variants import ab
-
-if TYPE_CHECKING:
-    from eval.comparison import Attempt
 
 evaluate = typer.Typer(
     help="Measure: compare systems, cluster errors, test variants, add up costs."
@@ -52,6 +48,13 @@ Concurrency = Annotated[int, typer.Option("--max-concurrency", help="Problems at
 Executor = Annotated[
     str, typer.Option(metavar="NAME", help="local, or ray: workers on the nodes of a Ray cluster.")
 ]
+SmallestEffect = Annotated[
+    float,
+    typer.Option(
+        help="Difference in solve rate that counts as a benefit: 0.05 is 5 points. Only a sample that "
+        'would have shown it can say "no benefit".'
+    ),
+]
 RayAddress = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster, or auto.")
 ]
@@ -60,6 +63,7 @@ RayAddress = Annotated[
 @evaluate.command("compare")
 @model_options()
 def compare(
+    context: typer.Context,
     suite: Suite = None,
     path: PathOption = None,
     systems: Annotated[
@@ -85,6 +89,7 @@ def compare(
     specialist: Annotated[
         str | None, typer.Option(metavar="NAME", help="Baselines ask this specialist.")
     ] = None,
+    smallest_effect: SmallestEffect = 0.05,
     out: Out = None,
     max_concurrency: Concurrency = 4,
     executor: Executor = "local",
@@ -94,10 +99,12 @@ def compare(
     flags: Flags,
 ) -> None:
     """Run systems on the same problems under the same budget, and say which is better."""
-    from eval.comparison import Journal, analyse, sweep
-    from eval.comparison_report import html, markdown
+    from eval.analysis import analyse, check_effect
+    from eval.comparison import Attempt, Journal, sweep, word
     from eval.selection import select_all
     from harness import settings
+    from harness.cli.compared import present
+    from harness.cli.sweeping import attend, kept, noting, same_command
     from harness.executors import open_executor
     from harness.sweep import WITHOUT, check_systems
     from state.errors import UsageError
@@ -106,6 +113,7 @@ def compare(
     for name, given in (("--seeds", seeds), ("--max-concurrency", max_concurrency)):
         if given < 1:
             raise UsageError(f"{name}: at least 1, not {given}")
+    check_effect(smallest_effect)
     if budget_tokens is not None and budget_tokens < 1:
         raise UsageError(f"--budget-tokens: at least 1, not {budget_tokens}")
     chosen = [s.strip() for s in systems.split(",") if s.strip()]
@@ -126,35 +134,41 @@ def compare(
     }
     folder = out or writable_home() / "compare" / _folder_name(suites, header)
 
+    made = 0
+    wanted = sum(map(len, suites.values())) * len(chosen) * seeds
+
     def tell(attempt: Attempt, done: int, of: int) -> None:
-        word = "solved" if attempt.solved else "out of budget" if attempt.exhausted else "wrong"
-        line = f"{done}/{of} {attempt.system} {attempt.problem} seed {attempt.seed}: {word}"
+        nonlocal made
+        made = done
+        line = (
+            f"{done}/{of} {attempt.system} {attempt.problem} seed {attempt.seed}: {word(attempt)}"
+        )
         print(f"{line}, {attempt.tokens} tokens", file=sys.stderr, flush=True)
 
     async def work() -> list[Attempt]:
+        nonlocal made
         async with open_executor(
             executor, options, suites, address=ray_address, concurrency=max_concurrency
         ) as solve:
             journal = Journal(folder / "attempts.jsonl", header)  # Not for what cannot be run.
+            made = sum(key[1] in chosen and not journal.to_make(key) for key in journal.attempts)
             return await sweep(
                 suites, chosen, range(1, seeds + 1), solve, journal,
                 concurrency=max_concurrency, on_attempt=tell,
             )  # fmt: skip
 
-    attempts = asyncio.run(work())
-    found = analyse(attempts, chosen, baseline)
+    attempts = attend(work, context, lambda: kept(made, wanted))
+    if lost := sum(a.lost == "answer" for a in attempts):
+        again = f"the same command makes them again: {same_command(context)}"
+        print(f"{lost} of {wanted} attempts were lost; {again}", file=sys.stderr)
     setting: dict[str, object] = {
         "budget": f"{options.budget.tokens or 'no limit on'} tokens a problem",
         "seeds": seeds, "backend": options.backend, "model": options.model or "pocket",
         "sampling": _sampling(options.temperature),
-        "intervals": "95%; problems are the sample, a problem counts once however many seeds",
     }  # fmt: skip
-    page = markdown(found, setting)
-    data = json.dumps({"setting": setting, "comparisons": [c.model_dump() for c in found]})
-    (folder / "comparison.md").write_text(page, "utf-8")
-    (folder / "comparison.html").write_text(html(found, setting), "utf-8")
-    (folder / "comparison.json").write_text(data + "\n", "utf-8")
-    print(data if as_json else f"{page}\nwritten to {folder}")
+    found = analyse(attempts, chosen, baseline, smallest_effect)
+    with noting(context):
+        present(found, setting, smallest_effect, folder, as_json=as_json)
 
 
 def _sampling(least: float) -> str:

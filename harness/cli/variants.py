@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
-    from eval.problems import Problem
-    from eval.variants import Standing
     from harness.report import RunOptions
 
 
 @model_options("record")
 def ab(
+    context: typer.Context,
     a: Annotated[Path, typer.Argument(metavar="A.toml", help="Settings, as in harness.toml.")],
     b: Annotated[Path, typer.Argument(metavar="B.toml", help="The other settings.")],
     suite: Annotated[str, typer.Option(metavar="NAME", help="Suite or data set.")] = "horizon/16",
@@ -36,10 +35,17 @@ def ab(
     *,
     flags: Flags,
 ) -> None:
-    """Test two variants, stopping as soon as the evidence decides; peeking does no harm."""
+    """Test two variants, stopping as soon as the evidence decides; peeking does no harm.
+
+    Attempts are kept: the same command goes on where it stopped.
+    """
+    from eval.attempts import Journal
     from eval.selection import select
-    from eval.variants import plan, trial
-    from state.errors import UsageError
+    from eval.variants import Standing, plan, trial
+    from harness.cli.sweeping import attend
+    from harness.sweep import open_variants
+    from state.errors import BackendUnavailable, UsageError
+    from state.home import writable_home
 
     if not 0 < alpha < 1:
         raise UsageError(f"--alpha: should lie between 0 and 1, not {alpha:g}")
@@ -52,30 +58,34 @@ def ab(
     if count < planned.sequential:
         print(f"{count} problems may not be enough", file=sys.stderr, flush=True)
 
+    header: dict[str, object] = {
+        "suite": suite, "path": path,
+        "options": {name: own.model_dump(mode="json") for name, own in options.items()},
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:6]
+    journal = Journal(writable_home() / "ab" / f"{digest}.attempts.jsonl", header)
+    seen = 0
+
     def tell(standing: Standing) -> None:
+        nonlocal seen
+        seen = standing.problems
         print(standing.words, file=sys.stderr, flush=True)
 
-    async def work() -> Standing:
-        from harness import engine, wiring
+    def lost(problem: str, reason: str) -> None:
+        print(f"{problem} is left out: {reason}", file=sys.stderr, flush=True)
 
-        fleets: dict[str, Any] = {}
-        try:
-            for name, own in options.items():
-                fleets[name] = await wiring.open_backend(own)
+    async def work() -> Standing | None:
+        async with open_variants(suite, problems, options, journal) as attempt:
+            return await trial(problems, attempt, alpha=alpha, on_standing=tell, on_lost=lost)
 
-            async def solved(name: str, problem: Problem) -> bool:
-                report = await engine.start(
-                    problem, options[name], lambda event: None, stop=asyncio.Event(),
-                    fleet=fleets[name],
-                )  # fmt: skip
-                return report.reference_match is True
+    def kept() -> str:
+        return f"{seen} problems are done and kept, what was under way is not counted"
 
-            return await trial(problems, solved, alpha=alpha, on_standing=tell)
-        finally:
-            for backend, _ in fleets.values():
-                await backend.close()
-
-    standing = asyncio.run(work())
+    standing = attend(work, context, kept)
+    if standing is None:
+        raise BackendUnavailable(
+            f"all {len(problems)} problems were lost: there is nothing to test"
+        )
     if as_json:
         print(json.dumps({"plan": planned.model_dump(), **standing.model_dump()}))
     else:

@@ -93,6 +93,11 @@ class GenerateRequest(Frozen):
     adapter: str | None = None
     """Digest of a loaded adapter; ``None`` is the base model, asked for on purpose."""
     sampling: Sampling = Sampling()
+    deadline: float | None = Field(default=None, exclude=True)
+    """``time.monotonic()`` seconds by which the answer is wanted, waiting and retries included.
+
+    It says when, not what, is asked: a serialised request is the same with any deadline.
+    """
 
 
 class GenerateResponse(Frozen):

@@ -15,7 +15,13 @@ from state.errors import UsageError
 def record(marks: str, suite: str = "s") -> Record:
     attempts = tuple(
         Attempt(
-            suite=suite, system="hierarchy", problem=f"p{k}", seed=0, solved=m == "+", tokens=10
+            suite=suite,
+            system="hierarchy",
+            problem=f"p{k}",
+            seed=0,
+            solved=m == "+",
+            tokens=10,
+            lost="answer" if m == "?" else None,
         )
         for k, m in enumerate(marks)
     )
@@ -29,9 +35,22 @@ def test_what_changed_is_told_problem_by_problem() -> None:
     (change,) = changes(record("-" * 9 + "+"), record("+" * 9 + "-"))
     assert change.verdict == "worse"
     (change,) = changes(record("+-+-"), record("-+-+"))
-    assert change.verdict == "no change"
+    assert (change.verdict, change.problems_needed) == ("undecided", 3188)
+    (change,) = changes(record("+-" * 150), record("+-" * 150))
+    assert (change.verdict, change.p) == ("no change", 1.0)
+    assert changes(record("+-" * 150), record("+-" * 150), 0.01)[0].verdict == "undecided"
     (change,) = changes(record("+-"), None)
     assert (change.verdict, change.p) == ("new", None)
+
+
+def test_what_was_lost_is_no_change() -> None:
+    whole, gone = record("++++"), record("+?++")
+    for now, before in ((gone, whole), (whole, gone)):
+        (change,) = changes(now, before)
+        assert (change.problems, change.lost_attempts, change.now) == (3, 1, 1.0)
+        assert (change.gained, change.lost) == ((), ())
+    (change,) = changes(record("??"), None)
+    assert (change.verdict, change.now, change.problems) == ("new", None, 0)
 
 
 def test_different_problems_are_not_compared() -> None:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from eval.clustering import Vectors, cluster, merged, name_groups, plane, trend
+from eval.clustering import Vectors, cluster, merged, name_of, plane, trend
 from eval.errors_report import html, markdown, rows
 from eval.failures import Failure, normalise
 from eval.filing import file_bead
 from state import BeadStore
-from state.errors import UsageError
 
 
 def failure(kind: int, run: int, number: int) -> Failure:
@@ -57,9 +55,30 @@ def test_kinds_are_found_without_their_number() -> None:
     assert plane(features).shape == (45, 2)
 
 
-def test_too_few_failures_are_refused() -> None:
-    with pytest.raises(UsageError, match="4 failures are too few"):
-        cluster(FAILURES[:4], embed)
+def test_few_failures_are_told_apart_by_their_fields() -> None:
+    few = [FAILURES[0], FAILURES[9], FAILURES[1]]
+    clusters, labels, _ = cluster(few, embed)
+    assert labels == [0, 1, 0]
+    assert [c.size for c in clusters] == [2, 1]
+
+
+def test_failures_of_one_kind_only_are_a_cluster_not_noise() -> None:
+    wrong = [
+        failure(0, run, number).model_copy(
+            update={
+                "tier": "report", "step": "", "check": "numeric", "signature": "wrong-answer",
+                "detail": "hidden checks refuse the answer (unverified)",
+                "answer": f"{'abcdefgh'[number]} is {number}", "problem": f"q{number}",
+            }
+        )
+        for run in range(3) for number in range(8)
+    ]  # fmt: skip
+    clusters, labels, _ = cluster(wrong, embed)
+    assert -1 not in labels
+    assert sum(c.size for c in clusters) == 24
+    assert {c.name.partition(", e.g. ")[0] for c in clusters} == {
+        "final answer: wrong (numeric check)"
+    }
 
 
 def test_normal_form_keeps_the_kind_and_drops_the_case() -> None:
@@ -71,13 +90,28 @@ def test_normal_form_keeps_the_kind_and_drops_the_case() -> None:
     assert len({failure(k, 1, 5).normal for k in range(5)}) == 5
 
 
-def test_names_set_groups_apart() -> None:
-    names = name_groups(
-        [["timeout in sandbox", "timeout again"], ["syntax broken", "syntax error"]]
-    )
-    assert "timeout" in names[0]
-    assert "syntax" in names[1]
-    assert name_groups([["1 2"]]) == ["unnamed"]
+def test_a_name_says_where_what_and_gives_an_example() -> None:
+    assert [name_of([failure(kind, 0, 7)]) for kind in range(5)] == [
+        "fleet, math step: inverse mismatch (inverse check), e.g. 7 - 3 gives 14, not 2",
+        "fleet, code step: ZeroDivisionError (function check), e.g. f(7) raised division by zero",
+        "fleet, code step: syntax error (function check), e.g. the code does not parse at line 7",
+        "architect: no plan, e.g. no derivation fits 'Ann has 7 pears.'",
+        "run: out of budget, e.g. out of budget: 7 of 7 calls",
+    ]
+    mixed = [failure(1, 0, 1), failure(2, 0, 2), failure(2, 0, 3)]
+    assert name_of(mixed).startswith("fleet, code step: syntax error")
+    long = failure(3, 0, 1).model_copy(update={"detail": "word " * 100})
+    assert len(name_of([long])) < 120
+
+
+def test_no_two_clusters_share_a_name() -> None:
+    twins = [
+        failure(1, run, 4).model_copy(update={"answer": answer})
+        for answer in ("def f(x): return 1 / 0", "such words as nobody expects of a program at all")
+        for run in range(6)
+    ]
+    clusters, _, _ = cluster([*twins, *FAILURES[:9]], embed)
+    assert len({c.name for c in clusters}) == len(clusters)
 
 
 def test_trend_between_older_and_newer_runs() -> None:

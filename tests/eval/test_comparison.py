@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import json
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eval import get
-from eval.comparison import Attempt, Journal, analyse, sweep
+from eval.comparison import Attempt, Journal, analyse, join, sweep
 from eval.comparison_report import html, markdown
 from eval.problems import Problem
-from state.errors import UsageError
+from state.errors import BackendTimeout, BackendUnavailable, BadAnswer, StoreError, UsageError
+from tiers.calls import Interrupted
 
 PROBLEMS = [get("horizon", f"4-{k}") for k in range(6)]
 HEADER: dict[str, object] = {"suites": "test"}
@@ -37,18 +43,36 @@ def test_a_clear_benefit_is_called_one() -> None:
     assert (d.only_system, d.only_baseline, d.verdict) == (20, 0, "better")
     assert d.difference == pytest.approx(2 / 3)
     assert d.p == pytest.approx(2 / 2**20)
-    assert d.power > 0.99
     assert "b is better than a: +66.7 points" in d.words
 
 
-def test_no_benefit_is_said_in_words() -> None:
-    (found,) = analyse(made(a="+-" * 15, b="-+" * 14 + "++"), ["a", "b"], "a")
+def test_no_benefit_is_said_of_a_sample_that_would_have_shown_one() -> None:
+    (found,) = analyse(made(a="+-" * 150, b="+-" * 149 + "-+"), ["a", "b"], "a")
     (d,) = found.differences
     assert d.low <= 0 <= d.high
-    assert d.verdict == "no benefit"
-    assert "no benefit over a" in d.words
-    assert "includes zero" in d.words
-    assert "no benefit" in markdown([found], {})
+    assert (d.verdict, d.problems_needed) == ("no benefit", 300)
+    assert d.power > 0.8
+    assert "b: no benefit over a" in d.words
+    assert "300 problems would have shown a difference of 5 points" in d.words
+    for text in (markdown([found], {}), html([found], {}), json.dumps(found.model_dump())):
+        assert "no benefit" in text
+    (found,) = analyse(made(a="+-" * 150, b="+-" * 149 + "-+"), ["a", "b"], "a", 0.02)
+    assert found.differences[0].verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("+----", "+++++"), ("+-" * 15, "-+" * 14 + "++"), ("+" * 40, "+" * 40), ("+", "-")],
+)
+def test_a_sample_that_could_not_have_shown_a_benefit_is_undecided(a: str, b: str) -> None:
+    (found,) = analyse(made(a=a, b=b), ["a", "b"], "a")
+    (d,) = found.differences
+    assert d.verdict == "undecided"
+    assert d.problems_needed > len(a)
+    for text in (markdown([found], {}), html([found], {})):
+        assert "undecided" in text
+        assert "no benefit" not in text
+    assert f"{d.problems_needed:,} problems needed, not {len(a)}" in d.words
 
 
 def test_a_harm_is_a_harm_and_many_systems_are_corrected_for() -> None:
@@ -57,8 +81,9 @@ def test_a_harm_is_a_harm_and_many_systems_are_corrected_for() -> None:
     by_name = {d.system: d for d in found.differences}
     assert by_name["b"].verdict == "worse"
     assert by_name["b"].p_holm == pytest.approx(3 * by_name["b"].p)
-    assert by_name["c"].problems_needed is None
-    assert by_name["c"].power == 0.0
+    assert by_name["c"].verdict == "undecided"
+    alone = analyse(made(a=marks["a"], c=marks["c"]), ["a", "c"], "a")[0].differences[0]
+    assert by_name["c"].problems_needed > alone.problems_needed  # the stricter level needs more
 
 
 def test_seeds_of_one_problem_are_not_independent_problems() -> None:
@@ -68,7 +93,36 @@ def test_seeds_of_one_problem_are_not_independent_problems() -> None:
     assert found.standings[0].problems == 4
     assert found.standings[1].low < 0.6
     assert found.differences[0].p == pytest.approx(0.125)
-    assert found.differences[0].verdict == "no benefit"
+    assert found.differences[0].verdict == "undecided"
+
+
+def test_lost_attempts_are_counted_and_compared_on_neither_side() -> None:
+    attempts = made(a="+" * 30, b="-" * 30)
+    gone = {("a", "p003"), ("b", "p003"), ("b", "p004")}
+    attempts = [
+        x.model_copy(update={"lost": "answer", "solved": False})
+        if (x.system, x.problem) in gone
+        else x
+        for x in attempts
+    ]
+    (found,) = analyse(attempts, ["a", "b"], "a")
+    a, b = found.standings
+    assert (a.problems, a.attempts, a.lost, a.solve_rate) == (30, 30, 1, 1.0)
+    assert (b.lost, b.solve_rate, b.tokens) == (2, 0.0, 100)
+    (d,) = found.differences
+    assert (d.problems, d.left_out, d.only_baseline) == (28, 2, 28)
+    assert "left out because an attempt was lost: 2" in d.words
+    assert "lost" in markdown([found], {})
+
+
+def test_a_system_that_lost_every_attempt_is_compared_with_nothing() -> None:
+    attempts = made(a="+-", b="--")
+    attempts = [x.model_copy(update={"lost": "answer"}) if x.system == "b" else x for x in attempts]
+    (found,) = analyse(attempts, ["a", "b"], "a")
+    assert found.standings[1].solve_rate is None
+    assert found.differences == ()
+    assert found.sentences == ["b: every attempt was lost, so nothing is compared"]
+    assert "every attempt was lost" in html([found], {})
 
 
 def test_cost_is_unknown_rather_than_nothing() -> None:
@@ -88,18 +142,23 @@ def test_what_cannot_be_compared_is_refused() -> None:
     apart = [attempt("a", "p1", solved=True), attempt("b", "p2", solved=True)]
     with pytest.raises(UsageError, match="different problems"):
         analyse(apart, ["a", "b"], "a")
+    with pytest.raises(UsageError, match=r"--smallest-effect: .* not 5"):
+        analyse(made(a="+", b="+"), ["a", "b"], "a", 5)
 
 
 class Solver:
-    """Solves problem ids that end in an even digit; may be told to break."""
+    """Solves problem ids that end in an even digit; ``breaks_at`` says what it raises at which
+    attempt."""
 
-    def __init__(self, breaks_at: int | None = None) -> None:
+    def __init__(self, breaks_at: dict[int, Exception] | None = None) -> None:
         self.made: list[tuple[str, str, int]] = []
-        self.breaks_at = breaks_at
+        self.begun = 0
+        self.breaks_at = breaks_at or {}
 
     async def __call__(self, suite: str, system: str, problem: Problem, seed: int) -> Attempt:
-        if len(self.made) == self.breaks_at:
-            raise UsageError("the machine broke")
+        self.begun += 1
+        if error := self.breaks_at.get(self.begun):
+            raise error
         await asyncio.sleep(0)
         self.made.append((system, problem.id, seed))
         even = int(problem.id[-1]) % 2 == 0
@@ -118,7 +177,7 @@ def run(solve: Solver, journal: Journal, seen: list[int] | None = None) -> list[
 
 def test_a_sweep_streams_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     path = tmp_path / "attempts.jsonl"
-    broken, seen = Solver(breaks_at=7), list[int]()
+    broken, seen = Solver({8: UsageError("the machine broke")}), list[int]()
     with pytest.raises(UsageError, match="the machine broke"):
         run(broken, Journal(path, HEADER), seen)
     assert seen == list(range(1, len(seen) + 1))
@@ -131,7 +190,149 @@ def test_a_sweep_streams_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(attempts) == 24
     assert len(rest.made) == 24 - len(seen)
     assert not set(rest.made) & set(broken.made[: len(seen)])
-    assert run(Solver(breaks_at=0), Journal(path, HEADER)) == attempts
+    assert run(Solver({1: UsageError("again")}), Journal(path, HEADER)) == attempts
+
+
+@pytest.mark.parametrize("error", [BadAnswer("odd"), BackendTimeout("late")])
+def test_an_unusable_answer_is_one_lost_attempt_and_not_the_end(
+    tmp_path: Path, error: Exception
+) -> None:
+    path = tmp_path / "attempts.jsonl"
+    attempts = run(Solver({3: error, 9: error}), Journal(path, HEADER))
+    lost = [a for a in attempts if a.lost]
+    assert (len(attempts), len(lost)) == (24, 2)
+    assert {(a.solved, a.stop_reason) for a in lost} == {(False, str(error))}
+    assert len(path.read_text().splitlines()) == 25
+    again = Solver()
+    attempts = run(again, Journal(path, HEADER))
+    assert sorted(again.made) == sorted(a.key[1:] for a in lost)
+    assert not [a for a in attempts if a.lost]
+    assert run(Solver({1: UsageError("again")}), Journal(path, HEADER)) == attempts
+
+
+def test_an_endpoint_that_is_down_ends_the_sweep_and_leaves_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    down = Solver({n: BackendUnavailable("down") for n in range(8, 30)})
+    with pytest.raises(BackendUnavailable, match="down"):
+        run(down, Journal(path, HEADER))
+    assert len(path.read_text().splitlines()) == 1 + len(down.made)
+
+
+def test_what_swallows_a_cancellation_makes_no_further_attempt(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    async def deaf(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
+        begun.append(problem.id)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise Interrupted("did not end") from None
+        raise AssertionError
+
+    async def go() -> None:
+        journal = Journal(tmp_path / "a.jsonl", HEADER)
+        work = asyncio.create_task(sweep({"s": PROBLEMS}, ["a"], [1], deaf, journal, concurrency=2))
+        await asyncio.sleep(0.05)
+        work.cancel()
+        await work
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(go())
+    assert len(begun) == 2
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_does_not_end_when_stopped_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eval.comparison.GRACE_S", 0.05)
+
+    async def slow(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)  # As one that waits for the calls that it sent.
+        raise AssertionError
+
+    async def go() -> None:
+        journal = Journal(tmp_path / "a.jsonl", HEADER)
+        await asyncio.wait_for(sweep({"s": PROBLEMS}, ["a"], [1], slow, journal), 0.1)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(go())
+    assert time.monotonic() - began < 5
+
+
+def test_attempts_that_were_stopped_in_old_journals_are_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    rows = [
+        {"suite": "s", "system": "a", "problem": PROBLEMS[0].id, "seed": 1, "solved": False,
+         "stop_reason": reason}
+        for reason in ("stopped on request", "the plan waits for approval")
+    ]  # fmt: skip
+    rows.append({**rows[0], "problem": PROBLEMS[1].id, "stop_reason": "every step is closed"})
+    path.write_text("\n".join(json.dumps(r) for r in (HEADER, *rows)) + "\n")
+    assert [a.problem for a in Journal(path, HEADER).attempts.values()] == [PROBLEMS[1].id]
+
+
+def test_a_line_that_a_full_disk_cuts_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "attempts.jsonl"
+    journal = Journal(path, HEADER)
+    journal.add(attempt("a", "p1", solved=True))
+    before, room = path.read_bytes(), 30
+
+    class Full(io.FileIO):
+        """A disk with 30 bytes left."""
+
+        def write(self, data: Any) -> int:
+            nonlocal room
+            if not room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            taken, room = min(room, len(data)), 0
+            return super().write(bytes(data[:taken]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, *_, **__: Full(self, "a"))
+        with pytest.raises(StoreError, match="cannot be written: No space left"):
+            journal.add(attempt("a", "p2", solved=True))
+    assert path.read_bytes() == before
+    assert [a.problem for a in journal.attempts.values()] == ["p1"]
+    journal.add(attempt("a", "p3", solved=True))
+    assert len(Journal(path, HEADER).attempts) == 2
+
+
+def test_opening_a_journal_never_rewrites_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    Journal(path, HEADER).add(attempt("a", "p\u2028 1", solved=True))  # a line separator, no line
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"suite": "\xc3')
+    journal = Journal(path, HEADER)
+    assert path.read_bytes() == whole
+    assert [a.problem for a in journal.attempts.values()] == ["p\u2028 1"]
+    path.write_bytes(whole + b'{"suite"')
+    assert len(join([path])) == 1
+    assert path.read_bytes() != whole, "reading is not writing: another process may be at work"
+    (tmp_path / "none.jsonl").write_text("hello\n")
+    with pytest.raises(UsageError, match="not the journal of a comparison"):
+        Journal(tmp_path / "none.jsonl", HEADER)
+
+
+def test_a_lost_attempt_counts_from_another_journal(tmp_path: Path) -> None:
+    good = attempt("a", "p1", solved=True)
+    gone = good.model_copy(update={"solved": False, "lost": "answer"})
+    paths = [tmp_path / name for name in ("one", "two")]
+    for order in (paths, paths[::-1]):
+        for path, made in zip(order, (good, gone), strict=True):
+            path.unlink(missing_ok=True)
+            Journal(path, HEADER).add(made)
+        assert join(paths) == [good]
+    paths[0].unlink()
+    Journal(paths[0], HEADER).add(good.model_copy(update={"solved": False}))
+    with pytest.raises(UsageError, match="another result"):
+        join(paths)
 
 
 def test_another_comparison_is_not_mixed_in(tmp_path: Path) -> None:

@@ -37,16 +37,16 @@ def test_wilson_without_trials_says_nothing() -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_agrees_with_scipy(only_a: int, only_b: int) -> None:
+def test_mcnemar_is_twice_the_binomial_tail(only_a: int, only_b: int) -> None:
     n = only_a + only_b
-    wanted = stats.binomtest(only_a, n, 0.5).pvalue if n else 1.0
-    assert statistics.mcnemar(only_a, only_b) == pytest.approx(wanted, rel=1e-9)
+    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
+    assert statistics.mcnemar(only_a, only_b) == pytest.approx(min(1.0, 2 * tail / 2**n), rel=1e-9)
 
 
 def test_mcnemar_copes_with_thousands_of_pairs() -> None:
-    assert statistics.mcnemar(3000, 2000) == pytest.approx(
-        stats.binomtest(3000, 5000, 0.5).pvalue, rel=1e-6
-    )
+    # The normal approximation with continuity correction is close for so many.
+    z = (abs(3000 - 2500) - 0.5) / math.sqrt(5000 / 4)
+    assert statistics.mcnemar(3000, 2000) == pytest.approx(2 * stats.norm.sf(z), rel=0.05)
 
 
 def test_a_problem_counts_once_however_many_seeds() -> None:
@@ -129,6 +129,58 @@ def test_the_pairs_needed_give_the_power_asked_for() -> None:
     for difference, discordance in ((0.0, 0.3), (0.4, 0.3), (0.4, 1.1)):
         with pytest.raises(ValueError, match="discordant pairs between"):
             statistics.pairs_needed(difference, discordance)
+
+
+@pytest.mark.parametrize(
+    ("difference", "discordance"), [(0.05, 0.05), (0.05, 0.3), (0.1, 0.8), (1.0, 1.0)]
+)
+def test_exact_pairs_are_the_fewest_that_suffice(difference: float, discordance: float) -> None:
+    pairs = statistics.exact_pairs(difference, discordance)
+    halves = (discordance + difference) / 2, (discordance - difference) / 2
+    assert statistics.mcnemar_power(*halves, pairs) >= statistics.POWER
+    assert statistics.mcnemar_power(*halves, pairs - 1) < statistics.POWER
+
+
+def test_a_small_sample_cannot_say_no_benefit() -> None:
+    # Five problems, one solved by both and four by one alone: no test on five pairs reaches 5%.
+    five = statistics.resolution(0.05, 4, 5)
+    assert (five.power, five.suffices) == (0.0, False)
+    assert five.needed == statistics.exact_pairs(0.05, 0.8) > 2000
+    for pairs in (five.needed, five.needed + 500):
+        enough = statistics.resolution(0.05, round(0.8 * pairs), pairs)
+        assert enough.suffices
+        assert enough.needed == pairs
+    for effect in (0.0, -0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="smallest effect"):
+            statistics.resolution(effect, 1, 10)
+
+
+@given(
+    st.floats(0.005, 1),
+    st.integers(0, 400).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
+)
+def test_what_is_needed_is_more_than_what_does_not_suffice(
+    effect: float, sample: tuple[int, int]
+) -> None:
+    pairs, discordant = sample
+    found = statistics.resolution(effect, discordant, pairs)
+    assert 0 <= found.power <= 1
+    assert (found.needed == pairs) if found.suffices else (found.needed > pairs)
+
+
+@pytest.mark.parametrize(("discordance", "pairs"), [(0.05, 200), (0.1, 350), (0.3, 1200)])
+def test_an_effect_of_the_smallest_size_is_seldom_called_none(
+    discordance: float, pairs: int
+) -> None:
+    rng = np.random.default_rng(17)
+    halves = [(discordance + 0.05) / 2, (discordance - 0.05) / 2]
+    draws = rng.multinomial(pairs, [*halves, 1 - discordance], size=300)
+    wrong = sum(
+        statistics.mcnemar(int(a), int(b)) > 0.05
+        and statistics.resolution(0.05, int(a + b), pairs).suffices
+        for a, b, _ in draws
+    )
+    assert wrong / 300 <= 0.2
 
 
 def test_evidence_is_the_mean_likelihood_ratio_over_its_prior() -> None:

@@ -13,11 +13,13 @@ from eval import get
 from eval.faults import FAULTS, FaultyBackend
 from harness import engine, routing, wiring
 from harness.report import RunOptions, RunReport
+from harness.show import recorded_runs
 from specialists.routing import embedder
 from state import BeadStore, database_url
 from tests.eval.test_clustering import embed
 from tests.harness.conftest import Cli
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
+from tests.state.words import WordEmbedding
 
 
 class HashedEmbedder:
@@ -82,8 +84,30 @@ def test_errors_finds_names_traces_and_files_the_kinds(cli: Cli) -> None:
 def test_no_failures_is_one_line(cli: Cli) -> None:
     assert run_with(None).verdict == "verified"
     said = cli("eval", "errors")
-    assert said.code == 2
-    assert "no failures in 1 runs: nothing to cluster" in said.err
+    assert (said.code, said.out) == (0, "no failures in 1 runs\n")
+    assert json.loads(cli("eval", "errors", "--json").out)["failures"] == 0
+
+
+def test_a_wrong_answer_is_a_failure_whatever_its_verdict(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories = [horizon_story(4, k) for k in range(6)]
+
+    async def open_backend(options: RunOptions) -> Any:
+        return OracleBackend(stories, fault=lambda request, text: "= 1"), CARDS
+
+    monkeypatch.setattr(wiring, "open_backend", open_backend)
+    swept = cli("eval", "compare", "--suite", "horizon/4", "--count", "6", "--systems", "direct")
+    assert swept.code == 0, swept.err
+    data = json.loads(cli("eval", "errors", "--json").out)
+    (found,) = data["clusters"]
+    assert (data["failures"], data["noise"], found["size"]) == (6, 0, 6)
+    assert found["tiers"] == {"report": 6}
+    assert found["origins"] == {"fleet": 6}
+    assert found["name"].startswith("final answer: wrong (numeric check), e.g. horizon/4-")
+    assert found["examples"][0]["specialist"] == "generalist"
+    few = cli("eval", "errors", "--limit", "2")
+    assert (few.code, "2 failures of 2 runs; 0 are like no others" in few.out) == (0, True)
 
 
 def test_cost_adds_up_and_knows_waste(cli: Cli) -> None:
@@ -150,8 +174,71 @@ def test_ab_says_its_plan_then_its_verdict(cli: Cli, monkeypatch: pytest.MonkeyP
     assert said.err.splitlines()[0].startswith("to find a difference of 10 points")
     data = json.loads(said.out)
     assert (data["verdict"], data["problems"], data["only_a"]) == ("A", 8, 8)
+    again = cli("eval", "ab", "a.toml", "b.toml", "--suite", "horizon/4", "--count", "20", "--json")
+    assert json.loads(again.out) == data
+    assert len(recorded_runs(None)) == 16, "what was kept is not made again"
     same = cli("eval", "ab", "a.toml", "a.toml")
     assert "hold the same settings" in same.err
+
+
+def test_bench_stores_a_baseline_only_where_asked(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = OracleBackend([horizon_story(8, k) for k in range(3)])
+
+    async def open_backend(options: RunOptions) -> Any:
+        return backend, CARDS
+
+    monkeypatch.setattr(wiring, "open_backend", open_backend)
+    monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
+    monkeypatch.setattr("eval.bench.SETS", {"quick": (("horizon/8", 2),)})
+    baseline = Path("runs/bench/quick.json")
+    first = cli("eval", "bench", "quick", "--count", "1")
+    assert first.code == 0, first.err
+    assert "no baseline yet: --save stores" in first.out
+    assert not baseline.exists()
+    missing = cli("eval", "bench", "quick", "--baseline", "none.json")
+    assert (missing.code, "no such file; --save makes it" in missing.err) == (2, True)
+    assert "baseline written to" in cli("eval", "bench", "quick", "--count", "1", "--save").out
+    stored = baseline.read_bytes()
+    again = cli("eval", "bench", "quick", "--count", "1")
+    assert "undecided" in again.out
+    assert "problems needed, not 1" in again.out
+    (change,) = json.loads(cli("eval", "bench", "quick", "--count", "1", "--json").out)
+    assert (change["verdict"], change["problems_needed"]) == ("undecided", 157)
+    assert baseline.read_bytes() == stored
+    assert cli("eval", "bench", "quick", "--count", "0").code == 2
+    assert not list(Path("runs/bench").glob("*.attempts.jsonl")), "every bench was finished"
+
+
+def test_routing_without_recorded_answers_measures_what_it_can(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = cli("bench", "routing", "--ground", "gsm8k")
+    assert (named.code, named.err.count("\n")) == (2, 1)
+    assert "--ground gsm8k needs --data DIR" in named.err
+    wrong = cli("bench", "routing", "--data", "nowhere")
+    assert (wrong.code, "there is no folder nowhere" in wrong.err) == (2, True)
+    asked: list[str] = []
+
+    def measure(seed: int) -> dict[str, Any]:
+        asked.append("split")
+        return {}
+
+    async def pocket(tasks: int, seed: int) -> dict[str, object]:
+        asked.append("pocket")
+        return {}
+
+    monkeypatch.setattr("harness.cli.bench._pocket", pocket)
+    monkeypatch.setattr("eval.routing.splitting.measure", measure)
+    for lines in ("pocket_lines", "split_lines"):
+        monkeypatch.setattr(f"eval.routing.report.{lines}", lambda made: ["| a |"])
+    said = cli("bench", "routing")
+    assert said.code == 0, said.err
+    assert asked == ["pocket", "split"]
+    assert "left out: humaneval, gsm8k, which need --data DIR" in said.err
+    assert Path("runs/benchmarks/routing.json").is_file()
+    assert not Path("docs").exists()
 
 
 def test_aggregate_joins_sweeps_of_the_same_options_only(
@@ -172,7 +259,12 @@ def test_aggregate_joins_sweeps_of_the_same_options_only(
     assert Path("both/comparison.html").is_file()
     cli("eval", "compare", "--suite", "horizon/4", "--count", "1", "--first", "3", "--seeds", "3",
         "--systems", "direct", "--out", "more")  # fmt: skip
-    assert "| direct | 4 × 3, 6 missing |" in cli("eval", "aggregate", "one", "two", "more").out
+    joined = cli("eval", "aggregate", "one", "two", "more")
+    assert "direct\t4 × 3, 6 missing\t" in joined.out
+    assert "undecided" in joined.out
+    assert "no benefit" not in joined.out
+    wide = cli("eval", "aggregate", "one", "two", "--smallest-effect", "2")
+    assert (wide.code, "--smallest-effect" in wide.err) == (2, True)
     assert "not comparable" in cli("eval", "aggregate", "one", "other").err
 
 
