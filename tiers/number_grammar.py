@@ -41,6 +41,8 @@ _LINKS = _words("and or to plus minus times per over by divided multiplied")
 """Words that join two quantities into an expression."""
 _NEAR_LINKS = _LINKS | _words("in of out point vs versus than x X")
 """Words that do so right after a number."""
+_SAYS = _words("is are was were equals makes gives")
+"""Verbs after which another quantity begins."""
 _BENT_AFTER = _words(
     "dozen dozens score half halves third thirds fourth fourths quarter quarters fifth fifths sixth "
     "sixths seventh sevenths eighth eighths ninth ninths tenth tenths hundreds thousands millions "
@@ -175,7 +177,7 @@ class _Grammar:
         far = self.past_words(end, _LINKS if self.word(end) not in _NEAR_LINKS else _NEAR_LINKS)
         if far > end and self.binary(far):
             return far
-        if far == end + 1 and self.numeral(far):
+        if far == end + 1 and self.numeral(far) and self.word(end) not in _SAYS:
             return far
         if self.at(far).kind == "comma" and self.numeral(far + 1):
             return far + 1 if far == end or self.word(end) in _PARTED else None

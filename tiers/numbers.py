@@ -39,7 +39,7 @@ def answer_number(text: str) -> Fraction | None:
             # It says that an answer comes, so numbers before it are none.
             rest = text[mark.end() :].partition("\n")[2]
     for line in reversed(re.split(r"[\n\r]", rest)):
-        if runs := _of_line(line[-_LINE:]):
+        if re.search("[0-9]", line) and (runs := _of_line(line[-_LINE:])):
             return runs[-1].value
     return None
 
