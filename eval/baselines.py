@@ -1,31 +1,44 @@
 """Systems without a hierarchy, to compare it with: one specialist, one budget, the same model.
 
-Every call goes through the same door as the tiers' (:class:`tiers.calls.Caller`), so ledger, budget
-and prices are the same. The first sample is greedy and further ones are drawn at the fleet's own
-temperature, in all systems alike. Only public checks are ever looked at.
+A model without adapters is asked as well as the hierarchy would ask it: the specialist by prompt whose
+work it is, and its steps before the answer, in all systems alike. Every call goes through the same door
+as the tiers' (:class:`tiers.calls.Caller`), so ledger, budget and prices are the same. The first sample
+is greedy and further ones are drawn at the fleet's own temperature. Only public checks are ever looked
+at.
 """
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from eval.validators import extract_code
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
 from tiers.calls import RESAMPLE_TEMPERATURE, Caller, Origin
+from tiers.fleet import criticism
+from tiers.numbers import answer_number, write_number
 from tiers.protocol import Check, CheckResult, Delegation, StepKind, Task, Validator
 from tiers.room import chat
+from tiers.segments import asks_in_stages
 from tiers.work import CRAFTS
 
 MOST_SAMPLES = 64
 """Samples of one attempt, however much budget is left."""
-STEP_BY_STEP = "Think step by step. Give the final answer at the end, a number after '####'."
+STEP_BY_STEP = (
+    "Think step by step. Then write the final answer alone on the last line, after '####'."
+)
 _KIND: dict[str, StepKind] = {"story": "solve", "code": "code"}
-_PREFERRED = {
-    "direct": {"solve": ("generalist",), "code": ("generalist", "code"), "text": ("general",)},
-    "cot": {"solve": ("chain",), "code": ("code",), "text": ("solver", "general")},
+_PREFERRED: dict[str, dict[StepKind, tuple[str, ...]]] = {
+    "direct": {
+        "solve": ("generalist", "solver"),
+        "code": ("generalist", "code"),
+        "text": ("solver", "general"),
+    },
+    "cot": {"solve": ("chain", "solver"), "code": ("code",), "text": ("solver", "general")},
 }
 
 
@@ -58,7 +71,8 @@ class Bench:
     def able(self) -> list[Card]:
         """The specialists that know how to answer such a problem, for an ensemble."""
         if any(c.adapter is None for c in self.cards):
-            return list(self.cards)
+            writes = self.kind == "code"
+            return [c for c in self.cards if (c.domain == "code") == writes] or list(self.cards)
         names = {"solve": ("chain", "generalist"), "code": ("code", "generalist")}
         wanted = names.get(self.kind, ())
         return [c for c in self.cards if c.name in wanted] or list(self.cards)
@@ -73,26 +87,51 @@ class Bench:
         origin = Origin(self.bead_id, "fleet", 0, sample)
         return (await self.caller(card, messages, origin, sampling)).response
 
-    def messages(self, card: Card, *, thinking: bool = False) -> tuple[Message, ...]:
-        """The problem as ``card`` expects it; ``thinking`` asks a general model for its steps."""
-        order = Delegation(
-            id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind=self.kind,
-            objective=self.task.statement, specialist=card.name,
-        )  # fmt: skip
-        general = card.adapter is None
-        # a trained specialist knows its own form of a question, a general model the plain one
-        prompt = self.task.statement if general else CRAFTS[self.kind].prompt(order)
-        return chat(card, f"{prompt}\n\n{STEP_BY_STEP}" if general and thinking else prompt)
+    @property
+    def one_answer(self) -> bool:
+        """Whether the problem asks for one answer that steps may stand before: not for a program, and
+        not for several things at once."""
+        return self.kind != "code" and not asks_in_stages(self.task.statement)
+
+    def messages(self, card: Card) -> tuple[Message, ...]:
+        """The problem as ``card`` expects it: a trained specialist knows its own form of a question, a
+        general model is asked in plain words and for its steps."""
+        if card.adapter is not None:
+            return chat(card, CRAFTS[self.kind].prompt(self._order(card.name)))
+        asked = (
+            f"{self.task.statement}\n\n{STEP_BY_STEP}" if self.one_answer else self.task.statement
+        )
+        return chat(card, asked)
 
     def artifact(self, answer: str) -> str | None:
-        """What the answer gives; general models' answers are judged as they are."""
+        """What the answer gives: the number that solves a story, what stands behind ``####`` on the
+        last line, else all of it."""
         if self.kind == "solve":
-            order = Delegation(
-                id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind="solve",
-                objective=self.task.statement, specialist="",
-            )  # fmt: skip
-            return CRAFTS["solve"].extract(order, answer)
-        return answer if answer.strip() else None
+            return CRAFTS["solve"].extract(self._order(""), answer)
+        if not answer.strip():
+            return None
+        _, mark, final = answer.strip().rpartition("####")
+        alone = mark and self.one_answer and final.strip() and "\n" not in final.strip()
+        same = alone and answer_number(final) == answer_number(answer)
+        return final.strip() if same else answer
+
+    def ballot(self, artifact: str) -> str:
+        """What a vote for an artifact is a vote for: answers that say the same are one."""
+        if self.kind == "code":
+            program = extract_code(artifact, self.task.entry_point)
+            try:
+                return ast.dump(ast.parse(program or ""))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return artifact
+        number = answer_number(artifact) if self.one_answer else None
+        text = " ".join(artifact.casefold().split()).strip(" .*")
+        return text if number is None else write_number(number)
+
+    def _order(self, specialist: str) -> Delegation:
+        return Delegation(
+            id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind=self.kind,
+            objective=self.task.statement, specialist=specialist,
+        )  # fmt: skip
 
     async def examine(self, artifact: str | None) -> list[CheckResult]:
         """The public checks on an artifact, all of them."""
@@ -118,20 +157,22 @@ async def direct(bench: Bench) -> str | None:
 
 
 async def cot(bench: Bench) -> str | None:
-    """One call that works the problem out step by step (Wei et al. 2022, arXiv 2201.11903)."""
+    """One call that works the problem out step by step (Wei et al. 2022, arXiv 2201.11903); of a
+    general model the same call as :func:`direct`."""
     card = bench.card("cot")
-    return bench.artifact(await bench.ask(card, bench.messages(card, thinking=True), 0))
+    return bench.artifact(await bench.ask(card, bench.messages(card), 0))
 
 
 async def best_of_n(bench: Bench) -> str | None:
     """Samples for as long as the budget lasts. The one that passes most public checks is the answer;
-    among equals, and where there are none, the most frequent (Wang et al. 2023, arXiv 2203.11171)."""
+    among equals, and where there are none, one with the most frequent result (Wang et al. 2023,
+    arXiv 2203.11171)."""
     card = bench.card("cot")
     return await _vote(bench, [card] * MOST_SAMPLES, stop_at_first=True)
 
 
 async def ensemble(bench: Bench) -> str | None:
-    """As :func:`best_of_n`, the samples taken from the able specialists in turn."""
+    """Like :func:`best_of_n`, the samples taken from the able specialists in turn."""
     able = bench.able()
     turns = [able[k % len(able)] for k in range(MOST_SAMPLES)]
     return await _vote(bench, turns, stop_at_first=False)
@@ -141,7 +182,7 @@ async def repair(bench: Bench) -> str | None:
     """One answer, then corrections: the model sees the public check that fails and answers again.
     Without public checks nothing can ask for a correction, so it is one call."""
     card = bench.card("cot")
-    messages = asked = bench.messages(card, thinking=True)
+    messages = asked = bench.messages(card)
     best: tuple[int, str | None] = (-1, None)
     for sample in range(MOST_SAMPLES):
         try:
@@ -153,15 +194,14 @@ async def repair(bench: Bench) -> str | None:
         passed = sum(r.passed for r in results)
         if artifact is not None and passed > best[0]:
             best = passed, artifact
-        fault = next((r for r in results if not r.passed), None)
+        fault = next((r for r in results if r.refutes), None)
         if fault is None:
             break
         if card.retry == "feedback":
-            criticism = f"That is not right: {fault.detail}. Answer again, in full."
             messages = (
                 *asked,
                 Message(role="assistant", content=answer),
-                Message(role="user", content=criticism),
+                Message(role="user", content=criticism(fault.detail)),
             )
     return best[1]
 
@@ -173,21 +213,21 @@ async def _vote(bench: Bench, cards: Sequence[Card], *, stop_at_first: bool) -> 
         # greedy for everybody's first answer, then fresh samples
         try:
             number = 0 if sample < len({c.name for c in cards}) else sample
-            answer = await bench.ask(card, bench.messages(card, thinking=True), number)
+            answer = await bench.ask(card, bench.messages(card), number)
         except BudgetExceeded:
             break
         artifact = bench.artifact(answer)
         if artifact is None:
             continue
-        votes[artifact] += 1
+        votes[bench.ballot(artifact)] += 1
         if artifact not in scores:
             scores[artifact] = sum(r.passed for r in await bench.examine(artifact))
         complete = scores[artifact] == len(bench.task.public_checks) > 0
         if complete and stop_at_first:
             return artifact
-    if not votes:
+    if not scores:
         return None
-    return max(votes, key=lambda a: (scores[a], votes[a]))
+    return max(scores, key=lambda a: (scores[a], votes[bench.ballot(a)]))
 
 
 BASELINES: dict[str, System] = {

@@ -12,7 +12,6 @@ import doctest
 import json
 import logging
 import os
-import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ import yaml
 from eval.problems import Problem
 from eval.schema import flat, problem_from, short
 from state.errors import SetupError, UsageError
+from tiers.numbers import answer_number
 
 Row = Mapping[str, Any]
 
@@ -165,10 +165,10 @@ def _field(row: Row, where: str, *names: str) -> Any:
 def gsm8k(row: Row, number: int, where: str) -> Problem:
     """Cobbe et al. 2021 (arXiv 2110.14168): the number after ``####`` is the answer."""
     question, answer = _field(row, where, "question"), str(_field(row, where, "answer"))
-    found = re.search(r"####\s*([-+$]?[\d,.]+)\s*$", answer)
-    if found is None:
+    _, mark, expected = answer.rpartition("####")
+    if not mark or answer_number(expected) is None:
         raise UsageError(f"{where}: field answer does not end in '#### number'")
-    return _number_problem(f"gsm8k/{number}", str(question), found[1], where)
+    return _number_problem(f"gsm8k/{number}", str(question), expected.strip(), where)
 
 
 def svamp(row: Row, number: int, where: str) -> Problem:

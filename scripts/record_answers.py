@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.baselines import STEP_BY_STEP
 from eval.datasets import humaneval, read_rows
 from eval.problems import Problem
 from harness.wiring import PROMPT_FLEET
@@ -68,16 +67,15 @@ class Answers:
         return None
 
 
-def requests(problem: Problem, sample: int, seed: int) -> list[GenerateRequest]:
-    """What ``direct``, and the systems that think step by step, ask for sample ``sample``."""
+def request(problem: Problem, sample: int, seed: int) -> GenerateRequest:
+    """What every system asks for sample ``sample``: the problem as it is stated."""
     card = next(c for c in PROMPT_FLEET if c.domain == "code")
     sampling = Sampling(
         max_tokens=card.max_tokens,
         temperature=RESAMPLE_TEMPERATURE if sample else 0.0,
         seed=seed * 1000 + sample,
     )
-    prompts = (problem.statement, f"{problem.statement}\n\n{STEP_BY_STEP}")
-    return [GenerateRequest(messages=chat(card, p), sampling=sampling) for p in prompts]
+    return GenerateRequest(messages=chat(card, problem.statement), sampling=sampling)
 
 
 async def record(folder: Path, model: str, seeds: int, out: Path) -> int:
@@ -102,10 +100,10 @@ async def record(folder: Path, model: str, seeds: int, out: Path) -> int:
             latency_s=row["duration_s"] or 0.0,
         )  # fmt: skip
         for seed in range(1, seeds + 1):
-            asked = requests(problems[row["task_id"]], (row["run"] - seed) % 10, seed)
-            inner.known |= {request_key(request): response for request in asked}
-            await backend.generate(asked)
-            texts |= dict.fromkeys(m.content for request in asked for m in request.messages)
+            asked = request(problems[row["task_id"]], (row["run"] - seed) % 10, seed)
+            inner.known[request_key(asked)] = response
+            await backend.generate([asked])
+            texts |= dict.fromkeys(m.content for m in asked.messages)
     for message in texts:
         backend.count_tokens(message)
     return len(inner.known)

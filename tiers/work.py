@@ -18,6 +18,7 @@ from specialists.pocket.domains import program_prompt, solve_prompt
 from specialists.pocket.explain import explain_prompt, explains
 from specialists.pocket.stories import Step
 from specialists.registry import Card
+from tiers.numbers import answer_number, write_number
 from tiers.protocol import Check, CheckResult, Delegation
 from tiers.room import Room
 from tiers.splitter import sentences
@@ -220,12 +221,7 @@ class CodeCraft(_Plain):
         if check.kind != "cross":
             return await super().check(room, order, check, artifact, ask)
         solved = order.inputs[order.meta["answer"]]
-        program = Check(
-            kind="program_value", spec={"expected": int(solved), "entry_point": "solve"}
-        )
-        result = await room.validators["program_value"].validate(artifact, program)
-        detail = result.detail or f"the program also gives {solved}"
-        return result.model_copy(update={"kind": "cross", "detail": detail})
+        return await _cross(room, artifact, solved, f"the program also gives {solved}")
 
 
 class SolveCraft(_Plain):
@@ -235,8 +231,8 @@ class SolveCraft(_Plain):
         return solve_prompt(sentences(order.objective))
 
     def extract(self, order: Delegation, answer: str) -> str | None:
-        numbers = re.findall(r"-?\d+", answer.strip().splitlines()[-1]) if answer.strip() else []
-        return numbers[-1] if numbers else None
+        number = answer_number(answer)
+        return None if number is None else write_number(number)
 
     async def check(
         self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
@@ -245,12 +241,23 @@ class SolveCraft(_Plain):
         if check.kind != "cross" or card is None:
             return await super().check(room, order, check, artifact, ask)
         program = await ask(card, program_prompt(sentences(order.objective)), 0)
-        spec = {"expected": int(artifact), "entry_point": "solve"}
-        result = await room.validators["program_value"].validate(
-            program, Check(kind="program_value", spec=spec)
+        return await _cross(
+            room, program, artifact, f"a program by {card.name} also gives {artifact}"
         )
-        detail = result.detail or f"a program by {card.name} also gives {artifact}"
-        return result.model_copy(update={"kind": "cross", "detail": detail})
+
+
+async def _cross(room: Room, program: str, value: str, agrees: str) -> CheckResult:
+    """Whether ``solve`` of a program gives the number that was solved for, as it is written."""
+    number = answer_number(value)
+    if number is None:
+        detail = f"{value[:60]!r} is no number that a program could be compared with"
+        return CheckResult(
+            kind="cross", passed=False, inconclusive=True, detail=detail, signature="no-number"
+        )
+    spec = {"expected": write_number(number), "entry_point": "solve"}
+    check = Check(kind="program_value", spec=spec)
+    result = await room.validators["program_value"].validate(program, check)
+    return result.model_copy(update={"kind": "cross", "detail": result.detail or agrees})
 
 
 CRAFTS: dict[str, Craft] = {

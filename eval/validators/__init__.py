@@ -6,7 +6,7 @@ from eval.sandbox import BubblewrapSandbox, Sandbox
 from eval.validators.explanation import ExplanationValidator
 from eval.validators.extract import extract_code, strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
-from eval.validators.numeric import NumericValidator, answer_number
+from eval.validators.numeric import NumericValidator
 from eval.validators.predicate import PredicateValidator
 from eval.validators.program import complete_program
 from eval.validators.program_value import ProgramValueValidator, program_number
@@ -16,7 +16,6 @@ from eval.validators.unit_test import UnitTestValidator
 from tiers.protocol import Validator
 
 __all__ = [
-    "answer_number",
     "complete_program",
     "extract_code",
     "program_number",

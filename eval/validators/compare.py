@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import cmath
+import json
 import math
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from itertools import accumulate
+from operator import itemgetter
+from typing import Any
 
 from eval.validators.driver import Opaque
 
@@ -14,19 +20,18 @@ SHOWN = 120
 def equal(actual: object, expected: object, tol: float = 0.0) -> bool:
     """Whether ``actual`` is what was expected, both plain data.
 
-    As Python's ``==``, except: numbers may differ by ``tol`` (absolute); nan equals nan; tuples
-    equal lists; a set equals a list of its elements in any order; dictionary keys compare by the
-    text that JSON gives them, because specs are stored as JSON.
+    Like Python's ``==``, except: numbers may differ by ``tol`` (absolute), wherever they stand; nan
+    equals nan; tuples equal lists; a set equals a list of its elements in any order; dictionary keys
+    are also equal by the text that JSON gives them, because specs are stored as JSON. Elements of
+    sets, and keys, may be paired in any way that makes all pairs equal.
     """
     if isinstance(actual, (list, tuple)) and isinstance(expected, (list, tuple)):
         pairs = zip(actual, expected, strict=False)
         return len(actual) == len(expected) and all(equal(a, e, tol) for a, e in pairs)
     if isinstance(actual, (set, frozenset)) and isinstance(expected, (set, frozenset, list, tuple)):
-        return len(actual) == len(expected) and _same_elements(actual, expected, tol)
+        return _pair_up(list(actual), list(expected), tol)
     if isinstance(actual, dict) and isinstance(expected, dict):
-        left = {_key(key): value for key, value in actual.items()}
-        right = {_key(key): value for key, value in expected.items()}
-        return left.keys() == right.keys() and all(equal(left[k], right[k], tol) for k in left)
+        return _same_items(actual, expected, tol)
     if isinstance(actual, (int, float, complex)) and isinstance(expected, (int, float, complex)):
         return _same_number(actual, expected, tol)
     return type(actual) is type(expected) and not isinstance(actual, Opaque) and actual == expected
@@ -52,22 +57,108 @@ def one_line(text: str, width: int = 300) -> str:
 def _same_number(actual: complex, expected: complex, tol: float) -> bool:
     if actual == expected:
         return True
+    if isinstance(actual, complex) or isinstance(expected, complex):
+        if not (cmath.isfinite(actual) and cmath.isfinite(expected)):
+            parts = (actual.real, expected.real), (actual.imag, expected.imag)
+            return all(_same_number(a, e, tol) for a, e in parts)
+    elif actual != actual or expected != expected:
+        return actual != actual and expected != expected
     try:
-        if isinstance(actual, float) and isinstance(expected, float) and math.isnan(actual):
-            return math.isnan(expected)
         return abs(actual - expected) <= tol
     except OverflowError:  # an integer too large for a float
         return False
 
 
-def _same_elements(actual: Iterable[object], expected: Iterable[object], tol: float) -> bool:
-    left, right = {_frozen(item) for item in actual}, {_frozen(item) for item in expected}
-    if left == right or not tol:
-        return left == right
-    numbers = [[x for x in side if isinstance(x, (int, float))] for side in (left, right)]
-    if len(numbers[0]) != len(left) or len(numbers[1]) != len(right):
+def _same_items(actual: dict[object, object], expected: dict[object, object], tol: float) -> bool:
+    left = {_key(key): value for key, value in actual.items()}
+    right = {_key(key): value for key, value in expected.items()}
+    if left.keys() == right.keys() and all(equal(left[k], right[k], tol) for k in left):
+        return True
+    numbers = [any(_is_number(key) for key in side) for side in (actual, expected)]
+    return _pair_up(
+        [(_number_key(key, numbers[1]), value) for key, value in actual.items()],
+        [(_number_key(key, numbers[0]), value) for key, value in expected.items()],
+        tol,
+    )
+
+
+def _number_key(key: object, numbers: bool) -> object:
+    """A dictionary key; the text of a number is one where the other side has ``numbers``."""
+    if isinstance(key, bool) or key is None:
+        return _key(key)
+    if isinstance(key, str) and numbers:
+        try:
+            return json.loads(key) if key[-1:].isdigit() else key
+        except ValueError:
+            return key
+    return key
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _pair_up(actual: list[Any], expected: list[Any], tol: float) -> bool:
+    """Whether the elements can be paired, each with one of the other side that it equals: a perfect
+    matching (Hopcroft and Karp 1973). Only elements of like contents are compared."""
+    if len(actual) != len(expected):
         return False
-    return equal(sorted(numbers[0]), sorted(numbers[1]), tol)
+    sides: list[dict[Any, list[tuple[float, Any]]]] = [{}, {}]
+    for side, elements in zip(sides, (actual, expected), strict=True):
+        for element in elements:
+            contents, total = _contents(element)
+            side.setdefault(contents, []).append((total, element))
+    left, right = sides
+    return all(len(left[contents]) == len(right.get(contents, ())) for contents in left) and all(
+        _match(left[c], right[c], c[0], tol) for c in left
+    )
+
+
+def _match(
+    left: list[tuple[float, Any]], right: list[tuple[float, Any]], numbers: int, tol: float
+) -> bool:
+    left, right = sorted(left, key=itemgetter(0)), sorted(right, key=itemgetter(0))
+    if all(equal(a, e, tol) for (_, a), (_, e) in zip(left, right, strict=True)):
+        return True
+    totals = [total for total, _ in right]
+    edges: list[list[int]] = []
+    for total, element in left:
+        reach = numbers * tol + 1e-9 * (abs(total) + numbers * tol)
+        near = range(bisect_left(totals, total - reach), bisect_right(totals, total + reach))
+        edges.append([k for k in near if equal(element, right[k][1], tol)])
+        if not edges[-1]:
+            return False
+    if all(len(found) == len(right) for found in edges):
+        return True
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    columns = [k for found in edges for k in found]
+    starts = [0, *accumulate(map(len, edges))]
+    graph = csr_array(([1] * len(columns), columns, starts), shape=(len(left), len(right)))
+    return bool((maximum_bipartite_matching(graph, perm_type="column") >= 0).all())
+
+
+def _contents(value: object) -> tuple[tuple[int, frozenset[tuple[str, int]]], float]:
+    """What equal values have in common, whatever the tolerance and the order: how many finite numbers
+    they hold and what else, and, but for the tolerance of each, the sum of the numbers."""
+    numbers, others, left = list[float](), Counter[str](), [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, (list, tuple, set, frozenset)):
+            others["[]"] += 1
+            left.extend(one)
+        elif isinstance(one, (int, float, complex)):
+            try:
+                finite = cmath.isfinite(one)
+                numbers.extend([float(one.real)] if finite else [])
+                others["not finite"] += not finite
+            except OverflowError:
+                others["huge"] += 1
+        else:
+            others["{}" if isinstance(one, dict) else f"{type(one).__name__} {one!r}"] += 1
+    held = frozenset((name, count) for name, count in others.items() if count)
+    return (len(numbers), held), math.fsum(numbers)
 
 
 def _frozen(value: object) -> object:

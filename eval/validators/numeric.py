@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import math
-import re
+from decimal import Decimal
 from fractions import Fraction
 
 from pydantic import Field, field_validator
 
 from eval.validators.compare import show
-from eval.validators.extract import strip_thoughts
 from eval.validators.verdict import Spec, failed, passed, read_spec
+from tiers.numbers import answer_number
 from tiers.protocol import Check, CheckResult
-
-_NUMBER = re.compile(
-    r"(?P<sign>(?<![\w.)\]])[-+−–])?(?:[$€£]\s?)?(?P<inner>(?<=[$€£])[-−])?"
-    r"(?P<whole>(?<![^\W\d])(?<!\d)(?<!\d\.)(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)|(?<![\w.])(?=\.\d))"
-    r"(?P<part>\.\d+)?(?P<power>[eE][-+]?\d{1,3}(?!\w))?(?P<below>/\d+(?!\.?\d))?"
-)
-_MARK = re.compile(r"####|\banswer\s*(?:is\b|:)|\\boxed\s*\{", re.IGNORECASE)
-LONGEST = 400
-"""Characters of a number that is still read as one."""
 
 
 class NumericSpec(Spec):
     """The expected number and the absolute tolerance."""
 
     expected: int | float | str
-    tol: float = Field(default=0.0, ge=0)
+    tol: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @field_validator("expected")
     @classmethod
     def _is_number(cls, value: int | float | str) -> int | float | str:
         if to_number(value) is None:
-            raise ValueError(f"{value!r} is not a number")
+            raise ValueError(f"{show(value)} is not a number that can be read in one way only")
         return value
 
 
 class NumericValidator:
-    """Spec ``{"expected": number, "tol": 0}``: the last number of the text, or the one after the
-    last ``####``, ``answer:``, ``answer is`` or ``\\boxed{``."""
+    """Spec ``{"expected": number, "tol": 0}``: the number that the text gives as its answer, as
+    :func:`tiers.numbers.answer_number` reads it."""
 
     kinds = frozenset({"numeric"})
 
@@ -49,39 +40,24 @@ class NumericValidator:
         found = answer_number(artifact)
         if found is None:
             wanted = show_number(spec.expected)
-            return failed(check, "no-number", f"no number in the answer, expected {wanted}")
+            detail = f"the answer gives no number that can be read in one way, expected {wanted}"
+            return failed(check, "no-number", detail)
         if same_number(found, spec.expected, spec.tol):
             return passed(check)
         detail = f"the answer is {show_number(found)}, expected {show_number(spec.expected)}"
         return failed(check, "wrong-value", detail)
 
 
-def answer_number(text: str) -> Fraction | None:
-    """The number that ``text`` gives as its answer: exact, None where there is none.
-
-    Handles thousands separators, signs, decimals, exponents, ``a/b``, currency and percent signs
-    (25% is 25). After a mark it is the first number of the line, or the first after its last
-    ``=``; without one the last number of the text.
-    """
-    answer = strip_thoughts(text)
-    for mark in reversed(list(_MARK.finditer(answer))):
-        tail = answer[mark.end() :].lstrip()
-        line = tail.partition("\n")[0].partition("####")[0]
-        for part in (line.rpartition("=")[2], line):
-            if numbers := _numbers(part):
-                return numbers[0]
-    numbers = _numbers(answer)
-    return numbers[-1] if numbers else None
-
-
 def to_number(value: object) -> Fraction | None:
     """``value`` as an exact number, decimals as written; None for what is not a finite number."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return Fraction(value)
     if isinstance(value, float):
-        return Fraction(repr(value)) if math.isfinite(value) else None
+        return Fraction(repr(float(value))) if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return Fraction(value) if value.is_finite() else None
+    if isinstance(value, (int, Fraction)):
+        return Fraction(value)
     return answer_number(value) if isinstance(value, str) else None
 
 
@@ -96,21 +72,3 @@ def show_number(value: object) -> str:
     if isinstance(value, Fraction) and value.denominator != 1:
         return f"{float(value):.12g}" if abs(value) < 1e300 else "a huge fraction"
     return show(value.numerator) if isinstance(value, Fraction) else show(value)
-
-
-def _numbers(text: str) -> list[Fraction]:
-    return [number for match in _NUMBER.finditer(text) if (number := _value(match)) is not None]
-
-
-def _value(match: re.Match[str]) -> Fraction | None:
-    if len(match[0]) > LONGEST:
-        return None
-    digits = (match["whole"] or "0").replace(",", "") + (match["part"] or "")
-    value = Fraction(digits + (match["power"] or ""))
-    if match["below"]:
-        below = int(match["below"][1:])
-        if not below:
-            return None
-        value /= below
-    minus = match["inner"] or (match["sign"] or "+") != "+"
-    return -value if minus else value

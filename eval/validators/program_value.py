@@ -9,10 +9,11 @@ from pydantic import Field
 from eval.sandbox import Sandbox
 from eval.validators.extract import extract_code
 from eval.validators.function import NO_CODE
-from eval.validators.numeric import NumericSpec, answer_number, same_number, show_number, to_number
+from eval.validators.numeric import NumericSpec, same_number, show_number, to_number
 from eval.validators.running import Failed, run_candidate
 from eval.validators.stdio import why_not
 from eval.validators.verdict import failed, passed, read_spec
+from tiers.numbers import answer_number
 from tiers.protocol import Check, CheckResult
 
 

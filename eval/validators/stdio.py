@@ -24,7 +24,7 @@ class StdioSpec(Spec):
     """The cases, tried in order until one fails."""
 
     cases: list[StdioCase] = Field(min_length=1)
-    tol: float | None = Field(default=None, ge=0)
+    tol: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Where given, outputs compare word by word and numbers may differ by this much."""
 
 

@@ -11,13 +11,14 @@ from pydantic import Field
 
 from eval.validators.compare import show
 from eval.validators.extract import strip_thoughts
-from eval.validators.numeric import to_number
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from state.errors import UsageError
+from tiers.numbers import bare_number
 from tiers.protocol import Check, CheckResult, Validator
 
 _BULLET = re.compile(r"^(?:[-*•]|\d{1,3}[.)])\s+")
-_PLAIN_NUMBER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d+)?")
+_COMMAS = re.compile(r",\s+|(?<!\d),|,(?!\d)")
+"""Commas between items where white space follows some: others group the digits of a number."""
 
 
 class ExactSpec(Spec):
@@ -122,17 +123,16 @@ def _items(text: str) -> list[object]:
         listed = None
     if isinstance(listed, list):
         return listed
-    for separator in ("\n", ";", ","):
-        if separator in text:
-            return [item for item in text.split(separator) if item.strip()]
-    return [text] if text else []
+    separator = next((s for s in ("\n", ";", ",") if s in text), "\n")
+    spaced = separator == "," and re.search(r",\s", text)
+    items = _COMMAS.split(text) if spaced else text.split(separator)
+    return [item for item in items if item.strip()]
 
 
 def _item(item: object, ignore_case: bool) -> str:
     """One form for equal items: numbers by value, ``2`` as ``2.0``."""
     text = item if isinstance(item, str) else show(item, 4096)
     text = _BULLET.sub("", " ".join(text.split())).strip("\"'`[] ")
-    if any(map(str.isdigit, text)) and _PLAIN_NUMBER.fullmatch(text):
-        number = to_number(text)
-        return text if number is None else str(number)
+    if (number := bare_number(text)) is not None:
+        return str(number)
     return text.casefold() if ignore_case else text

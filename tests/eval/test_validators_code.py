@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
+import time
 from typing import Any
 
 import pytest
@@ -315,3 +317,78 @@ def test_an_opaque_value_equals_nothing() -> None:
     assert not equal("ab", ["a", "b"])
     assert not equal(10**400, 1.5, 1.0)
     assert equal({1.0, 2.0}, [1.0000001, 2.0], 1e-3)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "tol", "same"),
+    [
+        ({(1.0, "a"), (2.0, "b")}, [[1.0001, "a"], [2.0, "b"]], 1e-3, True),
+        ({(1.0, "a"), (2.0, "b")}, [[1.0001, "b"], [2.0, "a"]], 1e-3, False),
+        ({(1.0, 5.0), (1.05, 0.0)}, {(1.1, 0.0), (1.05, 5.0)}, 0.06, True),
+        ({1.0, 1.05}, {1.05, 1.1}, 0.06, True),
+        ({(0, 1.0), (0, 1.05)}, {(0, 1.05), (0, 1.1)}, 0.06, True),
+        ({(0, 1.0), (0, 1.2)}, {(0, 1.05), (0, 1.1)}, 0.06, False),
+        ({frozenset({1.0, 2.0}), frozenset({3.0})}, [[3.01], [2.01, 0.99]], 0.05, True),
+        ({frozenset({1.0, 2.0})}, [[1.0, 3.0]], 0.05, False),
+        ({((1.0, (2.0,)), "x")}, [[[1.01, [1.99]], "x"]], 0.05, True),
+        ({1 + 1j, 2}, [2.01, 1 + 1.01j], 0.05, True),
+        ({1 + 1j}, [1 + 2j], 0.05, False),
+        ({(NAN, 1)}, [[float("nan"), 1]], 0.0, True),
+        ({(NAN, 1)}, [[0.0, 1]], 9.0, False),
+        ([complex(NAN, 1)], [complex(float("nan"), 1)], 0.0, True),
+        ([complex(NAN, 1)], [complex(float("nan"), 2)], 0.0, False),
+        ({float("inf")}, [float("inf")], 0.1, True),
+        ({float("inf")}, [float("-inf")], 0.1, False),
+        ({1.0: "a", 2.0: "b"}, {"1.001": "a", "2": "b"}, 0.01, True),
+        ({1.0: "a", 2.0: "b"}, {"1.001": "b", "2": "a"}, 0.01, False),
+        ({(1.0, 2): 3.0}, {(1.001, 2): 3.001}, 0.01, True),
+        ({1: "a"}, {"1": "a"}, 0.0, True),
+        ({"1.0": "a"}, {"1.00": "a"}, 0.1, False),
+        ({True: 1}, {"true": 1.05}, 0.1, True),
+        ({"a": {(1.0, 2.0)}}, {"a": [[1.01, 2.0]]}, 0.1, True),
+        ({10**400, 1}, [10**400 + 1, 1], 1, True),
+        ({10**400}, [10**400 + 2], 1, False),
+        (set(), [], 0.1, True),
+        ({1, 2}, [1, 1], 0.0, False),
+        ({"a", "b"}, ["b", "c"], 1.0, False),
+        ({(1, Opaque("4"))}, [[1, Opaque("4")]], 1.0, False),
+    ],
+)
+def test_tolerance_holds_inside_sets_and_keys(
+    actual: object, expected: object, tol: float, same: bool
+) -> None:
+    assert equal(actual, expected, tol) is same
+
+
+near = st.integers(0, 6).map(lambda n: n / 4)
+
+
+@given(
+    st.sets(st.tuples(near, near), min_size=1, max_size=5),
+    st.lists(st.lists(near, min_size=2, max_size=2), min_size=1, max_size=5),
+    st.sampled_from([0.0, 0.25, 0.3, 0.5]),
+)
+def test_elements_are_paired_whenever_they_can_be(
+    actual: set[tuple[float, float]], expected: list[list[float]], tol: float
+) -> None:
+    can = len(actual) == len(expected) and any(
+        all(abs(x - y) <= tol for a, e in zip(actual, turn, strict=True)
+            for x, y in zip(a, e, strict=True))
+        for turn in itertools.permutations(expected)
+    )  # fmt: skip
+    assert equal(actual, expected, tol) is can
+    assert equal(dict.fromkeys(actual, 1), {tuple(e): 1 for e in expected}, tol) is (
+        equal(actual, {tuple(e) for e in expected}, tol)
+    )
+
+
+def test_large_sets_are_compared_in_time() -> None:
+    points = {(k % 140, k // 140, "p") for k in range(15_000)}
+    moved = [[x + 0.25, y - 0.25, p] for x, y, p in points]
+    started = time.process_time()
+    assert equal(points, moved, 0.3)
+    assert not equal(points, [*moved[1:], [0.4, 0.0, "p"]], 0.3)
+    assert time.process_time() - started < 10

@@ -45,7 +45,7 @@ def test_direct_takes_the_first_and_best_of_n_the_one_that_public_checks_accept(
     file = tmp_path / "humaneval_model_answers.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     recording = tmp_path / "m.jsonl"
-    assert asyncio.run(record(tmp_path, "m", 1, recording)) == 6
+    assert asyncio.run(record(tmp_path, "m", 1, recording)) == 3
     options = RunOptions(backend="recorded", recording=str(recording), budget=Budget(calls=3))
     (problem,) = load("humaneval", str(problems))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -96,6 +96,50 @@ def test_what_is_read_of_answers() -> None:
     assert CRAFTS["math"].extract(order("1 + 1"), "two") is None
     assert CRAFTS["solve"].extract(order("x"), "Ana: 3\nanswer: 3 + 4 = 7") == "7"
     assert CRAFTS["solve"].extract(order("x"), "") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("so it costs\n#### 12.50", "12.5"),
+        ("#### 5,000", "5000"),
+        ("#### 5,000.", "5000"),
+        ("The answer is **72**.\n\nLet me know if you need more help!", "72"),
+        (r"\boxed{\frac{1}{3}}", "1/3"),
+        ("#1 Ana: 3\n#2 answer: 3 - 4 = -1", "-1"),
+        ("<think>is it 9?</think>\n#### 8", "8"),
+        ("#### 3x", None),
+        ("#1 Ana: 3\n#2 answer: 3 +", None),
+    ],
+)
+def test_a_solved_story_is_read_by_the_one_reader(answer: str, number: str | None) -> None:
+    assert CRAFTS["solve"].extract(order("x"), answer) == number
+
+
+@pytest.mark.parametrize(
+    ("solved", "asked"), [("12.50", "12.5"), ("5,000", "5000"), ("1/3", "1/3")]
+)
+def test_a_cross_check_expects_the_number_as_it_was_solved(solved: str, asked: str) -> None:
+    seen: list[Check] = []
+
+    class Recorder:
+        async def validate(self, artifact: str, check: Check) -> CheckResult:
+            seen.append(check)
+            return CheckResult(kind=check.kind, passed=True)
+
+    async def ask(card: Card, prompt: str, sample: int) -> str:
+        return "def solve(): return 1"
+
+    room = SimpleNamespace(card=ROOM.card, validators={"program_value": Recorder()})
+    job = order("A story. How many?", inputs={"s1": solved}, meta={"answer": "s1"})
+    for craft, artifact in (("solve", solved), ("code", "def solve(): return 1")):
+        check = CRAFTS[craft].check(cast(Any, room), job, Check(kind="cross"), artifact, ask)
+        assert asyncio.run(check).passed
+    assert [c.spec["expected"] for c in seen] == [asked, asked]
+
+    words = job.model_copy(update={"inputs": {"s1": "many"}})
+    lost = CRAFTS["code"].check(cast(Any, room), words, Check(kind="cross"), "x", ask)
+    assert asyncio.run(lost).inconclusive
 
 
 def test_fill_replaces_known_names_only() -> None:

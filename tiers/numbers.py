@@ -1,0 +1,109 @@
+"""The number that a text gives as its answer: the one reader of numbers in what models write.
+
+What an expression is and which have a value is said in :mod:`tiers.number_grammar`. Values are exact.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from tiers.number_grammar import Run, expressions
+from tiers.number_tokens import BOX, plain, tokens
+
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_MARK = re.compile(
+    rf"####|{BOX}|\\boxed\b|\banswer[\s*_\"'`]*(?:is\b|[:=])", re.IGNORECASE
+)  # fmt: skip
+_LISTED = re.compile(r"\s*\d{1,3}[.)]\s+\S")
+_BULLET = re.compile(r"\s*[-*•]\s+")
+_TEXT, _LINE, _MARKS = 100_000, 4_000, 100
+"""Characters of a text and of a line, and marks of an answer, that are read; the last ones."""
+
+
+def answer_number(text: str) -> Fraction | None:
+    """The number that ``text`` gives as its answer: exact; None where there is none, or no clear one.
+
+    The last mark decides: ``####``, ``\\boxed{}``, "answer is" or "answer:". After a mark it is the
+    expression that follows, of an equation the last side; without a mark the last expression of the
+    text. 25% is 25, 45 m² is 45.
+    """
+    text = plain(_THOUGHT_END.split(_THOUGHT.sub("", text))[-1][-_TEXT:])
+    rest = text
+    for mark in reversed(list(_MARK.finditer(text))[-_MARKS:]):
+        found = _boxed(text, mark) if mark[0][0] in (BOX, "\\") else _marked(text, mark)
+        if found is not None:
+            return found.value
+        if mark[0] != "####" and rest is text:
+            # It says that an answer comes, so numbers before it are none.
+            rest = text[mark.end() :].partition("\n")[2]
+    for line in reversed(re.split(r"[\n\r]", rest)):
+        if re.search("[0-9]", line) and (runs := _of_line(line[-_LINE:])):
+            return runs[-1].value
+    return None
+
+
+def bare_number(text: str) -> Fraction | None:
+    """The value of a text that is a number and nothing else: no words, no units."""
+    cut = tokens(plain(text[:_LINE]))
+    runs = expressions(cut)
+    whole = len(runs) == 1 and (runs[0].start, runs[0].end) == (0, len(cut))
+    return runs[0].value if whole and all(t.kind in ("number", "operator") for t in cut) else None
+
+
+def write_number(value: Fraction) -> str:
+    """``value`` as the reader reads it back: an integer, a finite decimal, or ``a/b``."""
+    rest, places = value.denominator, 0
+    while rest % 10 == 0 or rest % 5 == 0 or rest % 2 == 0:
+        rest = rest // 10 if rest % 10 == 0 else rest // 5 if rest % 5 == 0 else rest // 2
+        places += 1
+    if rest != 1 or value.denominator == 1:
+        return str(value)
+    digits = str(abs(value.numerator) * 10**places // value.denominator).zfill(places + 1)
+    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+_NONE = Run(0, 0, 0, None)
+
+
+def _of_line(line: str) -> list[Run]:
+    """The expressions of a line that begins in ``line``: without its bullet, and a number of a list
+    item is no number."""
+    if bullet := _BULLET.match(line):
+        line = line[bullet.end() :]
+    runs = expressions(tokens(line))
+    return [_NONE, *runs[1:]] if runs and _LISTED.match(line) else runs
+
+
+def _boxed(text: str, mark: re.Match[str]) -> Run:
+    """The one expression of a box, whatever stands around the box being part of it."""
+    start, end = text.rfind("\n", 0, mark.start()) + 1, text.find("\n", mark.start())
+    start = max(start, mark.start() - _LINE)
+    line = text[start : min(len(text) if end < 0 else end, mark.start() + _LINE)]
+    number = text.count(BOX, start, mark.start()) + 1
+    if mark[0] != BOX:
+        return _NONE  # It was cut off, or what it holds is not understood.
+    cut = tokens(line)
+    runs = [r for r in expressions(cut) if any(t.box == number for t in cut[r.start : r.end])]
+    inside = len(runs) == 1 and any(t.box == number for t in cut[runs[0].side : runs[0].end])
+    return runs[0] if inside else _NONE
+
+
+def _marked(text: str, mark: re.Match[str]) -> Run | None:
+    """What follows a mark in words or ``####``; None where it is no mark of an answer."""
+    tail = text[mark.end() :]
+    after = tail.lstrip()
+    line, _, more = after.partition("\n")
+    line = line[:_LINE].partition("####")[0]
+    below = "\n" in tail[: len(tail) - len(after)]
+    cut = tokens(_BULLET.sub("", line, count=1) if below else line)
+    runs, heading = expressions(cut), mark[0] == "####" and bool(more.strip())
+    if not runs:
+        return None if heading or mark[0] != "####" else _NONE
+    if _LISTED.match(line) and (below or heading):
+        return _NONE
+    if not any(t.kind == "word" for t in cut[: runs[0].start]):
+        labels = len(runs) > 1 and cut[runs[0].end].kind == "close"  # "1) 12"
+        return _NONE if labels else runs[0]
+    return runs[0] if not heading and len({r.value for r in runs}) == 1 else _NONE
