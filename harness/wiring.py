@@ -91,8 +91,9 @@ def _open(options: RunOptions) -> Backend:
             raise UsageError("the openai backend needs --base-url and --model (or harness.toml)")
         key = options.api_key or "none"
         return OpenAICompatibleBackend(
-            options.base_url, options.model, api_key=key, concurrency=options.max_connections
-        )
+            options.base_url, options.model, api_key=key, timeout=options.request_timeout,
+            concurrency=options.max_connections, score_concurrency=options.score_concurrency,
+        )  # fmt: skip
     from specialists.backends.recorded import RecordedBackend
 
     if not options.recording:
