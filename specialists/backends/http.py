@@ -187,9 +187,7 @@ class HttpEndpoint:
         return (_json_or_text if plain else _parsed)(bytes(received), headers)
 
     def _late(self, what: str, failure: Failure | None = None) -> BackendTimeout:
-        why = f": {failure}" if failure else ""
-        if failure and failure.wait:
-            why += f" (it asks to wait {failure.wait:.0f} s)"
+        why = f": {failure}{_asks(failure)}" if failure else ""
         return BackendTimeout(f"{self.url} did not answer in the time left ({what}){why}")
 
     def _error(self, failure: Failure, what: str) -> BackendUnavailable:
@@ -215,11 +213,17 @@ class HttpEndpoint:
         if status in (404, 405, 501):
             return BackendUnavailable(f"{url} does not serve {what}: {failure}")
         if failure.passing:
-            wait = f" (it asks to wait {failure.wait:.0f} s)" if failure.wait else ""
-            return BackendUnavailable(f"{url} failed on {what}: {failure}{wait}")
+            return BackendUnavailable(
+                f"{url} failed on {what} ({status}): {failure}{_asks(failure)}"
+            )
         if status == 0:
             return BadAnswer(f"{url} answered {what} with an error: {failure}")
-        return RequestRefused(f"{url} refused the request to {what}: {failure}")
+        return RequestRefused(f"{url} refused the request to {what} ({status}): {failure}")
+
+
+def _asks(failure: Failure) -> str:
+    """How long the endpoint asks to wait, where that is worth a word."""
+    return f" (it asks to wait {failure.wait:.0f} s)" if (failure.wait or 0) >= 1 else ""
 
 
 def _backoff(tries: int) -> float:

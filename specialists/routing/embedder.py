@@ -36,6 +36,10 @@ BULK = 256
 """Texts from which on loading sentence-transformers pays, and speed counts more than the fourth digit:
 bfloat16 turns a vector by up to half a degree."""
 
+KNOWN = 4096
+"""Texts whose vectors are kept (1.5 kB each): every run of a sweep embeds the same cards."""
+_known: dict[str, Vectors] = {}
+
 
 class Embeds(Protocol):
     """Whatever turns texts into vectors."""
@@ -114,11 +118,17 @@ class Embedder:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         small = self._model is None and self._device == "cpu" and len(places) < BULK
         with _lock:
-            found = self._few(list(places)) if small else self._many(list(places) or [""])
+            found = (self._few if small else self._many)(list(places) or [""])
         return found[[places[text] for text in texts]].astype(np.float32, copy=False)
 
     def _few(self, texts: list[str]) -> Vectors:
-        return _packaged().embed(texts, self._batch_size)
+        fresh = [text for text in texts if text not in _known]
+        if fresh:
+            _known.update(zip(fresh, _packaged().embed(fresh, self._batch_size), strict=True))
+        found = [_known[text] for text in texts]
+        while len(_known) > KNOWN:
+            del _known[next(iter(_known))]
+        return np.array(found, np.float32).reshape(len(texts), -1)
 
     def _many(self, texts: list[str]) -> Vectors:
         model = _load(self._model, self._device)

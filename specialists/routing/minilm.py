@@ -25,20 +25,24 @@ class MiniLM:
 
     def __init__(self, folder: Path) -> None:
         from safetensors.numpy import load_file
+        from threadpoolctl import ThreadpoolController
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(LONGEST)
         self._tokenizer.enable_padding()
         self._weights: dict[str, Array] = load_file(folder / "model.safetensors")
+        self._threads = ThreadpoolController()
 
     def embed(self, texts: Sequence[str], batch_size: int) -> Array:
         """Unit vectors (texts, 384); texts of like length go together."""
         order = sorted(range(len(texts)), key=lambda k: len(texts[k]))
         found = np.empty((len(texts), 384), np.float32)
-        for start in range(0, len(order), batch_size):
-            some = order[start : start + batch_size]
-            found[some] = self._batch([texts[k] for k in some])
+        # For texts this short, further threads of the matrix library do nothing but wait busily.
+        with self._threads.limit(limits=1, user_api="blas"):
+            for start in range(0, len(order), batch_size):
+                some = order[start : start + batch_size]
+                found[some] = self._batch([texts[k] for k in some])
         return found
 
     def _batch(self, texts: Sequence[str]) -> Array:
@@ -68,7 +72,9 @@ class MiniLM:
         attended = x + self._linear(joined, f"{name}.attention.output.dense")
         x = self._norm(attended, f"{name}.attention.output.LayerNorm")
         inner = gelu(self._linear(x, f"{name}.intermediate.dense"))
-        return self._norm(x + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+        return self._norm(
+            x + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm"
+        )
 
     def _linear(self, x: Array, name: str) -> Array:
         flat = x.reshape(-1, x.shape[-1]) @ self._weights[f"{name}.weight"].T

@@ -13,7 +13,7 @@ import torch
 from specialists.backends import GenerateRequest, LocalBackend, Message, Sampling
 from specialists.backends.decoding import Row, choose, decode
 from specialists.registry import base_digest
-from state import AdapterError, BackendUnavailable, UsageError
+from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
 from tests.specialists.tiny import CONTEXT, tiny
 
 
@@ -245,11 +245,13 @@ def test_a_failing_batch_fails_its_callers_only(monkeypatch: pytest.MonkeyPatch)
 def test_what_it_cannot_do_is_refused() -> None:
     async def main() -> None:
         backend = await opened()
-        with pytest.raises(UsageError, match=rf"\d+ prompt tokens and max_tokens {CONTEXT} exceed"):
+        with pytest.raises(
+            RequestRefused, match=rf"\d+ prompt tokens and max_tokens {CONTEXT} exceed"
+        ):
             await backend.generate([ask("3 + 4", max_tokens=CONTEXT)])
         with pytest.raises(UsageError, match="json_schema"):
             await backend.generate([ask("3 + 4", json_schema="{}")])
-        with pytest.raises(UsageError, match="context too long"):
+        with pytest.raises(RequestRefused, match="context too long"):
             await backend.score([([Message(role="user", content="a")], "b " * CONTEXT)], [None])
         assert await backend.generate([]) == []
         assert await backend.score([], [None]) == []
