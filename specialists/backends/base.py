@@ -12,9 +12,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from state.text import REPLACEMENT, storable
-
 from state import AdapterError
+from state.text import REPLACEMENT, storable
 
 
 class Frozen(BaseModel):

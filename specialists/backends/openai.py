@@ -40,6 +40,8 @@ from state.errors import AdapterError, BackendUnavailable, RequestRefused, Usage
 Result = TypeVar("Result")
 
 RUNTIME_HINT = "start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+LIST_S = 20.0
+"""Seconds in which an endpoint lists its models, or it is not there."""
 NO_LIST = (403, 404, 405, 501)
 """HTTP statuses by which endpoints say that they do not list their models."""
 TOKEN_LIKE = re.compile(r"[A-Za-z]{1,3}|\n|[^A-Za-z\s]")
@@ -315,24 +317,29 @@ class OpenAICompatibleBackend:
             )
         return found
 
-    async def models(self) -> list[ServedModel]:
+    async def models(self, seconds: float = LIST_S) -> list[ServedModel]:
         """What the endpoint lists: base models, and adapters where it says whose they are.
 
-        Raises ``BackendUnavailable`` where it has no list or is not there.
+        Raises ``BackendUnavailable`` where it has no list, is not there, or does not answer within
+        ``seconds``.
         """
-        entries = await self._http.ask("/models", None, read_models, what="/models")
+        deadline = time.monotonic() + seconds
+        entries = await self._http.ask(
+            "/models", None, read_models, what="/models", deadline=deadline
+        )
         texts = ("id", "parent", "root")
         return [
             ServedModel.model_validate({k: e[k] for k in texts if isinstance(e.get(k), str)})
             for e in entries
         ]
 
-    async def models_if_listed(self) -> list[ServedModel]:
-        """Like :meth:`models`, but nothing where the endpoint answers that it keeps no list."""
+    async def models_if_listed(self, seconds: float = LIST_S) -> list[ServedModel]:
+        """Like :meth:`models`, but nothing where the endpoint answers with anything but a list."""
         try:
-            return await self.models()
+            return await self.models(seconds)
         except BackendUnavailable as error:
-            if isinstance(error.__cause__, Failure) and error.__cause__.status in NO_LIST:
+            said = error.__cause__
+            if isinstance(said, Failure) and (said.status in NO_LIST or said.kind == "odd"):
                 return []
             raise
 

@@ -14,6 +14,7 @@ from specialists.backends import GenerateRequest, LocalBackend, Message, Samplin
 from specialists.backends.decoding import Row, choose, decode
 from specialists.registry import base_digest
 from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
+from state.text import storable
 from tests.specialists.tiny import CONTEXT, tiny
 
 
@@ -59,7 +60,7 @@ def test_greedy_answers_are_those_of_peft() -> None:
                 do_sample=False,
             )
             tokens = out[0, ids.shape[1] :]
-            expected.append(backend._tokenizer.decode(tokens, skip_special_tokens=True))
+            expected.append(storable(backend._tokenizer.decode(tokens, skip_special_tokens=True)))
     assert asyncio.run(ours()) == expected
 
 
