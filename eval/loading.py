@@ -82,6 +82,8 @@ def _from_text(text: str, where: str) -> Problem:
         text.encode("utf-8")
     except UnicodeError as error:
         raise UsageError(f"{where} is not UTF-8 text") from error
+    if "\0" in text:
+        raise UsageError(f"{where} holds a null character; is it a text?")
     name = "text-" + blake2b(text.strip().encode(), digest_size=4).hexdigest()
     return Problem(id=name, kind="text", statement=text.strip())
 

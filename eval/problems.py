@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from eval.validators.verdict import failed
 from state.errors import UsageError
@@ -43,6 +43,17 @@ class Problem(Frozen):
             raise ValueError("is empty")
         return value
 
+    @model_validator(mode="after")
+    def _is_text(self) -> Problem:
+        try:
+            for text in _strings(self.__dict__):
+                text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half a character (a lone surrogate), which is no text") from None
+        if "\0" in self.id + self.statement:
+            raise ValueError("holds a null character, which is no text")
+        return self
+
     def task(self) -> Task:
         """The public view: without hidden checks, checker and meta."""
         return Task(
@@ -53,6 +64,21 @@ class Problem(Frozen):
             signature=self.signature,
             public_checks=self.public_checks,
         )
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All strings in nested data and models."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Frozen):
+        yield from _strings(value.__dict__)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _strings(key)
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _strings(inner)
 
 
 async def score(

@@ -99,7 +99,7 @@ def _parsed(model: type[M], data: object, where: str) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "check"
+        name = ".".join(str(part) for part in first["loc"]) or model.__name__.lower()
         says = flat(first["msg"].removeprefix("Value error, "))
         raise UsageError(f"{where}: {name}: {says}") from error
 

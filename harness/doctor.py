@@ -203,20 +203,22 @@ def _runs_folder() -> str:
 
 
 def _endpoint(in_force: Settings) -> str:
-    from openai import OpenAI, OpenAIError
+    from specialists.backends.openai import OpenAICompatibleBackend
 
-    if not in_force.base_url or not in_force.model:
+    url, model = in_force.base_url, in_force.model
+    if not url or not model:
         raise SetupError("the openai backend needs base_url and model; set both")
-    client = OpenAI(
-        base_url=in_force.base_url, api_key=in_force.api_key or "none", timeout=5, max_retries=0
-    )
-    try:
-        served = [model.id for model in client.models.list()]
-    except OpenAIError as error:
-        says = " ".join(str(error).split())[:200]
-        raise SetupError(f"{in_force.base_url} does not answer: {says}") from None
-    finally:
-        client.close()
+
+    async def listed() -> list[str]:
+        backend = OpenAICompatibleBackend(
+            url, model, api_key=in_force.api_key or "none", timeout=5, max_retries=0
+        )
+        try:
+            return [served.id for served in await backend.models()]
+        finally:
+            await backend.close()
+
+    served = asyncio.run(listed())
     if in_force.model not in served:
         some = ", ".join(served[:8]) or "nothing"
         raise SetupError(f"{in_force.base_url} does not serve {in_force.model!r}; it has {some}")

@@ -20,12 +20,19 @@ from state import BeadStore, Call, Ledger, Run, Runs, database_url, keyed_id
 from state.checkpoints import open_checkpoints
 from state.errors import HarnessError, UsageError
 from state.vectors import Vectors
-from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.calls import Caller, Interrupted, Meter, Price, remarks_on
 from tiers.memory import Memory, MemoryPolicy, fleet_identity
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
 
 LOCK_RENEWAL_S = 15.0
+REMARKS_IN_WORDS = {
+    "model": "{says} answers for {asked}",
+    "text": "in an answer {says} and were replaced",
+    "empty": "{says}",
+    "parameters": "{asked} is {says}, which it does not take",
+}
+"""What is unusual about an answer, by kind, as it is told: each line once a run."""
 
 
 async def start(
@@ -258,7 +265,13 @@ def make_room(
     def emit(kind: str, text: str, **data: Any) -> None:
         observer(Event.model_validate({"kind": kind, "text": text, "data": data}))
 
+    told: set[str] = set()
+
     def on_call(call: Call, replayed: bool) -> None:
+        for kind, says in remarks_on(call).items():
+            if (line := REMARKS_IN_WORDS[kind].format(asked=call.model, says=says)) not in told:
+                told.add(line)
+                emit("note", line, remark=kind)
         spent = meter.spent
         emit(
             "call", f"{call.tier}: {call.specialist}", specialist=call.specialist, tier=call.tier,

@@ -38,6 +38,10 @@ class RunOptions(Frozen):
     """Never stored: a resume takes it from the settings again."""
     max_connections: int = 64
     """Requests in flight at the endpoint."""
+    request_timeout: float | None = None
+    """Most seconds of one request; ``None`` follows the speed of the endpoint."""
+    score_concurrency: int = 1
+    """Texts scored at once at the endpoint."""
     model: str | None = None
     """Base model's name at the endpoint."""
     recording: str | None = None

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """Name of the base model at the endpoint."""
     max_connections: Annotated[int, Field(gt=0), Key("backend", "max_connections")] = 64
     """Most requests in flight at the endpoint."""
+    request_timeout: Annotated[Amount, Key("backend", "request_timeout", 600.0)] = None
+    """Most seconds that the endpoint may take to answer; without it, by the endpoint's speed."""
+    score_concurrency: Annotated[int, Field(gt=0), Key("backend", "score_concurrency")] = 1
+    """Most texts scored at once at the endpoint; above 1, some servers break down."""
     recording: Annotated[str | None, Key("backend", "recording", "calls.jsonl")] = None
     """File that the recorded backend answers from."""
     record: str | None = None
@@ -147,6 +151,8 @@ class Settings(BaseSettings):
             api_key=self.api_key,
             model=self.model,
             max_connections=self.max_connections,
+            request_timeout=self.request_timeout,
+            score_concurrency=self.score_concurrency,
             recording=self.recording,
             record=self.record,
             fleet=self.fleet,

@@ -91,8 +91,9 @@ def _open(options: RunOptions) -> Backend:
             raise UsageError("the openai backend needs --base-url and --model (or harness.toml)")
         key = options.api_key or "none"
         return OpenAICompatibleBackend(
-            options.base_url, options.model, api_key=key, concurrency=options.max_connections
-        )
+            options.base_url, options.model, api_key=key, timeout=options.request_timeout,
+            concurrency=options.max_connections, score_concurrency=options.score_concurrency,
+        )  # fmt: skip
     from specialists.backends.recorded import RecordedBackend
 
     if not options.recording:
@@ -134,13 +135,15 @@ async def _listed(backend: Backend, options: RunOptions) -> list[Card]:
     if isinstance(backend, RecordedBackend):
         names = backend.listed()
     else:
-        from specialists.backends.openai import OpenAICompatibleBackend
+        from specialists.backends.openai import LIST_S, OpenAICompatibleBackend
 
         assert isinstance(backend, OpenAICompatibleBackend)
         named = {options.specialist, *options.specialists}
         names = [
             model.id
-            for model in await backend.models_if_listed()
+            for model in await backend.models_if_listed(
+                min(LIST_S, options.budget.seconds or LIST_S)
+            )
             if model.id != options.model and (model.parent == options.model or model.id in named)
         ]
     cards = []

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import or_
 from sqlmodel import col, select
 
 from state.errors import UsageError
@@ -121,6 +122,8 @@ def pack(
     found: list[tuple[Bead, float | None]]
     if ranking == "recency":
         found = [(b, None) for b in _newest(store, scopes)]
+    elif not _others(store, scopes, known):
+        found = []  # Nothing to rank, so no embedder is needed.
     else:
         assert vectors is not None
         for scope in scopes:
@@ -270,6 +273,14 @@ def _beads(store: BeadStore, ids: Sequence[str]) -> list[Bead]:
     with store.database.read() as session:
         query = select(Bead).where(col(Bead.id).in_(ids), audible())
         return list(session.exec(query).all())
+
+
+def _others(store: BeadStore, scopes: Sequence[str], known: set[str]) -> bool:
+    """Whether a search of the scopes could find a bead that is not known already."""
+    with store.database.read() as session:
+        there = or_(*(in_scope(scope) for scope in scopes))
+        query = select(Bead.id).where(there, col(Bead.id).not_in(known)).limit(1)
+        return session.exec(query).first() is not None
 
 
 def _newest(store: BeadStore, scopes: Sequence[str]) -> list[Bead]:

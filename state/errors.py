@@ -8,6 +8,7 @@ HarnessError                 exit code 1
     ├── SandboxUnavailable
     ├── BackendUnavailable       the model cannot be had: down, refused, no key, no money
     │   ├── BadAnswer                this one call gave nothing usable; the next may be fine
+    │   │   └── RequestRefused          nor will asking again: too long, a parameter it refuses
     │   └── BackendTimeout           no answer by the deadline of the call
     ├── AdapterError             unknown, corrupted or unfit adapter
     └── StoreError               the state database cannot be opened, read or written
@@ -60,6 +61,10 @@ class BadAnswer(BackendUnavailable):
 
     What waited for the answer is lost, and says nothing about the model; other calls may succeed.
     """
+
+
+class RequestRefused(BadAnswer):
+    """The backend refuses this request for what it is: longer than the context, a bad parameter."""
 
 
 class BackendTimeout(BackendUnavailable):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from specialists.backends.base import Backend, GenerateRequest, Message, Sampling
+from specialists.backends.base import Backend, GenerateRequest, Message, RemarkKind, Sampling
 from specialists.registry import Card
 from state import Call, Ledger, Usage
 from state.errors import AdapterError, BudgetExceeded, HarnessError
@@ -98,6 +98,20 @@ class Origin:
     tier: str
     attempt: int = 0
     sample: int = 0
+
+
+REMARKS = "remarks"
+"""Parameter of a recorded call under which stands what was unusual about its answer."""
+
+
+def remarked(params: dict[str, object], remarks: Mapping[RemarkKind, str]) -> dict[str, object]:
+    """``params`` with the remarks on an answer, where there are any."""
+    return {**params, REMARKS: dict(remarks)} if remarks else params
+
+
+def remarks_on(call: Call) -> dict[str, str]:
+    """What was unusual about a call's answer, by kind; see ``RemarkKind``."""
+    return dict(call.params.get(REMARKS, {}))
 
 
 class Caller:
@@ -212,7 +226,7 @@ class Caller:
                 latency_s=response.latency_s,
                 cost=self.price.of(usage.prompt_tokens, usage.completion_tokens),
                 finish_reason=response.finish_reason, attempt=origin.attempt,
-                sample=origin.sample, params=params,
+                sample=origin.sample, params=remarked(params, response.remarks),
             )
         )  # fmt: skip
         self._recorded.add(key)

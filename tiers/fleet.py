@@ -17,7 +17,7 @@ from state import Call
 from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
 from tiers import team
-from tiers.calls import Origin, resample_temperature
+from tiers.calls import Origin, remarks_on, resample_temperature
 from tiers.context import framed, reads_text
 from tiers.insights import best_remedy, handover, lessons
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
@@ -103,7 +103,7 @@ class Fleet:
                     error = f"{card.name} declined the task"
                     failed.append(_Failed(f"{answer_hash(answer)}:{DECLINED}", error, 0))
                     break
-                artifact = craft.extract(order, answer)
+                artifact = craft.extract(order, answer) if answer.strip() else None
                 checks = (
                     await self._checks(order, artifact, attempt)
                     if artifact is not None
@@ -183,8 +183,8 @@ class Fleet:
     ) -> tuple[Message, ...]:
         """The next attempt's prompt: a specialist that can read criticism sees the failing check,
         and what helped against such a fault before."""
-        if not reads_text(card) or fault is None:
-            return messages
+        if not reads_text(card) or fault is None or not answer.strip():
+            return messages  # Of an answer without text there is nothing to read again.
         says = criticism(fault.detail)
         if remedy := best_remedy(order.remedies, fault.signature):
             says += f" From earlier work: {remedy.says}."
@@ -221,7 +221,9 @@ class Fleet:
 
 
 def _formless(call: Call) -> CheckResult:
-    """Why an answer holds no artifact: it was cut off, or it says something else."""
+    """Why an answer holds no artifact: there is no text, it was cut off, or it says something else."""
+    if says := remarks_on(call).get("empty"):
+        return CheckResult(kind="form", passed=False, detail=says, signature="no-text")
     if call.finish_reason == "length":
         detail = f"the answer was cut off after {call.completion_tokens} tokens"
         return CheckResult(kind="form", passed=False, detail=detail, signature="cut-off")

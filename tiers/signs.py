@@ -49,7 +49,7 @@ def improving(outcome: Outcome) -> bool:
 def empty_handed(outcome: Outcome) -> bool:
     """Whether every attempt declined or gave no artifact: the work is none of that specialist's."""
     causes = {s.partition(":")[2] for s in outcome.signatures}
-    return bool(causes) and causes <= {"declined", "no-artifact"}
+    return bool(causes) and causes <= {"declined", "no-artifact", "no-text"}
 
 
 def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from state import AdapterError
+from state.text import REPLACEMENT, storable
 
 
 class Frozen(BaseModel):
@@ -100,8 +101,16 @@ class GenerateRequest(Frozen):
     """
 
 
+RemarkKind = Literal["model", "text", "empty", "parameters"]
+"""What can be unusual about an answer: the model's name in it, characters that no store can hold, no
+text at all, parameters that the endpoint does not know."""
+
+
 class GenerateResponse(Frozen):
-    """What the model wrote."""
+    """What the model wrote.
+
+    Its text is storable: characters that are not have been replaced, and a remark says so.
+    """
 
     text: str
     finish_reason: Literal["stop", "length"]
@@ -112,6 +121,19 @@ class GenerateResponse(Frozen):
     """Identity of the base model."""
     latency_s: float
     """Seconds from submission to completion, waiting included."""
+    remarks: dict[RemarkKind, str] = Field(default_factory=dict)
+    """What was unusual about the answer, one line each."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_storable(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(text := data.get("text"), str):
+            return data
+        kept = storable(text)
+        if kept == text:
+            return data
+        says = f"{kept.count(REPLACEMENT) - text.count(REPLACEMENT)} characters cannot be stored"
+        return {**data, "text": kept, "remarks": {**data.get("remarks", {}), "text": says}}
 
 
 class ScoredText(Frozen):
@@ -124,8 +146,10 @@ class ScoredText(Frozen):
 class Backend(Protocol):
     """A frozen base model that serves LoRA adapters.
 
-    Raises ``AdapterError`` for an adapter that is not loaded or does not fit, and
-    ``BackendUnavailable`` when the model cannot be reached.
+    Raises ``AdapterError`` for an adapter that is not loaded or does not fit, ``BackendUnavailable``
+    when the model cannot be reached, ``BadAnswer`` when one call gave nothing usable
+    (``RequestRefused``: because of what was asked), and ``BackendTimeout`` when the deadline of a
+    request passes.
     """
 
     name: str

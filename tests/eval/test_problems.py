@@ -185,6 +185,7 @@ def test_free_text() -> None:
     assert not problem.public_checks + problem.hidden_checks
     assert problem.id == load("-", "What is two and two?").id != load("-", "Other").id
     assert "standard input is empty" in refusal("-", " \n")
+    assert "null character" in refusal("-", "2 + \0 2?")
     assert "not UTF-8" in refusal("-", "caf\udce9")
     with pytest.raises(UsageError, match="not UTF-8"):
         load_problem("-", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
@@ -223,6 +224,9 @@ BAD_FILES = [
     (b"statement: s\nhiden_checks: []\n", "unknown field 'hiden_checks'; fields: id, kind"),
     (b"id: x\n", "no statement"),
     (b"statement: ' '\n", "statement: is empty"),
+    (b'statement: "a \\ud800 b"\n', "half a character"),
+    (b'statement: "a \\0 b"\n', "null character"),
+    (b'statement: s\nmeta: {a: [b, {"\\udfff": c}]}\n', "half a character"),
     (b"statement: 5\n", "statement: Input should be a valid string"),
     (b"statement: s\nkind: riddle\n", "kind: Input should be 'story'"),
     (b"", "holds nothing"),

@@ -209,7 +209,7 @@ def test_doctor_asks_the_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(doctor, "_embedder", lambda model: "")
     states = {f.name: (f.state, f.detail) for f in doctor.examine()}
     assert states["endpoint"][0] == "fail"
-    assert "http://127.0.0.1:9/v1 does not answer" in states["endpoint"][1]
+    assert "http://127.0.0.1:9/v1 cannot be reached" in states["endpoint"][1]
     assert states["fleet"][0] == "ok"
 
 

@@ -15,6 +15,7 @@ from eval import get
 from harness import engine, routing, wiring
 from harness.report import Event, RunOptions, RunReport
 from specialists.backends.base import GenerateRequest, GenerateResponse
+from specialists.backends.openai import OpenAICompatibleBackend
 from specialists.pocket import arithmetic
 from specialists.registry import Card
 from specialists.routing import PlainRouter
@@ -516,6 +517,14 @@ def test_a_forced_specialist_that_is_not_there_costs_nothing(
     store.close_database()
 
 
-def test_the_endpoint_is_asked_as_often_at_once_as_the_settings_say() -> None:
-    options = RunOptions(backend="openai", base_url="http://x/v1", model="m", max_connections=7)
-    assert wiring._open(options)._slots._value == 7  # type: ignore[attr-defined]
+def test_the_settings_of_the_endpoint_reach_it() -> None:
+    options = RunOptions(
+        backend="openai", base_url="http://x/v1", model="m", max_connections=7,
+        request_timeout=33.0, score_concurrency=2,
+    )  # fmt: skip
+    backend = wiring._open(options)
+    assert isinstance(backend, OpenAICompatibleBackend)
+    assert backend._http._slots._value == 7
+    assert backend._http.pace.limit(1000) == 33.0
+    assert backend._scoring._value == 2
+    assert RunOptions().score_concurrency == 1

@@ -20,7 +20,7 @@ from specialists.backends import (
     Sampling,
 )
 from specialists.registry import adapter_digest
-from state import AdapterError, UsageError
+from state import AdapterError, RequestRefused, UsageError
 
 
 class NotServed(Exception):
@@ -68,7 +68,7 @@ class Endpoint:
             return routes[path](body)
         except NotServed as error:
             return 404, {"error": {"message": str(error), "type": "NotFoundError"}}
-        except (UsageError, AdapterError) as error:
+        except (UsageError, RequestRefused, AdapterError) as error:
             return 400, {"error": {"message": str(error), "type": "BadRequestError"}}
 
     def models(self, body: dict[str, Any]) -> tuple[int, Any]:

@@ -13,7 +13,8 @@ import torch
 from specialists.backends import GenerateRequest, LocalBackend, Message, Sampling
 from specialists.backends.decoding import Row, choose, decode
 from specialists.registry import base_digest
-from state import AdapterError, BackendUnavailable, UsageError
+from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
+from state.text import storable
 from tests.specialists.tiny import CONTEXT, tiny
 
 
@@ -59,7 +60,7 @@ def test_greedy_answers_are_those_of_peft() -> None:
                 do_sample=False,
             )
             tokens = out[0, ids.shape[1] :]
-            expected.append(backend._tokenizer.decode(tokens, skip_special_tokens=True))
+            expected.append(storable(backend._tokenizer.decode(tokens, skip_special_tokens=True)))
     assert asyncio.run(ours()) == expected
 
 
@@ -245,11 +246,13 @@ def test_a_failing_batch_fails_its_callers_only(monkeypatch: pytest.MonkeyPatch)
 def test_what_it_cannot_do_is_refused() -> None:
     async def main() -> None:
         backend = await opened()
-        with pytest.raises(UsageError, match=rf"\d+ prompt tokens and max_tokens {CONTEXT} exceed"):
+        with pytest.raises(
+            RequestRefused, match=rf"\d+ prompt tokens and max_tokens {CONTEXT} exceed"
+        ):
             await backend.generate([ask("3 + 4", max_tokens=CONTEXT)])
         with pytest.raises(UsageError, match="json_schema"):
             await backend.generate([ask("3 + 4", json_schema="{}")])
-        with pytest.raises(UsageError, match="context too long"):
+        with pytest.raises(RequestRefused, match="context too long"):
             await backend.score([([Message(role="user", content="a")], "b " * CONTEXT)], [None])
         assert await backend.generate([]) == []
         assert await backend.score([], [None]) == []

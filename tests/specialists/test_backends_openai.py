@@ -14,7 +14,7 @@ from specialists.backends import (
     OpenAICompatibleBackend,
     Sampling,
 )
-from state import AdapterError, BackendUnavailable, UsageError
+from state import AdapterError, BackendUnavailable, BadAnswer, RequestRefused, UsageError
 from tests.specialists.endpoint import Endpoint, serving
 from tests.specialists.tiny import CONTEXT, tiny
 
@@ -70,7 +70,7 @@ def test_an_unknown_base(endpoint: Endpoint) -> None:
 
 def test_a_missing_usage_is_not_zero(endpoint: Endpoint) -> None:
     endpoint.faults.add("usage")
-    refused(endpoint, BackendUnavailable, "does not report usage", ask())
+    refused(endpoint, BadAnswer, "sent no usage", ask())
 
 
 def test_a_slow_endpoint(endpoint: Endpoint) -> None:
@@ -79,7 +79,7 @@ def test_a_slow_endpoint(endpoint: Endpoint) -> None:
 
 
 def test_a_prompt_longer_than_the_context(endpoint: Endpoint) -> None:
-    refused(endpoint, UsageError, "context too long", ask(max_tokens=CONTEXT))
+    refused(endpoint, RequestRefused, "context too long", ask(max_tokens=CONTEXT))
 
 
 def test_nobody_listens() -> None:

@@ -15,6 +15,7 @@ import pytest
 from specialists.registry import Card
 from specialists.routing import Embedder, EmbeddingScorer, EmbeddingWeights, WinnerTakeAll, embedder
 from specialists.routing.embedder import Vectors, check_weights, default_folder
+from specialists.routing.minilm import MiniLM
 from state import SetupError, UsageError
 
 
@@ -162,3 +163,34 @@ def test_many_texts_at_once_give_the_vectors_of_each() -> None:
     cosines = (made.embed([texts[k] for k in few]) * found[few]).sum(axis=1)
     assert cosines == pytest.approx(np.ones(3), abs=1e-3)
     assert made.embed([]).shape == (0, 384)
+
+
+def test_the_embedder_without_torch_gives_the_vectors_of_sentence_transformers() -> None:
+    texts = ["", "Reverse a list.", "naïve 模型 \U0001f600 " * 40, "x " * 400]
+    expected = embedder._load(None, "cpu").encode(texts, normalize_embeddings=True)
+    assert np.abs(Embedder().embed(texts) - expected).max() < 1e-5
+    alone = MiniLM(default_folder()).embed(texts[1:2], 32)
+    assert np.abs(alone[0] - expected[1]).max() < 1e-5
+
+
+def test_a_text_is_embedded_once_and_the_memory_of_it_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    class Counting:
+        def embed(self, texts: list[str], batch_size: int) -> Vectors:
+            asked.extend(texts)
+            return np.tile(np.float32([0.6, 0.8]), (len(texts), 1))
+
+    monkeypatch.setattr(embedder, "_packaged", Counting)
+    monkeypatch.setattr(embedder, "_known", {})
+    monkeypatch.setattr(embedder, "KNOWN", 3)
+    made = Embedder()
+    assert made.embed(["a", "b", "a"]).shape == (3, 2)
+    made.embed(["b", "c"])
+    assert asked == ["a", "b", "c"]
+    made.embed(["d", "e"])
+    assert len(embedder._known) == 3
+    made.embed(["a"])
+    assert asked == ["a", "b", "c", "d", "e", "a"]

@@ -1,0 +1,67 @@
+"""Which parameters of a chat completion an endpoint takes, learnt from what it refuses.
+
+Models that reason refuse ``max_tokens`` under that name and a temperature; other servers know no
+``seed`` or ``top_p``. Each is told once, and remembered for the rest of the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from specialists.backends.failures import Failure
+
+RENAMED = {"max_tokens": "max_completion_tokens"}
+"""Parameters that go by another name where the first is refused."""
+OPTIONAL = ("temperature", "top_p", "seed", "stop", "response_format")
+"""Parameters that a request can do without: the answer is then remarked on."""
+UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unrecognized|unknown|unexpected|not permitted|not allowed|"
+    r"deprecated|only the default|not available|not implemented",
+    re.IGNORECASE,
+)
+"""What endpoints write of a parameter that they do not take. The few that send a code as well use
+``unsupported_parameter`` or ``unsupported_value``; most say it in words alone."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How parameters are sent: ``renamed`` by their other name, ``dropped`` not at all."""
+
+    renamed: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+
+    def put(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """``body`` as this endpoint takes it."""
+        return {
+            RENAMED[name] if name in self.renamed else name: value
+            for name, value in body.items()
+            if name not in self.dropped
+        }
+
+    def missing(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """What :meth:`put` leaves out."""
+        return self.dropped & body.keys()
+
+    def after(self, failure: BaseException | None, sent: Mapping[str, Any]) -> Dialect:
+        """What is known after an endpoint refused ``sent``; the same where it says nothing new."""
+        if not isinstance(failure, Failure):
+            return self
+        says = str(failure)
+        for name, other in RENAMED.items():
+            if name in sent and re.search(rf"\b{other}\b", says):
+                return Dialect(self.renamed | {name}, self.dropped)
+        if not (UNSUPPORTED.search(says) or "unsupported" in " ".join(failure.codes)):
+            return self
+        named = [n for n in OPTIONAL if n in sent and re.search(rf"\b{n}\b", says)]
+        if failure.param in OPTIONAL and failure.param in sent:
+            named = [failure.param]
+        return Dialect(self.renamed, self.dropped | set(named))
+
+
+def cut_at(text: str, stops: Sequence[str]) -> str:
+    """``text`` before the first of ``stops``: not every endpoint ends there."""
+    places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
+    return text[: min(places)] if places else text

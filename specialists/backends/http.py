@@ -1,0 +1,269 @@
+"""One server that speaks JSON over HTTP: retries what may pass, keeps deadlines, explains failures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, TypeVar
+
+from specialists.backends.failures import Failure, Kind, asked_to_wait, one_line, refusal
+from state.errors import (
+    BackendTimeout,
+    BackendUnavailable,
+    BadAnswer,
+    RequestRefused,
+    UsageError,
+)
+
+Read = TypeVar("Read")
+
+MOST_BYTES = 64 * 2**20
+"""An answer longer than this is none."""
+LONGEST_WAIT_S = 300.0
+"""The longest pause that an endpoint may ask for; it is then as good as down."""
+CONNECT_S = 20.0
+QUEUE_S = 120.0
+"""Time that any answer may take, for the queue at the server and the prompt."""
+SLOWEST_S = 0.5
+"""Seconds a token that are allowed for before anything is known of the endpoint."""
+SPARE = 4.0
+"""How many times slower than the slowest answer so far an answer may be."""
+SHORTEST = 32
+"""Tokens below which the duration of an answer says little of the speed."""
+SLOW_TRIES = 2
+"""How often a request that is not answered in time is sent; each time it has twice as long."""
+
+
+class Pace:
+    """How long an answer may take, by the speed of the endpoint.
+
+    ``fixed`` is a limit in seconds that the user sets; else it is :data:`QUEUE_S` and, for each token
+    asked for, :data:`SPARE` times what the slowest of the latest answers took.
+    """
+
+    def __init__(self, fixed: float | None = None) -> None:
+        self._fixed = fixed
+        self._seen: deque[float] = deque(maxlen=16)
+
+    def limit(self, tokens: int) -> float:
+        """Seconds that an answer of up to ``tokens`` tokens may take."""
+        if self._fixed is not None:
+            return self._fixed
+        return QUEUE_S + tokens * max(SLOWEST_S, SPARE * max(self._seen, default=0.0))
+
+    def note(self, seconds: float, tokens: int) -> None:
+        """An answer of ``tokens`` tokens took ``seconds``."""
+        self._seen.append(seconds / max(tokens, SHORTEST))
+
+
+class HttpEndpoint:
+    """Sends JSON and gives the JSON that comes back. Every failure is one line that names the URL.
+
+    ``timeout`` is the limit of one request in seconds; without it, the limit follows the endpoint's
+    speed. Lost connections and passing refusals are tried ``retries`` more times. Belongs to the
+    event loop in which it is first used. Raises ``UsageError`` for a URL or key that cannot be one.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, timeout: float | None, retries: int, concurrency: int
+    ) -> None:
+        import httpx2
+
+        self.url = url.rstrip("/")
+        self.pace = Pace(timeout)
+        self._retries = retries
+        self._slots = asyncio.Semaphore(concurrency)
+        key = api_key.strip()
+        if not key.isascii() or not key.isprintable():
+            raise UsageError("the API key has characters that no key has; was it copied whole?")
+        try:
+            parsed = httpx2.URL(self.url)
+        except httpx2.InvalidURL as error:
+            raise UsageError(f"--base-url {one_line(url)}: {error}") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise UsageError(f"--base-url {one_line(url)}: not a URL such as http://HOST:8000/v1")
+        self._client = httpx2.AsyncClient(
+            headers={"authorization": f"Bearer {key}"}, follow_redirects=True,
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=concurrency),
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def ask(
+        self,
+        path: str,
+        body: object,
+        read: Callable[[Any], Read],
+        *,
+        what: str,
+        tokens: int = 0,
+        deadline: float | None = None,
+        plain: bool = False,
+        within: AbstractAsyncContextManager[Any] | None = None,
+    ) -> Read:
+        """POST ``body``, or GET where it is ``None``, and give what ``read`` makes of the answer.
+
+        ``read`` gets parsed JSON, or with ``plain`` whatever text it is, and raises :class:`Failure`
+        for what it cannot use. ``what`` is asked for, in words; ``tokens`` is the most that the
+        answer can have; ``deadline`` is in ``time.monotonic()`` seconds and bounds everything;
+        ``within`` bounds how many such requests are under way, beside the bound on all. Raises
+        ``BackendTimeout`` when the deadline passes, else ``BackendUnavailable`` or a subclass, with
+        the :class:`Failure` as its cause.
+        """
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise self._late(what)
+        try:
+            async with asyncio.timeout(left), within or nullcontext(), self._slots:
+                return await self._tried(path, body, read, what, tokens, deadline, plain)
+        except TimeoutError:
+            raise self._late(what) from None
+
+    async def _tried(
+        self,
+        path: str,
+        body: object,
+        read: Callable[[Any], Read],
+        what: str,
+        tokens: int,
+        deadline: float | None,
+        plain: bool,
+    ) -> Read:
+        limit, tries = self.pace.limit(tokens), 0
+        while True:
+            try:
+                return read(await self._once(path, body, limit, plain))
+            except Failure as failure:
+                tries += 1
+                last = tries > self._retries or (failure.kind == "slow" and tries >= SLOW_TRIES)
+                pause = failure.wait if failure.wait is not None else _backoff(tries)
+                if not failure.passing or last or pause > LONGEST_WAIT_S:
+                    raise self._error(failure, what) from failure
+                if deadline is not None and time.monotonic() + pause >= deadline:
+                    raise self._late(what, failure) from failure
+                if failure.kind == "slow":
+                    limit *= 2
+            await asyncio.sleep(pause)
+
+    async def _once(self, path: str, body: object, limit: float, plain: bool) -> Any:
+        import httpx2
+
+        status, headers, received = 0, httpx2.Headers(), bytearray()
+        url = path if path.startswith("http") else self.url + path
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
+        sent = {} if body is None else {"content-type": "application/json"}
+        try:
+            async with (
+                asyncio.timeout(limit),
+                self._client.stream(method, url, content=content, headers=sent) as response,
+            ):
+                status, headers = response.status_code, response.headers
+                async for piece in response.aiter_bytes():
+                    received += piece
+                    if len(received) > MOST_BYTES:
+                        says = f"an answer of more than {MOST_BYTES >> 20} MiB"
+                        raise Failure(says, "odd", status=status)
+        except TimeoutError:
+            raise Failure(f"no answer within {limit:.0f} s", "slow", status=status) from None
+        except httpx2.InvalidURL as error:  # of a redirection
+            raise Failure(one_line(str(error)), "odd", status=status) from None
+        except httpx2.RequestError as error:
+            says = one_line(str(error)) or type(error).__name__
+            if status:  # It was there, and cut its answer short or encoded it wrongly.
+                says = f"the answer is not whole: {says}"
+            kind: Kind = "lost" if isinstance(error, httpx2.TransportError) else "odd"
+            raise Failure(says, kind, status=status) from error
+        if status >= 300:
+            said = _json_or_text(bytes(received), headers)
+            raise refusal(said, status, asked_to_wait(headers, time.time()))
+        return (_json_or_text if plain else _parsed)(bytes(received), headers)
+
+    def _late(self, what: str, failure: Failure | None = None) -> BackendTimeout:
+        why = f": {failure}{_asks(failure)}" if failure else ""
+        return BackendTimeout(f"{self.url} did not answer in the time left ({what}){why}")
+
+    def _error(self, failure: Failure, what: str) -> BackendUnavailable:
+        """The line for people, and whether it is about this request or about the endpoint."""
+        url, status = self.url, failure.status
+        if failure.kind == "odd":
+            return BadAnswer(f"{url} sent {failure} (asked for {what})")
+        if failure.kind == "slow":
+            return BackendUnavailable(
+                f"{url} did not answer in time ({what}): {failure}; where that is its speed, set "
+                "request_timeout"
+            )
+        if failure.kind == "lost":
+            if status:
+                return BadAnswer(f"{url} failed on {what}: {failure}")
+            return BackendUnavailable(f"{url} cannot be reached: {failure}")
+        if failure.no_money:
+            return BackendUnavailable(f"{url} has no credit left for this key: {failure}")
+        if status == 401:
+            return BackendUnavailable(f"{url} refused the API key: {failure}")
+        if status == 403:
+            return BackendUnavailable(f"{url} refused access to {what}: {failure}")
+        if status in (404, 405, 501):
+            return BackendUnavailable(f"{url} does not serve {what}: {failure}")
+        if failure.passing:
+            return BackendUnavailable(
+                f"{url} failed on {what} ({status}): {failure}{_asks(failure)}"
+            )
+        if status == 0:
+            return BadAnswer(f"{url} answered {what} with an error: {failure}")
+        return RequestRefused(f"{url} refused the request to {what} ({status}): {failure}")
+
+
+def _asks(failure: Failure) -> str:
+    """How long the endpoint asks to wait, where that is worth a word."""
+    return f" (it asks to wait {failure.wait:.0f} s)" if (failure.wait or 0) >= 1 else ""
+
+
+def _backoff(tries: int) -> float:
+    """Seconds before the next try: twice as long each time, up to 8, and never in step with others."""
+    pause: float = min(8.0, 0.5 * 2 ** (tries - 1))
+    return pause * random.uniform(0.75, 1.25)
+
+
+def _decoded(raw: bytes, headers: Any) -> str:
+    """The body as text, in the charset that it declares, else UTF-8."""
+    declared = str(headers.get("content-type", "")).lower().partition("charset=")[2]
+    charset = declared.split(";")[0].strip(" \"'") or "utf-8"
+    try:
+        return raw.decode(charset if charset not in ("utf-8", "utf8") else "utf-8-sig")
+    except LookupError:
+        return raw.decode("utf-8-sig")
+
+
+def _parsed(raw: bytes, headers: Any) -> Any:
+    """The JSON of a body that should be some. Raises :class:`Failure`."""
+    if not raw.strip():
+        raise Failure("an empty answer", "odd")
+    try:
+        text = _decoded(raw, headers)
+    except UnicodeDecodeError as error:
+        raise Failure(f"an answer that is not {error.encoding} text", "odd") from None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    said = str(refusal(text, 200))
+    if text.lstrip().startswith(("data:", "event:", ":")):
+        said = f"a stream, though none was asked for: {said}"
+    elif not said.startswith("an HTML page"):
+        said = f"what is not JSON: {said}"
+    raise Failure(said, "odd")
+
+
+def _json_or_text(raw: bytes, headers: Any) -> Any:
+    try:
+        return json.loads(_decoded(raw, headers))
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace")
