@@ -38,6 +38,9 @@ SHORTEST = 32
 SLOW_TRIES = 2
 """How often a request that is not answered in time is sent; each time it has twice as long."""
 
+_AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
+"""Asks the client for the answer unread, as its ``with_streaming_response`` does."""
+
 
 class Pace:
     """How long an answer may take, by the speed of the endpoint.
@@ -73,6 +76,7 @@ class HttpEndpoint:
         self, url: str, api_key: str, *, timeout: float | None, retries: int, concurrency: int
     ) -> None:
         import httpx2
+        from openai import AsyncOpenAI
 
         self.url = url.rstrip("/")
         self.pace = Pace(timeout)
@@ -87,15 +91,21 @@ class HttpEndpoint:
             raise UsageError(f"--base-url {one_line(url)}: {error}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise UsageError(f"--base-url {one_line(url)}: not a URL such as http://HOST:8000/v1")
-        self._client = httpx2.AsyncClient(
-            headers={"authorization": f"Bearer {key}"}, follow_redirects=True,
+        # Without retries and time limits of its own: they could not see the deadline of a run.
+        self._client = AsyncOpenAI(
+            base_url=self.url,
+            api_key=key or "none",
+            max_retries=0,
             timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=concurrency),
-        )  # fmt: skip
+            http_client=httpx2.AsyncClient(
+                follow_redirects=True,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=concurrency),
+            ),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
     async def ask(
         self,
@@ -155,36 +165,49 @@ class HttpEndpoint:
 
     async def _once(self, path: str, body: object, limit: float, plain: bool) -> Any:
         import httpx2
+        from openai import APIConnectionError, APIStatusError
 
         status, headers, received = 0, httpx2.Headers(), bytearray()
-        url = path if path.startswith("http") else self.url + path
-        method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
-        sent = {} if body is None else {"content-type": "application/json"}
         try:
-            async with (
-                asyncio.timeout(limit),
-                self._client.stream(method, url, content=content, headers=sent) as response,
-            ):
-                status, headers = response.status_code, response.headers
-                async for piece in response.aiter_bytes():
-                    received += piece
-                    if len(received) > MOST_BYTES:
-                        says = f"an answer of more than {MOST_BYTES >> 20} MiB"
-                        raise Failure(says, "odd", status=status)
+            async with asyncio.timeout(limit):
+                answer = await self._sent(path, body)
+                try:
+                    status, headers = answer.status_code, answer.headers
+                    async for piece in answer.aiter_bytes():
+                        received += piece
+                        if len(received) > MOST_BYTES:
+                            says = f"an answer of more than {MOST_BYTES >> 20} MiB"
+                            raise Failure(says, "odd", status=status)
+                finally:
+                    await answer.aclose()
         except TimeoutError:
             raise Failure(f"no answer within {limit:.0f} s", "slow", status=status) from None
+        except APIStatusError as error:
+            status, headers = error.response.status_code, error.response.headers
+            received[:] = error.response.content
+        except APIConnectionError as error:
+            cause = error.__cause__ or error
+            kind: Kind = "lost" if isinstance(cause, httpx2.TransportError) else "odd"
+            raise Failure(one_line(str(cause)) or type(cause).__name__, kind) from cause
         except httpx2.InvalidURL as error:  # of a redirection
             raise Failure(one_line(str(error)), "odd", status=status) from None
-        except httpx2.RequestError as error:
+        except httpx2.RequestError as error:  # It was there, and cut its answer short.
             says = one_line(str(error)) or type(error).__name__
-            if status:  # It was there, and cut its answer short or encoded it wrongly.
-                says = f"the answer is not whole: {says}"
-            kind: Kind = "lost" if isinstance(error, httpx2.TransportError) else "odd"
-            raise Failure(says, kind, status=status) from error
+            kind = "lost" if isinstance(error, httpx2.TransportError) else "odd"
+            raise Failure(f"the answer is not whole: {says}", kind, status=status) from error
         if status >= 300:
             said = _json_or_text(bytes(received), headers)
             raise refusal(said, status, asked_to_wait(headers, time.time()))
         return (_json_or_text if plain else _parsed)(bytes(received), headers)
+
+    async def _sent(self, path: str, body: object) -> Any:
+        """The client's answer with its body still to be read: what it holds is not yet believed."""
+        import httpx2
+
+        options: Any = {"headers": _AS_IT_COMES}
+        if body is None:
+            return await self._client.get(path, cast_to=httpx2.Response, options=options)
+        return await self._client.post(path, cast_to=httpx2.Response, body=body, options=options)
 
     def _late(self, what: str, failure: Failure | None = None) -> BackendTimeout:
         why = f": {failure}{_asks(failure)}" if failure else ""

@@ -116,7 +116,7 @@ def test_a_model_that_only_reasons_fails_and_is_said_to(cli: Cli, words: list[st
 @pytest.mark.parametrize("specialist", [True, False])
 def test_a_run_at_an_endpoint_imports_no_model(words: list[str], specialist: bool) -> None:
     asked = words if specialist else [w for w in words if w not in ("--specialist", "solver")]
-    heavy = ["torch", "transformers", "sentence_transformers", "scipy", "sklearn", "peft", "openai"]
+    heavy = ["torch", "transformers", "sentence_transformers", "scipy", "sklearn", "peft"]
     heavy += ["tokenizers"] * specialist  # Nothing is routed, so nothing is embedded.
     program = (
         "import sys\nfrom harness.cli import main\ncode = main(sys.argv[1:])\n"
