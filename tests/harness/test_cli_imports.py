@@ -36,7 +36,7 @@ GRAPHS = {"langgraph", "langchain_core"}
 CLIENTS = {"openai", "httpx", "httpx2", "datasets", "ray"}
 REPORTS = {"matplotlib", "scipy", "pandas"}
 NEVER_TO_LOOK = MODELS | GRAPHS | CLIENTS | REPORTS
-TABLES = {"sqlalchemy", "sqlmodel", "alembic", "numpy", "pydantic_settings", "yaml", "rich.table"}
+TABLES = {"sqlalchemy", "sqlmodel", "alembic", "numpy", "pydantic", "yaml", "rich.table"}
 LISTS = [
     "runs list",
     "bead list",
