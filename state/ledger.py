@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session, col, select
 
 from state.models import Call
 from state.store import BeadStore
 
 
-class Usage(BaseModel):
+@dataclass(frozen=True)
+class Usage:
     """What model calls have cost."""
-
-    model_config = ConfigDict(frozen=True)
 
     calls: int = 0
     prompt_tokens: int = 0

@@ -7,7 +7,7 @@ row says in ``meta`` where it comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from eval.export.delegations import Answer, Messages, Work
@@ -82,7 +82,7 @@ def router(works: Sequence[Work]) -> Iterator[Row]:
         body = {
             "task": data["task"], "scores": data["scores"], "chosen": order["specialist"],
             "others": order["others"], "team": order["team"], "path": data["path"],
-            "outcome": outcome.status, "answered_by": work.who, "cost": spent.model_dump(),
+            "outcome": outcome.status, "answered_by": work.who, "cost": asdict(spent),
         }  # fmt: skip
         answer = work.verified or (work.failed[-1] if work.failed else None)
         yield Row(body, _meta(work, answer), work)

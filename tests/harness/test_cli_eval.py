@@ -225,7 +225,7 @@ def test_routing_without_recorded_answers_measures_what_it_can(
         asked.append("split")
         return {}
 
-    async def pocket(tasks: int, seed: int) -> dict[str, object]:
+    async def pocket(tasks: int, seed: int, flags: object) -> dict[str, object]:
         asked.append("pocket")
         return {}
 
