@@ -7,9 +7,9 @@ from fractions import Fraction
 from pydantic import Field
 
 from eval.sandbox import Sandbox
-from eval.validators.extract import extract_code
 from eval.validators.function import NO_CODE
 from eval.validators.numeric import NumericSpec, same_number, show_number, to_number
+from eval.validators.program import extract_code
 from eval.validators.running import Failed, run_candidate
 from eval.validators.stdio import why_not
 from eval.validators.verdict import failed, passed, read_spec

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from eval.sandbox import Sandbox, SandboxResult
 from eval.validators.compare import one_line, show
-from eval.validators.extract import extract_code
 from eval.validators.function import NO_CODE
 from eval.validators.numeric import same_number, to_number
+from eval.validators.program import extract_code
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
@@ -96,4 +96,4 @@ def _near(printed: str, expected: str, tol: float) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.rstrip().splitlines()]
+    return [line.rstrip() for line in text.rstrip().split("\n")]
