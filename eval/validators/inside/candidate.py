@@ -7,7 +7,6 @@ It never learns what is expected but by what it is called with.
 from __future__ import annotations
 
 import builtins
-import importlib
 import io
 import os
 import sys
@@ -102,7 +101,9 @@ class Candidate(Peer):
             self.scope.setdefault(name, value)
         if notes[1] is not None:
             self.random = notes[1]
-            importlib.import_module("random").setstate(notes[1])
+            import random
+
+            random.setstate(notes[1])
 
     def global_name(self, value: object) -> list[str] | None:
         kind = type(value)
@@ -114,7 +115,8 @@ class Candidate(Peer):
         return None
 
     def find_global(self, module: str, name: str) -> object:
-        found: object = importlib.import_module(module)
+        __import__(module)
+        found: object = sys.modules[module]
         for part in name.split(".") if name else ():
             found = getattr(found, part)
         return found
@@ -125,7 +127,8 @@ class Candidate(Peer):
 
     def do_await(self, target: typing.Any) -> object:
         """Run an awaitable to its end."""
-        asyncio = importlib.import_module("asyncio")
+        import asyncio
+
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
@@ -160,19 +163,17 @@ class Candidate(Peer):
 
 
 def used(source: str) -> set[str]:
-    """The global names that a program uses."""
-    import symtable
-
+    """The global names that a program uses, and the attributes."""
     names: set[str] = set()
-    tables = [symtable.symtable(source, "candidate.py", "exec")]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        names |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    codes = [compile(source, "candidate.py", "exec", dont_inherit=True)]
+    while codes:
+        code = codes.pop()
+        codes += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
+        names.update(code.co_names)
     return names
 
 
-def main() -> None:
+def main(code_of: object) -> None:
     """Entry of the process; leaves without the candidate's exit handlers and threads."""
     try:
         Candidate().run()

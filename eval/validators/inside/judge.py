@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import importlib
 import io
 import os
 import signal
@@ -79,6 +78,8 @@ class Judge(Peer):
         return state if changed else None
 
     def _may_be_lent(self, value: object) -> bool:
+        if self.mirrors.handle_of(value) is not None:  # it would be asked while a message is made
+            return False
         if isinstance(value, types.ModuleType):
             return stdlib_only(value.__name__)
         if isinstance(value, type) and value.__module__ == TESTS:
@@ -177,9 +178,10 @@ class Judge(Peer):
 
     def find_global(self, module: str, name: str) -> object:
         if (module, name) in PLAIN_OF:
-            return getattr(importlib.import_module(module), name)
+            return getattr(__import__(module), name)
         if not name and stdlib_only(module) and module.partition(".")[0] not in LOUD_MODULES:
-            return importlib.import_module(module)
+            __import__(module)
+            return sys.modules[module]
         raise Limit(f"the object {module}.{name} by its name")
 
     def real_class(self, module: str, name: str) -> type | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
+from _thread import RLock
 
 from .forwarding import stdlib_only
 from .mirror import Mirrors
@@ -32,7 +32,7 @@ class Peer:
         self.mirrors = self.wire.mirror = Mirrors(self)
         self.incoming = os.fdopen(reading, "rb")
         self.writing = writing
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.asked = 0
         """Requests made so far."""
         self.depth = 0

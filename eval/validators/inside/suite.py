@@ -7,7 +7,6 @@ The same runner serves both ways of running the tests, with the candidate in ano
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
 import types
 
@@ -86,7 +85,7 @@ def _run_class(value: type, scope: dict[str, typing.Any]) -> None:
 def _call_if_there(made: object, name: str) -> None:
     method = getattr(made, name, None)
     if method is not None:
-        method(*[None] * len(inspect.signature(method).parameters))
+        method(*[None] * len(_parameters(method)))
 
 
 def _run_case(unittest: typing.Any, value: type) -> None:
@@ -123,14 +122,21 @@ def _run_function(function: typing.Any, scope: dict[str, typing.Any]) -> None:
         given = [{**some, **dict(zip(names, row))} for row in rows for some in given]  # noqa: B905
     for values in given:
         with _Fixtures(scope) as fixtures:
-            for name in inspect.signature(function).parameters:
+            for name in _parameters(function):
                 if name not in values:
                     values[name] = fixtures.value(name)
             _finish(function(**values))
 
 
+def _parameters(function: typing.Any) -> list[str]:
+    """The names of the arguments that a test, or a fixture, asks for."""
+    import inspect
+
+    return list(inspect.signature(function).parameters)
+
+
 def _finish(value: object) -> None:
-    if inspect.iscoroutine(value):
+    if isinstance(value, types.CoroutineType):
         import asyncio
 
         asyncio.run(value)
@@ -166,9 +172,9 @@ class _Fixtures:
                 if name not in BUILT_IN:
                     raise Limit(f"the fixture {name} of the tests")
                 function = BUILT_IN[name]
-            needs = {need: self.value(need) for need in inspect.signature(function).parameters}
+            needs = {need: self.value(need) for need in _parameters(function)}
             made: typing.Any = function(**needs)
-            if inspect.isgenerator(made):
+            if isinstance(made, types.GeneratorType):
                 self.open.append(made)
                 made = next(made)
             self.made[name] = made

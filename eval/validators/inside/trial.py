@@ -32,7 +32,7 @@ def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
     tree = suite.parse(job["test"])
     module = sys.modules[TESTS] = types.ModuleType(TESTS)
     scope = vars(module)
-    judge = Judge(*_start(), scope, tree)
+    judge = Judge(*_start(job["modules"]), scope, tree)
     stage = "load"
     try:
         own = _class_names(tree) | _class_names(ast.parse(job["prompt"]))
@@ -75,7 +75,7 @@ def together(job: dict[str, typing.Any], source: str) -> dict[str, object]:
     return {"passed": True}
 
 
-def _start() -> tuple[int, tuple[int, int]]:
+def _start(modules: bytes) -> tuple[int, tuple[int, int]]:
     """The candidate's process, made anew so that it holds nothing of ours but two pipes."""
     asks, asked = os.pipe(), os.pipe()
     for descriptor in (asks[0], asked[1]):
@@ -88,6 +88,9 @@ def _start() -> tuple[int, tuple[int, int]]:
     )
     os.close(asks[0])
     os.close(asked[1])
+    data = len(modules).to_bytes(8, "big") + modules
+    while data:
+        data = data[os.write(asks[1], data) :]
     return process, (asked[0], asks[1])
 
 
