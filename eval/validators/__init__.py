@@ -6,6 +6,7 @@ from eval.sandbox import BubblewrapSandbox, Sandbox
 from eval.validators.explanation import ExplanationValidator
 from eval.validators.extract import strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
+from eval.validators.guarded import Guarded
 from eval.validators.numeric import NumericValidator
 from eval.validators.predicate import PredicateValidator
 from eval.validators.program import complete_program, extract_code
@@ -42,6 +43,6 @@ def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
         UnitTestValidator(box),
         PredicateValidator(box),
     ]
-    for validator in every:
+    for validator in map(Guarded, every):
         by_kind.update(dict.fromkeys(validator.kinds, validator))
     return by_kind
