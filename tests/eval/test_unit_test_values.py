@@ -9,7 +9,7 @@ import pytest
 from eval.sandbox import BubblewrapSandbox
 from eval.validators.unit_test import judge_many
 from tests.eval.unit_forgeries import FORGERIES, PROMPTS
-from tests.eval.unit_programs import CASES
+from tests.eval.unit_programs import CASES, UNCARRIED
 from tiers.protocol import Check, CheckResult
 
 BOX = BubblewrapSandbox()
@@ -27,6 +27,15 @@ def test_a_right_program_passes_and_a_wrong_sibling_fails(name: str) -> None:
         case.right, case.sibling, test=case.test, entry=case.entry, prompt=case.prompt
     )
     assert right.passed, right.detail
+    assert wrong.refutes, wrong.detail
+
+
+@pytest.mark.parametrize("name", UNCARRIED)
+def test_a_right_program_is_never_blamed(name: str) -> None:
+    case = UNCARRIED[name]
+    right, wrong = judged(case.right, case.sibling, test=case.test, entry=case.entry)
+    assert right.inconclusive, right.detail
+    assert right.signature == "not-carried"
     assert wrong.refutes, wrong.detail
 
 

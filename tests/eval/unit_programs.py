@@ -285,6 +285,10 @@ CASES: dict[str, Case] = {
         "clamp(x) for → x for",
         "assert LIMIT == 3\nassert clamp(9) == 3\nassert f([1, 9]) == [1, LIMIT]",
     ),
+    "a global that changes": Case(
+        "count = 0\ndef f():\n    global count\n    count += 1\n    return count\n", "+= 1 → += 2",
+        "assert f() == 1 and count == 1\nassert f() == 2\nassert count == 2\ncount = 9\nassert count == 9",
+    ),
     "imports that only the test makes": Case(
         "def f(x):\n    return math.floor(x)\n", "floor → ceil",
         "import math\nassert f(2.5) == 2",
@@ -420,3 +424,41 @@ CASES: dict[str, Case] = {
         ".strip() → ", "with open('a.txt', 'w') as out:\n    out.write('x\\ny\\n')\nassert f('a.txt') == ['x', 'y']",
     ),
 }  # fmt: skip
+
+
+UNCARRIED: dict[str, Case] = {
+    "the environment": Case(
+        "import os\ndef f(): return os.environ.get('A')\n", "'A' → 'B'",
+        "import os\nos.environ['A'] = '1'\nassert f() == '1'",
+    ),
+    "a patched module": Case(
+        "import time\ndef f(): return time.time()\n", "time.time() → 5.5",
+        "from unittest import mock\nwith mock.patch('time.time', return_value=5):\n    assert f() == 5",
+    ),
+    "a subclass in the tests": Case(
+        "class Base:\n    def run(self): return self.step() * 2\n", "* 2 → * 3",
+        "class Sub(Base):\n    def step(self): return 4\nassert Sub().run() == 8", entry="Base",
+    ),
+    "a signature": Case(
+        "def f(a, b=2, *, c): return a\n", "b=2 → d=2",
+        "import inspect\nassert list(inspect.signature(f).parameters) == ['a', 'b', 'c']",
+    ),
+    "threads that wait for each other": Case(
+        "import threading\nclass B:\n    def __init__(self): self.e = threading.Event()\n"
+        "    def wait(self): return self.e.wait(1)\n    def set(self): self.e.set()\n",
+        "self.e.set() → pass",
+        "import threading\nb, out = B(), []\nt = threading.Thread(target=lambda: out.append(b.wait()))\n"
+        "t.start()\nb.set()\nt.join()\nassert out == [True]", entry="B",
+    ),
+    "an abstract class of the standard library": Case(
+        "def f(n):\n    return iter({1: n}.items())\n", "1: n → 1: n + 1",
+        "import types\nassert not isinstance(f(2), types.GeneratorType)\nassert type(f(2)) is type(iter({}.items()))\n"
+        "assert list(f(2)) == [(1, 2)]",
+    ),
+    "a comparison with plain data": Case(
+        "class Money:\n    def __init__(self, n): self.n = n\n    def __eq__(self, other):\n"
+        "        return self.n == getattr(other, 'n', other)\n", "self.n == → 0 ==",
+        "assert Money(3) == 3", entry="Money",
+    ),
+}  # fmt: skip
+"""What the two processes cannot pass on: a right program is not blamed, a wrong one still fails."""

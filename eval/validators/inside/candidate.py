@@ -78,6 +78,8 @@ class Candidate(Peer):
         self.loop: typing.Any = None
         self.random: object = None
         """The state of ``random`` when it was last told, where the tests use it too."""
+        self.told: dict[str, object] = {}
+        """The program's globals that the tests use, as they were last told."""
         sys.stdout, sys.stderr = (
             io.TextIOWrapper(tape, "utf-8", "surrogatepass", write_through=True)  # type: ignore[type-var]
             for tape in self.printed
@@ -94,7 +96,10 @@ class Candidate(Peer):
         out, err = (tape.take() for tape in self.printed)
         state = sys.modules["random"].getstate() if self.random is not None else None
         changed, self.random = state != self.random, state
-        return out, err, any(tape.lost for tape in self.printed), state if changed else None
+        lost = any(tape.lost for tape in self.printed)
+        bound = [(n, self.scope[n]) for n in self.told if self.scope.get(n) is not self.told[n]]
+        self.told.update(bound)
+        return out, err, lost, state if changed else None, tuple(bound)
 
     def noted(self, notes: tuple[typing.Any, ...]) -> None:
         for name, value in notes[0]:
@@ -123,6 +128,8 @@ class Candidate(Peer):
 
     def do_name(self, name: str) -> object:
         """A global of the program's; the empty name is the entry point."""
+        if name:
+            self.told[name] = self.scope[name]
         return self.scope[name] if name else self.entry
 
     def do_await(self, target: typing.Any) -> object:

@@ -57,6 +57,8 @@ class Judge(Peer):
         self.sinks = (sys.stdout, sys.stderr)
         self.source: object = sys.stdin
         self.random: object = None
+        self.told: dict[str, object] = {}
+        """The candidate's globals as the tests have them."""
 
     # ------------------------------------------------------------- notes
 
@@ -93,6 +95,9 @@ class Judge(Peer):
                 stream.write(text)
                 if notes[2]:
                     raise Limit("more than 1 MiB of printed text")
+        for name, value in notes[4]:
+            if name in self.told and self.scope.get(name) is self.told[name]:
+                self.scope[name] = self.told[name] = value
         if notes[3] is not None and "random" in self.scope:
             self.random = notes[3]
             sys.modules["random"].setstate(notes[3])

@@ -119,7 +119,7 @@ def _set_scene(judge: Judge, job: dict[str, typing.Any], tree: ast.Module,
     wanted = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for name in sorted(wanted.intersection(theirs) - imported - common):
         if name not in scope and not hasattr(builtins, name):
-            scope[name] = judge.request("name", name)
+            scope[name] = judge.told[name] = judge.request("name", name)
     scope[entry] = judge.request("name", "")
     classes = used_as_classes(tree)
     aliases = {
