@@ -6,6 +6,7 @@ HarnessError                 exit code 1
 ├── BudgetExceeded           exit code 3   the run's one budget is spent
 └── SetupError               exit code 4   the machine lacks something: sandbox, endpoint, weights
     ├── SandboxUnavailable
+    │   └── SandboxMissing   no bubblewrap at all
     ├── BackendUnavailable       the model cannot be had: down, refused, no key, no money
     │   ├── BadAnswer                this one call gave nothing usable; the next may be fine
     │   │   └── RequestRefused          nor will asking again: too long, a parameter it refuses
@@ -47,6 +48,10 @@ class SetupError(HarnessError):
 
 class SandboxUnavailable(SetupError):
     """No sandbox on this machine, so untrusted code is refused."""
+
+
+class SandboxMissing(SandboxUnavailable):
+    """Bubblewrap is not installed: no code check can ever be made here."""
 
 
 class BackendUnavailable(SetupError):

@@ -104,13 +104,14 @@ async def _launch(inside: Mapping[str, str], stdin: str, limits: Limits) -> Sand
     started = time.monotonic()
     with ExitStack() as descriptors:
 
-        def hold(content: bytes) -> int:
-            descriptor = _sealed(content)
+        def hold(content: bytes, sealed: bool = True) -> int:
+            descriptor = _file(content, sealed)
             descriptors.callback(os.close, descriptor)
             return descriptor
 
         held = {path: hold(_encoded(text)) for path, text in inside.items()}
-        input_fd = hold(_encoded(stdin))
+        # not sealed: a program may destroy its input, so that no later process reads it again
+        input_fd = hold(_encoded(stdin), sealed=False)
         blob = filter_program()
         seccomp_fd = None if blob is None else hold(blob)
         read_end, write_end = os.pipe()
@@ -155,8 +156,12 @@ async def _attend(run: Run, channel_file: Any, limits: Limits, started: float) -
             run.kill("output")
 
         pumps = [
-            asyncio.create_task(_pump(reader, limits.output_bytes, flood))
-            for reader in (channel, process.stdout, process.stderr)
+            asyncio.create_task(_pump(reader, room, flood))
+            for reader, room in (
+                (channel, limits.result_bytes),
+                (process.stdout, limits.output_bytes),
+                (process.stderr, limits.output_bytes),
+            )
         ]
         run.tasks += [*pumps, asyncio.create_task(_guard_memory(run, limits.memory_bytes))]
         try:
@@ -216,14 +221,15 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="surrogatepass")
 
 
-def _sealed(content: bytes) -> int:
-    """A descriptor on an anonymous file that can only be read."""
+def _file(content: bytes, sealed: bool) -> int:
+    """A descriptor on an anonymous file; a sealed one can only be read."""
     descriptor = os.memfd_create("hi-moe", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(descriptor), "wb") as handle:
         handle.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    if sealed:
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return descriptor
 
 
@@ -245,6 +251,7 @@ def _result(run: Run, outputs: list[bytes], seconds: float, limits: Limits) -> S
     return SandboxResult(
         ok=not reason,
         payload=payload,
+        spoilt=not readable,
         stdout=stdout.decode("utf-8", errors="replace"),
         stderr=errors[-STDERR_CHARS:],
         exit_code=None if run.killed_by else code,
@@ -280,7 +287,9 @@ def _reason(killed_by: KilledBy | None, code: int, readable: bool, limits: Limit
         case "cpu":
             return f"used more than {limits.cpu_seconds} seconds of CPU time"
         case "output":
-            return f"wrote more than {limits.output_bytes} bytes"
+            return (
+                f"wrote more than {limits.output_bytes} bytes, or {limits.result_bytes} of result"
+            )
         case "memory":
             return f"used more than {limits.memory_bytes} bytes of memory"
         case "signal":

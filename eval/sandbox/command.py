@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.sandbox.contract import MIB, Limits
-from state.errors import SandboxUnavailable
+from state.errors import SandboxMissing
 
 NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -33,10 +33,10 @@ class Interpreter:
 
 
 def find_bwrap() -> str:
-    """Path of bubblewrap. Raises SandboxUnavailable with the install line where there is none."""
+    """Path of bubblewrap. Raises SandboxMissing with the install line where there is none."""
     found = shutil.which("bwrap")
     if found is None:
-        raise SandboxUnavailable(INSTALL)
+        raise SandboxMissing(INSTALL)
     return found
 
 

@@ -34,7 +34,9 @@ class Limits(BaseModel):
     scratch_bytes: int = Field(default=64 * MIB, ge=0)
     """Size of the work directory ``/box``, held in memory."""
     output_bytes: int = Field(default=MIB, ge=1)
-    """Bytes on each of stdout, stderr and the result channel; more ends the program."""
+    """Bytes on each of stdout and stderr; more ends the program."""
+    result_bytes: int = Field(default=16 * MIB, ge=1)
+    """Bytes on the result channel; more ends the program."""
 
 
 class SandboxResult(BaseModel):
@@ -53,6 +55,8 @@ class SandboxResult(BaseModel):
     """At most ``Limits.output_bytes`` bytes, undecodable ones replaced."""
     stderr: str = ""
     """The last ``STDERR_CHARS`` characters."""
+    spoilt: bool = False
+    """The result channel held something that is not JSON lines, or too many of them."""
     exit_code: int | None = None
     """The program's exit code, 128 + n where signal n ended it; ``None`` where we killed it."""
     timed_out: bool = False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from eval.sandbox import BubblewrapSandbox, Sandbox
 from eval.validators.explanation import ExplanationValidator
-from eval.validators.extract import extract_code, strip_thoughts
+from eval.validators.extract import strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
+from eval.validators.guarded import Guarded
 from eval.validators.numeric import NumericValidator
 from eval.validators.predicate import PredicateValidator
-from eval.validators.program import complete_program
+from eval.validators.program import complete_program, extract_code
 from eval.validators.program_value import ProgramValueValidator, program_number
 from eval.validators.stdio import StdioValidator
 from eval.validators.text import AnyOfValidator, ExactValidator, UnorderedValidator
@@ -42,6 +43,6 @@ def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
         UnitTestValidator(box),
         PredicateValidator(box),
     ]
-    for validator in every:
+    for validator in map(Guarded, every):
         by_kind.update(dict.fromkeys(validator.kinds, validator))
     return by_kind

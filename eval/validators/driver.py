@@ -25,8 +25,10 @@ if TYPE_CHECKING:  # these would cost 15 ms of each launch
 MAX_DEPTH = 100
 MAX_BITS = 10_000
 """Longer integers travel as hexadecimal: decimal conversion is refused above 4,300 digits."""
-MAX_RECORD = 262_144
+MAX_RECORD = 4 * 1024 * 1024
 """Characters of one record; a larger value is reported as too large."""
+MAX_RECORDS = 15 * 1024 * 1024
+"""Characters of all records, within the sandbox's limit for the result channel."""
 MAX_TEXT = 300
 MAX_HASHED = 20_000
 """Elements of a set or dictionary: colliding hashes must not hold up the judge."""
@@ -43,6 +45,10 @@ class Opaque:
         return self.text if self.text[:1] == "<" else f"<object {self.text}>"
 
 
+class Uncarried(ValueError):
+    """A value that did not come; ``str`` says which kind of value."""
+
+
 class CallTimeout(BaseException):
     """The call's own time is over; not an ``Exception``, so that candidates do not swallow it."""
 
@@ -50,7 +56,7 @@ class CallTimeout(BaseException):
 def encode(value: object, depth: int = 0) -> object:
     """``value`` as JSON data with tags for what JSON lacks; objects become their text."""
     if depth > MAX_DEPTH:
-        return {"opaque": "<nested too deeply>"}
+        return {"limit": "a value nested too deeply"}
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
@@ -68,7 +74,7 @@ def encode(value: object, depth: int = 0) -> object:
         return {"number": float(value)}  # type: ignore[arg-type]
     kinds: tuple[typing.Any, ...] = (list, tuple, set, frozenset)
     if isinstance(value, (set, frozenset, dict)) and len(value) > MAX_HASHED:
-        return {"opaque": "<value too large>"}
+        return {"limit": "a value that is too large"}
     for kind in kinds:
         if isinstance(value, kind):
             items = [encode(item, depth + 1) for item in kind.__iter__(value)]
@@ -106,6 +112,8 @@ def decode(data: object, depth: int = 0) -> object:
             return complex(*body)
         if tag == "bytes":
             return bytes.fromhex(body)
+        if tag == "limit":
+            raise Uncarried(str(body)[:MAX_TEXT])
         if tag == "opaque" and isinstance(body, str):
             return Opaque(body[:MAX_TEXT])
     except (TypeError, OverflowError) as error:
@@ -122,7 +130,10 @@ def describe(error: BaseException) -> dict[str, str]:
         message = str(error)[:MAX_TEXT]
     except BaseException:  # noqa: BLE001 - the candidate's __str__ may do anything
         message = ""
-    return {"type": name, "message": message}
+    told = {"type": name, "message": message}
+    if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
+        told["module"] = error.name[:MAX_TEXT]
+    return told
 
 
 class MissingEntryPoint(Exception):
@@ -134,13 +145,15 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.left = MAX_RECORDS
 
     def send(self, record: dict[str, object]) -> None:
         """Write ``record``, or that its value is too large."""
         text = json.dumps(record)
-        if len(text) > MAX_RECORD:
-            record = {"case": record["case"], "value": {"opaque": "<value too large>"}}
+        if len(text) > min(MAX_RECORD, self.left):
+            record = {"case": record["case"], "value": {"limit": "a value that is too large"}}
             text = json.dumps(record)
+        self.left -= len(text)
         line = text.encode("ascii") + b"\n"
         while line:
             line = line[os.write(self.descriptor, line) :]
@@ -223,6 +236,10 @@ def main() -> None:
     """Entry inside the sandbox; leaves without the candidate's exit handlers and threads."""
     with open(FOLDER + "job.json", encoding="utf-8") as handle:
         job = json.load(handle)
+    if job["mode"] != "value":  # nobody looks at what is printed
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
     try:
         perform(Channel(int(os.environ["RESULT_FD"])), job)
         sys.stdout.flush()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from eval.sandbox import Sandbox
+from eval.validators import causes
 from eval.validators.compare import equal, one_line, show
 from eval.validators.driver import encode
 from eval.validators.program import complete_program
@@ -15,6 +17,8 @@ from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
 NO_CODE = "the answer holds no code"
+LARGE = 50_000
+"""Characters of an expected value that a value which is too large to be sent might equal."""
 
 
 class Case(Spec):
@@ -81,7 +85,7 @@ class FunctionValidator:
         spec = read_spec(FunctionSpec, check)
         code = complete_program(artifact, spec.entry_point, spec.prompt)
         if code is None:
-            return failed(check, "no-code", NO_CODE)
+            return failed(check, causes.NO_CODE, NO_CODE)
         given = [(c.args, c.kwargs) for c in spec.cases]
         report = await run_calls(self._sandbox, code, spec.entry_point, spec.timeout, given)
         seconds = report.result.seconds
@@ -108,7 +112,7 @@ class ClassOpsValidator:
         spec = read_spec(ClassOpsSpec, check)
         code = complete_program(artifact, spec.class_name)
         if code is None:
-            return failed(check, "no-code", NO_CODE)
+            return failed(check, causes.NO_CODE, NO_CODE)
         steps = list(zip(spec.operations, spec.args, spec.expected, strict=True))
         job = {
             "mode": "operations",
@@ -140,15 +144,23 @@ def show_call(name: str, args: list[Any], kwargs: dict[str, Any]) -> str:
 def _opaque(data: object) -> bool:
     """Whether encoded ``data`` holds an object, which cannot be sent into the sandbox."""
     if isinstance(data, dict):
-        return "opaque" in data or any(_opaque(body) for body in data.values())
+        return "opaque" in data or "limit" in data or any(_opaque(body) for body in data.values())
     return isinstance(data, list) and any(_opaque(item) for item in data)
+
+
+def _large(expected: object) -> bool:
+    """Whether a value that cannot be carried might still be this one."""
+    return len(json.dumps(encode(expected))) > LARGE
 
 
 def _miss(call: str, outcome: Outcome, expected: object, tol: float) -> Failed | None:
     """How the call failed, None where it did not."""
     if isinstance(outcome, Failed):
+        if outcome.signature == causes.NOT_CARRIED and not _large(expected):
+            story = f"{call} returned a value too large or deep, expected {show(expected)}"
+            return Failed(causes.WRONG_VALUE, story)
         return Failed(outcome.signature, f"{call} {outcome.story}")
     if equal(outcome.value, expected, tol):
         return None
     story = f"{call} returned {show(outcome.value)}, expected {show(expected)}"
-    return Failed("wrong-value", story)
+    return Failed(causes.WRONG_VALUE, story)

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pydantic import Field
 
 from eval.sandbox import Sandbox
-from eval.validators.extract import extract_code
+from eval.validators import causes
 from eval.validators.function import NO_CODE
 from eval.validators.numeric import NumericSpec, same_number, show_number, to_number
+from eval.validators.program import extract_code
 from eval.validators.running import Failed, run_candidate
 from eval.validators.stdio import why_not
 from eval.validators.verdict import failed, passed, read_spec
@@ -40,14 +41,14 @@ class ProgramValueValidator:
         spec = read_spec(ProgramValueSpec, check)
         code = extract_code(artifact, spec.entry_point)
         if code is None:
-            return failed(check, "no-code", NO_CODE)
+            return failed(check, causes.NO_CODE, NO_CODE)
         found, seconds = await program_number(self._sandbox, code, spec.entry_point)
         if isinstance(found, Failed):
             return failed(check, found.signature, found.story, seconds)
         if same_number(found, spec.expected, spec.tol):
             return passed(check, seconds)
         detail = f"the program gives {show_number(found)}, expected {show_number(spec.expected)}"
-        return failed(check, "wrong-value", detail, seconds)
+        return failed(check, causes.WRONG_VALUE, detail, seconds)
 
 
 async def program_number(
@@ -72,10 +73,10 @@ async def program_number(
         return _printed(report.result.stdout), seconds
     number = to_number(outcome.value)
     if number is None:
-        return Failed("no-number", f"{entry_point} gives no number"), seconds
+        return Failed(causes.NO_NUMBER, f"{entry_point} gives no number"), seconds
     return number, seconds
 
 
 def _printed(stdout: str) -> Fraction | Failed:
     number = answer_number(stdout)
-    return Failed("no-number", "the program prints no number") if number is None else number
+    return Failed(causes.NO_NUMBER, "the program prints no number") if number is None else number

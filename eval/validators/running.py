@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from eval.sandbox import Sandbox, SandboxResult
+from eval.validators import causes
 from eval.validators.compare import one_line
-from eval.validators.driver import decode, encode
+from eval.validators.driver import Uncarried, decode, encode
 
 DRIVER = Path(__file__).with_name("driver.py").read_text("utf-8")
 Arguments = tuple[list[Any], dict[str, Any]]
 """Positional and keyword arguments of a call."""
 _TYPE_NAME = re.compile(r"[A-Za-z_]\w{0,63}")
-_STOPS = {"memory": "memory", "output": "output-limit", "signal": "crash"}
 
 
 @dataclass(frozen=True)
@@ -85,58 +85,66 @@ async def run_calls(
     return await run_candidate(sandbox, code, job, len(calls))
 
 
-def raised(name: str, message: str) -> Failed:
+def raised(name: str, message: str, module: object = None) -> Failed:
     """An exception as a failure."""
-    return Failed(name, f"raised {name}: {message}" if message else f"raised {name}")
+    story = f"raised {name}: {message}" if message else f"raised {name}"
+    if name == "SystemExit":
+        story = "left the program instead of returning"
+    return Failed(causes.of_exception(name, module), story)
 
 
 def _outcome(record: object, number: int, job: dict[str, Any]) -> Outcome:
-    forged = Failed("bad-result", "left a result that is not the driver's")
+    forged = Failed(causes.BAD_RESULT, "left a result that is not the driver's")
     if not isinstance(record, dict) or record.get("case") != number:
         return forged
     if "value" in record:
         try:
             return Returned(decode(record["value"]))
+        except Uncarried as limit:
+            return Failed(causes.NOT_CARRIED, f"returned {limit}, which this judge cannot compare")
         except ValueError:
             return forged
-    name, message = _error(record.get("error"))
+    name, message, module = _error(record.get("error"))
     if name == "timeout":
-        return Failed("timeout", f"did not return within {job.get('timeout', 0):g} seconds")
-    if name == "SystemExit":
-        return Failed("exit", "left the program instead of returning")
-    return raised(name, message) if name else forged
+        return Failed(causes.TIMEOUT, f"did not return within {job.get('timeout', 0):g} seconds")
+    return raised(name, message, module) if name else forged
 
 
 def _unloaded(error: object) -> Failed:
-    name, message = _error(error)
-    match name:
-        case "SyntaxError" | "IndentationError" | "TabError":
-            return Failed("syntax-error", f"the code does not parse: {name}: {message}")
-        case "MissingEntryPoint":
-            return Failed("missing-entry-point", message)
-        case "SystemExit":
-            return Failed("exit", "the code leaves the program while it is loaded")
-        case "":
-            return Failed("bad-result", "the code left a result that is not the driver's")
-    return Failed(name, f"loading the code {raised(name, message).story}")
+    name, message, module = _error(error)
+    if not name:
+        return Failed(causes.BAD_RESULT, "the code left a result that is not the driver's")
+    return unloaded(name, message, module)
 
 
-def _error(error: object) -> tuple[str, str]:
-    """Type and message from an untrusted record; an empty type where it is malformed."""
+def unloaded(name: str, message: str, module: object = None) -> Failed:
+    """An exception that a program raised while it was loaded, as a failure."""
+    cause = causes.of_exception(name, module)
+    stories = {
+        causes.SYNTAX_ERROR: f"the code does not parse: {name}: {message}",
+        causes.MISSING_ENTRY_POINT: message,
+        causes.EXIT: "the code leaves the program while it is loaded",
+        causes.NO_MODULE: f"programs in the sandbox have no module {module}",
+    }
+    return Failed(cause, stories.get(cause, f"loading the code {raised(name, message).story}"))
+
+
+def _error(error: object) -> tuple[str, str, str]:
+    """Type, message and missed module from an untrusted record; no type where it is malformed."""
     if not isinstance(error, dict):
-        return "", ""
-    name, message = error.get("type"), error.get("message")
+        return "", "", ""
+    name, message, module = error.get("type"), error.get("message"), error.get("module")
     if not isinstance(name, str) or not _TYPE_NAME.fullmatch(name) or not isinstance(message, str):
-        return "", ""
-    return name, one_line(message, 200)
+        return "", "", ""
+    return name, one_line(message, 200), one_line(module, 64) if isinstance(module, str) else ""
 
 
 def _stopped(result: SandboxResult) -> Failed:
     """The program ended before the call did."""
     if result.timed_out:
-        return Failed("timeout", f"did not return: {result.reason}")
-    if result.killed_by is not None:
-        return Failed(_STOPS[result.killed_by], f"ended the program: {result.reason}")
-    if result.payload is None and "channel" in result.reason:
-        return Failed("bad-result", f"spoilt its result: {result.reason}")
-    return Failed("exit", "ended the program before returning")
+        return Failed(causes.TIMEOUT, f"did not return: {result.reason}")
+    if (cause := causes.of_stop(result)) is not None:
+        return Failed(cause, f"ended the program: {result.reason}")
+    if result.spoilt:
+        return Failed(causes.BAD_RESULT, f"spoilt its result: {result.reason}")
+    return Failed(causes.EXIT, "ended the program before returning")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field
 
 from eval.sandbox import Sandbox, SandboxResult
+from eval.validators import causes
 from eval.validators.compare import one_line, show
-from eval.validators.extract import extract_code
 from eval.validators.function import NO_CODE
 from eval.validators.numeric import same_number, to_number
+from eval.validators.program import extract_code
 from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
+
+LARGE = 500_000
+"""Characters of an expected output that one beyond the sandbox's limit might equal."""
 
 
 class StdioCase(Spec):
@@ -42,7 +48,7 @@ class StdioValidator:
         spec = read_spec(StdioSpec, check)
         code = extract_code(artifact)
         if code is None:
-            return failed(check, "no-code", NO_CODE)
+            return failed(check, causes.NO_CODE, NO_CODE)
         seconds = 0.0
         for case in spec.cases:
             result = await self._sandbox.run(code, case.stdin)
@@ -50,27 +56,27 @@ class StdioValidator:
             given = f"stdin {show(case.stdin)}"
             if not result.ok:
                 signature, story = why_not(result)
+                if signature == causes.OUTPUT_LIMIT and len(case.stdout) > LARGE:
+                    signature = causes.NOT_CARRIED
                 return failed(check, signature, f"{given}: {story}", seconds)
             if not _same_output(result.stdout, case.stdout, spec.tol):
                 printed, wanted = show(result.stdout.rstrip()), show(case.stdout.rstrip())
                 detail = f"{given} printed {printed}, expected {wanted}"
-                return failed(check, "wrong-value", detail, seconds)
+                return failed(check, causes.WRONG_VALUE, detail, seconds)
         return passed(check, seconds)
 
 
 def why_not(result: SandboxResult) -> tuple[str, str]:
     """Signature and story of a program that did not end well."""
-    if result.timed_out:
-        return "timeout", result.reason
-    stops = {"memory": "memory", "output": "output-limit", "signal": "crash"}
-    if result.killed_by is not None:
-        return stops[result.killed_by], result.reason
-    lines = result.stderr.strip().splitlines()
-    name = lines[-1].partition(":")[0].rpartition(".")[2] if lines else ""
+    if (cause := causes.of_stop(result)) is not None:
+        return cause, result.reason
+    lines = result.stderr.strip().split("\n")
+    name = lines[-1].partition(":")[0].rpartition(".")[2]
     if not name.isidentifier():
-        return "exit", result.reason
-    syntax = ("SyntaxError", "IndentationError", "TabError")
-    return ("syntax-error" if name in syntax else name), f"raised {one_line(lines[-1])}"
+        return causes.EXIT, result.reason
+    missed = re.fullmatch(r"ModuleNotFoundError: No module named '([\w.]+)'", lines[-1])
+    cause = causes.of_exception(name, missed[1] if missed else None)
+    return cause, f"raised {one_line(lines[-1])}"
 
 
 def _same_output(printed: str, expected: str, tol: float | None) -> bool:
@@ -96,4 +102,4 @@ def _near(printed: str, expected: str, tol: float) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.rstrip().splitlines()]
+    return [line.rstrip() for line in text.rstrip().split("\n")]

@@ -1,26 +1,32 @@
 """``unit_test``: test code that calls a function, as HumanEval and MBPP write it.
 
-The tests run in the sandbox too, but in another process than the candidate: see ``unit_driver.py``.
+The tests run in the sandbox too, but in another process than the candidate: see ``inside/``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from eval.sandbox import Limits, Sandbox
+from eval.validators import causes
 from eval.validators.compare import one_line
 from eval.validators.function import NO_CODE
 from eval.validators.program import complete_program, preamble
-from eval.validators.running import DRIVER
-from eval.validators.verdict import Spec, failed, passed, read_spec
+from eval.validators.running import DRIVER, Failed, raised, unloaded
+from eval.validators.verdict import Spec, failed, inconclusive, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
 UNIT_DRIVER = Path(__file__).with_name("unit_driver.py").read_text("utf-8")
+INSIDE = {
+    f"inside.{file.name}": file.read_text("utf-8")
+    for file in sorted(Path(__file__).with_name("inside").glob("*.py"))
+}
 START_S = 10.0
 """Wall-clock seconds that a launch may take beyond its candidates."""
 
@@ -64,63 +70,100 @@ async def judge_many(
 ) -> list[CheckResult]:
     """One ``unit_test`` check on many answers in one launch, results in their order.
 
-    The candidates run one after another, each in its own processes. One that outlives its kill can
-    slow those after it, so a launch should hold answers of one source only. Raises UsageError for a
-    malformed spec, SandboxUnavailable.
+    The candidates run one after another, each in its own processes; where one ends the launch, those
+    after it are judged in launches of their own. Raises UsageError for a malformed spec,
+    SandboxUnavailable.
     """
     spec = read_spec(UnitTestSpec, check)
     programs = [complete_program(a, spec.entry_point, spec.prompt) for a in artifacts]
     sent = [program for program in programs if program is not None]
-    verdicts, seconds = await _run(sandbox, sent, spec, limits or Limits()) if sent else ([], 0.0)
+    verdicts = await _run(sandbox, sent, spec, limits or Limits()) if sent else []
     waiting = iter(verdicts)
-    share = seconds / max(1, len(sent))
     return [
-        failed(check, "no-code", NO_CODE)
+        failed(check, causes.NO_CODE, NO_CODE)
         if program is None
-        else _result(check, spec, next(waiting), share)
+        else _result(check, spec, next(waiting))
         for program in programs
     ]
 
 
+@dataclass(frozen=True)
+class Trials:
+    """What a launch showed of one candidate: the tests apart from it, then, perhaps, beside it."""
+
+    apart: Mapping[str, Any]
+    together: Mapping[str, Any] | None
+    seconds: float
+
+
 async def _run(
     sandbox: Sandbox, programs: Sequence[str], spec: UnitTestSpec, limits: Limits
-) -> tuple[list[Mapping[str, Any]], float]:
+) -> list[Trials]:
     job = {
         "entry_point": spec.entry_point,
         "test": spec.test,
         "prompt": preamble(spec.prompt, spec.entry_point),
-        "candidates": len(programs),
+        "candidates": programs,
         "timeout": spec.timeout,
     }
-    files = {"driver.py": DRIVER, "job.json": json.dumps(job)}
-    files |= {f"candidate{n}.py": program for n, program in enumerate(programs)}
-    longest = START_S + spec.timeout * len(programs)
+    longest = START_S + 2 * spec.timeout * len(programs)
     result = await sandbox.run(
-        UNIT_DRIVER, files=files, limits=limits.model_copy(update={"seconds": longest})
+        UNIT_DRIVER,
+        json.dumps(job),
+        files={"driver.py": DRIVER, **INSIDE},
+        limits=limits.model_copy(update={"seconds": longest}),
     )
-    lost: Mapping[str, Any] = {"stage": "end", "type": "crash", "message": result.reason}
     found = {r["candidate"]: r for r in result.payload or () if isinstance(r, dict)}
-    return [found.get(n, lost) for n in range(len(programs))], result.seconds
+    share = result.seconds / len(programs)
+    trials = []
+    for number, program in enumerate(programs):
+        if number in found:
+            row = found[number]
+            trials.append(Trials(row["apart"], row.get("together"), share))
+        elif len(programs) > 1:
+            trials += await _run(sandbox, [program], spec, limits)
+        else:
+            cause = causes.of_stop(result) or causes.CRASH
+            lost = {"stage": "end", "type": cause, "message": result.reason}
+            trials.append(Trials(lost, None, share))
+    return trials
 
 
-def _result(
-    check: Check, spec: UnitTestSpec, verdict: Mapping[str, Any], seconds: float
-) -> CheckResult:
-    if verdict.get("passed") is True:
+def _result(check: Check, spec: UnitTestSpec, trials: Trials) -> CheckResult:
+    """Apart, a candidate cannot forge that it passes; together, nothing is lost on the way. So the
+    first alone makes it pass, and only both make it fail."""
+    apart, together, seconds = trials.apart, trials.together, trials.seconds
+    if apart.get("passed") is True:
         return passed(check, seconds)
+    limit = apart.get("limit") or (together or {}).get("limit")
+    if together is None or (not together.get("passed") and not together.get("limit")):
+        miss = _miss(spec, apart if together is None else together)
+        return failed(check, miss.signature, miss.story, seconds)
+    what = limit or "what the tests do here with the candidate's objects"
+    line = f", at {apart['line']}" if apart.get("line") else ""
+    return inconclusive(
+        check, causes.NOT_CARRIED, f"this judge cannot compare {what}{line}", seconds
+    )
+
+
+def _miss(spec: UnitTestSpec, verdict: Mapping[str, Any]) -> Failed:
+    """How the trial failed."""
     name, message = str(verdict.get("type")), one_line(str(verdict.get("message", "")), 200)
-    line = f" at {verdict['line']}" if verdict.get("line") else ""
-    story = f"{name}: {message}" if message else name
-    syntax = ("SyntaxError", "IndentationError", "TabError")
+    line, entry = f" at {verdict['line']}" if verdict.get("line") else "", spec.entry_point
     if verdict.get("stage") == "load":
-        if name in syntax:
-            return failed(check, "syntax-error", f"the code does not parse: {story}", seconds)
-        signature = "missing-entry-point" if name == "MissingEntryPoint" else name
-        return failed(check, signature, f"loading the code raised {story}", seconds)
-    if name == "AssertionError":
-        return failed(check, "wrong-value", f"a test of {spec.entry_point} fails{line}", seconds)
-    if name in ("timeout", "crash", "Gone"):
-        story = "did not return in time" if name == "timeout" else f"ended the program {message}"
-        signature = "exit" if name == "Gone" else name
-        return failed(check, signature, f"{spec.entry_point} {story}{line}", seconds)
-    return failed(check, name, f"{spec.entry_point} raised {story}{line}", seconds)
+        return unloaded(name, message, verdict.get("module"))
+    if name == "AssertionError" and verdict.get("by") != "candidate.py":
+        return Failed(causes.WRONG_VALUE, f"a test of {entry} fails{line}")
+    if name == causes.TIMEOUT:
+        return Failed(causes.TIMEOUT, f"{entry} did not return in time{line}")
+    if name == "Gone":
+        signal = "signal" in message
+        return Failed(
+            causes.CRASH if signal else causes.EXIT, f"{entry} ended the program {message}{line}"
+        )
+    if verdict.get("stage") == "end":
+        return Failed(name, f"the launch ended: {message}")
+    miss = raised(name, message, verdict.get("module"))
+    if miss.signature == "ModuleNotFoundError" and verdict.get("by") == "test.py":
+        return Failed(causes.NO_MODULE, f"the tests need the module {verdict.get('module')}")
+    return Failed(miss.signature, f"{entry} {miss.story}{line}")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from eval.validators.causes import JUDGES_OWN
 from eval.validators.compare import one_line
 from state.errors import UsageError
 from tiers.protocol import Check, CheckResult
@@ -39,13 +40,15 @@ def passed(check: Check, seconds: float = 0.0) -> CheckResult:
 
 
 def failed(check: Check, signature: str, detail: str, seconds: float = 0.0) -> CheckResult:
-    """The artifact is wrong: ``signature`` is the class of the mistake, ``detail`` one line."""
+    """The artifact is wrong: ``signature`` is the class of the mistake, ``detail`` one line. Where the
+    signature is one of the judge's own failures (``causes.JUDGES_OWN``), the result is inconclusive."""
     return CheckResult(
         kind=check.kind,
         passed=False,
         detail=one_line(detail, DETAIL),
         signature=signature,
         seconds=seconds,
+        inconclusive=signature in JUDGES_OWN,
     )
 
 

@@ -1,0 +1,69 @@
+"""The names of failures: one name for one failure, whichever judge meets it.
+
+An exception that a program raises is named by its type; everything else has a name here. A failure that
+is the judge's own is never held against an answer (``verdict.py``).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from eval.sandbox import SandboxResult
+
+NO_CODE = "no-code"
+SYNTAX_ERROR = "syntax-error"
+MISSING_ENTRY_POINT = "missing-entry-point"
+WRONG_VALUE = "wrong-value"
+NO_NUMBER = "no-number"
+BAD_RESULT = "bad-result"
+"""The program wrote where only the judge's own code writes."""
+EXIT = "exit"
+"""The program left, or ended, instead of returning."""
+CRASH = "crash"
+TIMEOUT = "timeout"
+MEMORY = "memory"
+OUTPUT_LIMIT = "output-limit"
+
+NOT_CARRIED = "not-carried"
+"""A value, or what a test does with one, that this judge cannot compare."""
+NO_MODULE = "no-module"
+"""A module that this machine has and programs in the sandbox have not."""
+NO_SANDBOX = "no-sandbox"
+JUDGE_FAILED = "judge-failed"
+JUDGES_OWN = frozenset({NOT_CARRIED, NO_MODULE, NO_SANDBOX, JUDGE_FAILED})
+
+_EXCEPTIONS = {
+    "SyntaxError": SYNTAX_ERROR,
+    "IndentationError": SYNTAX_ERROR,
+    "TabError": SYNTAX_ERROR,
+    "MissingEntryPoint": MISSING_ENTRY_POINT,
+    "SystemExit": EXIT,
+    "MemoryError": MEMORY,
+    "timeout": TIMEOUT,
+}
+_STOPS = {
+    "wall": TIMEOUT,
+    "cpu": TIMEOUT,
+    "memory": MEMORY,
+    "output": OUTPUT_LIMIT,
+    "signal": CRASH,
+}
+
+
+def of_exception(name: str, module: object = None) -> str:
+    """The cause that an exception's type names; ``module`` is the one that an import missed."""
+    if name == "ModuleNotFoundError" and isinstance(module, str) and _is_here(module):
+        return NO_MODULE
+    return _EXCEPTIONS.get(name, name)
+
+
+def of_stop(result: SandboxResult) -> str | None:
+    """The cause for which the sandbox ended a program; None where it ended by itself."""
+    return None if result.killed_by is None else _STOPS[result.killed_by]
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,273 @@
+"""Values on their way between two processes: copied, kept in step, or named by a number.
+
+Immutable plain data is copied. Mutable containers, and instances of classes that both sides define,
+are copied once and then kept in step: whoever hands over sends what has changed, so a change in place
+is seen by the other side, and two references to one list stay two references to one list. Everything
+else stays where it is and is named: see ``mirror.py``.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import sys
+import types
+
+from .instances import restore, shell, take_apart
+from .plain import (
+    CONTAINERS,
+    KINDS,
+    NAMED_TYPES,
+    PLAIN_OF,
+    SINGLE,
+    TYPE_NAMES,
+    VIEWS,
+    Limit,
+    remake,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+
+MAX_DEPTH = 100
+MAX_BITS = 10_000
+"""Longer integers travel as hexadecimal: decimal conversion is refused above 4,300 digits."""
+MAX_MESSAGE = 16 * 1024 * 1024
+"""Characters of one message."""
+OFTEN = 50_000
+"""Shared elements above which only whole calls, not callbacks, are followed by a look for changes."""
+
+
+class Wire:
+    """One end: encodes what leaves, decodes what comes, remembers what both sides have.
+
+    ``mirror`` decides about everything that is not copied.
+    """
+
+    def __init__(self, parity: int) -> None:
+        self.next = parity
+        self.numbers: dict[int, int] = {}
+        self.held: dict[int, list[typing.Any]] = {}
+        """Number → [shared container, hash of its content when it was last in step]."""
+        self.pending: list[tuple[int, typing.Any]] = []
+        self.common: frozenset[str] = frozenset()
+        """Names of classes that both sides define: their instances are copied."""
+        self.scope: dict[str, typing.Any] = {}
+        """Where our classes of those names are."""
+        self.mirror: typing.Any = None
+        probe = [object(), 0]
+        self.alone = sys.getrefcount(probe[0])
+        """What ``getrefcount`` says of an object that only ``held`` refers to."""
+
+    # ------------------------------------------------------------------ out
+
+    def pack(self, body: object, look: bool = True) -> bytes:
+        """One line that holds ``body`` and, with ``look``, every change since the last one."""
+        alone = [n for n, entry in self.held.items() if sys.getrefcount(entry[0]) == self.alone]
+        fresh: dict[int, str] = {}
+        encoded = self.encode(body)
+        self._settle(fresh)
+        looks = (
+            look or sum(len(e[0]) for e in self.held.values() if hasattr(e[0], "__len__")) < OFTEN
+        )
+        if looks:
+            for number, entry in list(self.held.items()):
+                if number not in fresh:
+                    text = json.dumps(self._content(entry[0]))
+                    if hash(text) != entry[1]:
+                        fresh[number], entry[1] = text, hash(text)
+                    self._settle(fresh)
+        drop = [n for n in alone if looks and n in self.held]
+        for number in drop:
+            self.forget(number)
+        met = self.mirror.introductions()
+        parts = [f'"{number}":{text}' for number, text in fresh.items()]
+        head = json.dumps({"body": encoded, "met": met, "drop": drop})
+        line = f'{head[:-1]}, "objects": {{{",".join(parts)}}}}}\n'
+        if len(line) > MAX_MESSAGE:
+            raise Limit(f"a value of more than {MAX_MESSAGE >> 20} MiB")
+        return line.encode("ascii")
+
+    def encode(self, value: typing.Any, depth: int = 0) -> typing.Any:
+        """``value`` as JSON data; containers are numbered and left to ``_settle``."""
+        kind = type(value)
+        if value is None or kind in (bool, str, float):
+            return value
+        if kind is int:
+            return {"i": hex(value)} if value.bit_length() > MAX_BITS else value
+        if depth > MAX_DEPTH:
+            raise Limit(f"a value nested more than {MAX_DEPTH} deep")
+        home = self.mirror.handle_of(value)
+        if home is not None:
+            return {"q": home}
+        if kind is tuple or kind is frozenset:
+            items = [self.encode(item, depth + 1) for item in value]
+            return {"t" if kind is tuple else "f": items}
+        if kind in CONTAINERS or self.is_shared(kind):
+            return {"o": self._number(value)}
+        if kind is bytes:
+            return {"b": value.hex()}
+        for name, single in SINGLE.items():
+            if value is single:
+                return {"k": name}
+        if kind.__name__ in VIEWS and kind.__module__ == "builtins":
+            return {"w": [kind.__name__, [self.encode(item, depth + 1) for item in value]]}
+        where = (kind.__module__, kind.__qualname__)
+        if where in PLAIN_OF:
+            args = [self.encode(item, depth + 1) for item in PLAIN_OF[where](value)]
+            return {"v": [*where, args]}
+        if isinstance(value, type) and value in TYPE_NAMES:
+            return {"y": TYPE_NAMES[value]}
+        return self.mirror.encode(value)
+
+    def is_shared(self, kind: type) -> bool:
+        """Whether ``kind`` is our class of a name that both sides define."""
+        return kind.__name__ in self.common and self.scope.get(kind.__name__) is kind
+
+    def shared(self, name: str) -> typing.Any:
+        """Our class of that name. Raises ValueError where there is none."""
+        kind = self.scope.get(name)
+        if name not in self.common or not isinstance(kind, type) or not self.is_shared(kind):
+            raise ValueError("no class that both define")
+        return kind
+
+    def _number(self, value: object) -> int:
+        number = self.numbers.get(id(value))
+        if number is None:
+            number, self.next = self.next, self.next + 2
+            self.numbers[id(value)] = number
+            self.held[number] = [value, None]
+            self.pending.append((number, value))
+        return number
+
+    def _settle(self, fresh: dict[int, str]) -> None:
+        while self.pending:
+            number, value = self.pending.pop()
+            fresh[number] = json.dumps(self._content(value))
+            self.held[number][1] = hash(fresh[number])
+
+    def _content(self, value: typing.Any) -> list[typing.Any]:
+        """``[kind, content]``, with what must be known before the content as a third element."""
+        kind = type(value)
+        if kind in (list, set):
+            return [kind.__name__, [self.encode(item) for item in value]]
+        if kind is bytearray:
+            return ["bytearray", value.hex()]
+        if kind is collections.deque:
+            return ["deque", [self.encode(item) for item in value], value.maxlen]
+        if kind is types.SimpleNamespace:
+            return [kind.__name__, self.pairs(vars(value))]
+        if kind in CONTAINERS:
+            factory = self.encode(getattr(value, "default_factory", None))
+            return [kind.__name__, self.pairs(value), factory]
+        return take_apart(self, value, kind)
+
+    def pairs(self, value: dict[typing.Any, typing.Any]) -> list[list[object]]:
+        return [[self.encode(k), self.encode(v)] for k, v in dict.items(value)]
+
+    def forget(self, number: int) -> None:
+        """The other side, or nobody here, uses a shared container any more."""
+        entry = self.held.pop(number, None)
+        if entry is not None:
+            self.numbers.pop(id(entry[0]), None)
+
+    # ------------------------------------------------------------------ in
+
+    def unpack(self, line: bytes) -> typing.Any:
+        """The body of a line that ``pack`` made. Raises ValueError for anything else."""
+        try:
+            message = json.loads(line)
+            objects = {int(number): content for number, content in message["objects"].items()}
+            for number, content in objects.items():
+                if number not in self.held:
+                    value = self._empty(content)
+                    self.held[number] = [value, None]
+                    self.numbers[id(value)] = number
+            for handle, told in message["met"]:
+                self.mirror.meet(handle, told)
+            for number, content in objects.items():
+                self._fill(self.held[number][0], content)
+            for number, content in objects.items():
+                text = json.dumps(content)
+                if content[0] == "set" or '{"p"' in text or '{"q"' in text:  # as we would write it
+                    text = json.dumps(self._content(self.held[number][0]))
+                self.held[number][1] = hash(text)
+            body = self.decode(message["body"])
+            for number in message["drop"]:
+                self.forget(number)
+            return body
+        except (KeyError, TypeError, AttributeError, OverflowError, IndexError, ArithmeticError,
+                RecursionError, ImportError) as error:  # fmt: skip
+            raise ValueError("malformed message") from error
+
+    def decode(self, data: typing.Any) -> typing.Any:
+        """The value that ``encode`` was given."""
+        if not isinstance(data, dict):
+            if isinstance(data, list):
+                raise ValueError("a bare list")
+            return data
+        ((tag, body),) = data.items()
+        if tag == "o":
+            return self.held[body][0]
+        if tag == "t":
+            return tuple([self.decode(item) for item in body])
+        if tag == "f":
+            return frozenset([self.decode(item) for item in body])
+        if tag == "i":
+            return int(body, 16)
+        if tag == "b":
+            return bytes.fromhex(body)
+        if tag == "k":
+            return SINGLE[body]
+        if tag == "y":
+            return NAMED_TYPES[body]
+        if tag == "v":
+            module, name, args = body
+            return remake(module, name, [self.decode(item) for item in args])
+        if tag == "w":
+            return self._view(body[0], [self.decode(item) for item in body[1]])
+        return self.mirror.decode(tag, body)
+
+    @staticmethod
+    def _view(name: str, items: list[typing.Any]) -> object:
+        if VIEWS[name] == 0:
+            return dict.fromkeys(items).keys()
+        return dict(enumerate(items)).values() if VIEWS[name] == 1 else dict(items).items()
+
+    def _empty(self, content: list[typing.Any]) -> typing.Any:
+        if content[0] == "instance":
+            return shell(self, content)
+        if content[0] == "deque":
+            return collections.deque(maxlen=content[2])
+        return KINDS[content[0]]()
+
+    def _fill(self, value: typing.Any, content: list[typing.Any]) -> None:
+        """Put ``content`` into ``value``, in place."""
+        kind, body = content[0], content[1]
+        if kind == "list":
+            value[:] = [self.decode(item) for item in body]
+        elif kind == "set":
+            new = {self.decode(item) for item in body}
+            value.clear()
+            value.update(new)
+        elif kind == "bytearray":
+            value[:] = bytes.fromhex(body)
+        elif kind == "deque":
+            value.clear()
+            value.extend([self.decode(item) for item in body])
+        elif kind == "instance":
+            restore(self, value, content)
+        elif kind == "SimpleNamespace":
+            value.__dict__.clear()
+            value.__dict__.update(self.mapping(body))
+        else:
+            if kind == "defaultdict":
+                value.default_factory = self.decode(content[2])
+            new_items = self.mapping(body)
+            value.clear()
+            for key, item in new_items.items():
+                value[key] = item
+
+    def mapping(self, pairs: list[list[typing.Any]]) -> dict[typing.Any, typing.Any]:
+        return {self.decode(key): self.decode(item) for key, item in pairs}
