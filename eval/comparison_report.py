@@ -107,11 +107,12 @@ def cost_row(s: Standing) -> list[str]:
 
 
 def difference_row(d: Difference) -> list[str]:
-    """The cells of :data:`DIFFERENCES`."""
+    """The cells of :data:`DIFFERENCES`; a difference that was found needs no more problems."""
+    found = d.verdict in ("better", "worse")
     return [
         d.system, f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
-        str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}", f"{d.power:.0%}",
-        f"{d.problems_needed:,}", d.verdict,
+        str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}",
+        "-" if found else f"{d.power:.0%}", "-" if found else f"{d.problems_needed:,}", d.verdict,
     ]  # fmt: skip
 
 
