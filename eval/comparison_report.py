@@ -14,9 +14,6 @@ STANDINGS = ("system", "problems × seeds", "solved", "95% interval", "claimed, 
 COSTS = ("system", "tokens", "calls", "seconds", "tokens per solve", "cost per solve")
 DIFFERENCES = ("system", "difference", "95% interval", "only it", "only baseline", "p", "p (Holm)",
                "power", "problems needed", "verdict")  # fmt: skip
-BRIEF = (0, 1, 2, 6, 8, 9)
-"""Columns of :data:`DIFFERENCES` on a narrow screen."""
-
 Table = tuple[Sequence[str], list[list[str]]]
 """Titles, and rows of as many cells."""
 
@@ -31,15 +28,6 @@ def tables(comparison: Comparison) -> list[Table]:
         titles = (f"against {comparison.differences[0].baseline}", *DIFFERENCES[1:])
         found.append((titles, [difference_row(d) for d in comparison.differences]))
     return found
-
-
-def brief(comparison: Comparison) -> list[Table]:
-    """The same tables for a narrow screen, without the columns that the others imply."""
-    standings, costs, *differences = tables(comparison)
-    for titles, rows in differences:
-        cells = [[row[k] for k in BRIEF] for row in rows]
-        differences = [([titles[k] for k in BRIEF], cells)]
-    return [standings, costs, *differences]
 
 
 def markdown(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:

@@ -260,9 +260,18 @@ def test_aggregate_joins_sweeps_of_the_same_options_only(
     cli("eval", "compare", "--suite", "horizon/4", "--count", "1", "--first", "3", "--seeds", "3",
         "--systems", "direct", "--out", "more")  # fmt: skip
     joined = cli("eval", "aggregate", "one", "two", "more")
-    assert "direct\t4 × 3, 6 missing\t" in joined.out
+    assert "direct  4 × 3, 6 missing  100.0%" in joined.out
+    assert not [line for line in joined.out.splitlines() if "|" in line or line.endswith(" ")]
     assert "undecided" in joined.out
     assert "no benefit" not in joined.out
+    for columns in (80, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        narrow = cli("eval", "aggregate", "one", "two")
+        assert max(map(len, narrow.out.splitlines())) <= columns
+        assert [line for line in narrow.out.splitlines() if line.endswith("undecided")]
+        for title in ("sample", "solved", "lost", "false claims", "tokens/solve", "difference"):
+            assert title in narrow.out
+    monkeypatch.delenv("COLUMNS")
     wide = cli("eval", "aggregate", "one", "two", "--smallest-effect", "2")
     assert (wide.code, "--smallest-effect" in wide.err) == (2, True)
     assert "not comparable" in cli("eval", "aggregate", "one", "other").err
