@@ -106,7 +106,12 @@ def test_a_wrong_answer_is_a_failure_whatever_its_verdict(
     assert found["origins"] == {"fleet": 6}
     assert found["name"].startswith("final answer: wrong (numeric check), e.g. horizon/4-")
     assert found["examples"][0]["specialist"] == "generalist"
-    few = cli("eval", "errors", "--limit", "2")
+    assert run_with("plan garbled").reference_match is False
+    known = json.loads(cli("eval", "errors", "--limit", "1", "--json").out)
+    assert {tier for c in known["clusters"] for tier in c["tiers"]} == {"architect"}, (
+        "counted twice"
+    )
+    few = cli("eval", "errors", *(f"--run={e['run']}" for e in found["examples"][:2]))
     assert (few.code, "2 failures of 2 runs; 0 are like no others" in few.out) == (0, True)
 
 
@@ -225,7 +230,7 @@ def test_routing_without_recorded_answers_measures_what_it_can(
         asked.append("split")
         return {}
 
-    async def pocket(tasks: int, seed: int) -> dict[str, object]:
+    async def pocket(*given: object) -> dict[str, object]:
         asked.append("pocket")
         return {}
 
