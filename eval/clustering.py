@@ -39,6 +39,7 @@ _WHERE = {"report": "final answer", "monitor": "run"}
 _WHAT = {
     "no-plan": "no plan", "budget": "out of budget", "no-answer": "none was given",
     "hidden-mismatch": "verified, but wrong", "wrong-answer": "wrong",
+    "no-artifact": "no result in the answer", "exit": "the program left early",
 }  # fmt: skip
 """Signatures that are no words by themselves."""
 
@@ -159,9 +160,10 @@ def name_of(group: Sequence[Failure]) -> str:
     typical = next(f for f in group if _fields(f) == kind)
     tier, step, check, signature = kind
     where = _WHERE.get(tier, tier) + (f", {step} step" if step else "")
-    what = _WHAT.get(signature) or signature.replace("-", " ") or "failed"
+    told = "" if "#" in signature else signature  # A normal form, which the example says better.
+    what = _WHAT.get(signature) or told.replace("-", " ") or "failed"
     by = f" ({check} check)" if check else ""
-    return f"{where}: {what}{by}, e.g. {_example(typical)}"
+    return f"{where}: {what}{by}, e.g. {_example(typical).removeprefix(f'{what}: ')}"
 
 
 def _example(failure: Failure) -> str:

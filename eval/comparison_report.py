@@ -14,9 +14,6 @@ STANDINGS = ("system", "problems × seeds", "solved", "95% interval", "claimed, 
 COSTS = ("system", "tokens", "calls", "seconds", "tokens per solve", "cost per solve")
 DIFFERENCES = ("system", "difference", "95% interval", "only it", "only baseline", "p", "p (Holm)",
                "power", "problems needed", "verdict")  # fmt: skip
-BRIEF = (0, 1, 2, 6, 8, 9)
-"""Columns of :data:`DIFFERENCES` on a narrow screen."""
-
 Table = tuple[Sequence[str], list[list[str]]]
 """Titles, and rows of as many cells."""
 
@@ -31,15 +28,6 @@ def tables(comparison: Comparison) -> list[Table]:
         titles = (f"against {comparison.differences[0].baseline}", *DIFFERENCES[1:])
         found.append((titles, [difference_row(d) for d in comparison.differences]))
     return found
-
-
-def brief(comparison: Comparison) -> list[Table]:
-    """The same tables for a narrow screen, without the columns that the others imply."""
-    standings, costs, *differences = tables(comparison)
-    for titles, rows in differences:
-        cells = [[row[k] for k in BRIEF] for row in rows]
-        differences = [([titles[k] for k in BRIEF], cells)]
-    return [standings, costs, *differences]
 
 
 def markdown(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
@@ -107,11 +95,12 @@ def cost_row(s: Standing) -> list[str]:
 
 
 def difference_row(d: Difference) -> list[str]:
-    """The cells of :data:`DIFFERENCES`."""
+    """The cells of :data:`DIFFERENCES`; a difference that was found needs no more problems."""
+    found = d.verdict in ("better", "worse")
     return [
         d.system, f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
-        str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}", f"{d.power:.0%}",
-        f"{d.problems_needed:,}", d.verdict,
+        str(d.only_system), str(d.only_baseline), f"{d.p:.2g}", f"{d.p_holm:.2g}",
+        "-" if found else f"{d.power:.0%}", "-" if found else f"{d.problems_needed:,}", d.verdict,
     ]  # fmt: skip
 
 

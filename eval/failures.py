@@ -105,9 +105,11 @@ def _of_run(store: BeadStore, run: Run) -> list[Failure]:
 def _wrong(
     run: Run, problem: dict[str, Any], calls: Sequence[Call], *, explained: bool
 ) -> Failure | None:
-    """A final answer that the hidden checks refuse; or none at all, where no other failure of the run
-    explains that (``explained``)."""
-    if run.reference_match is not False or (run.answer is None and explained):
+    """A final answer that the hidden checks refuse, or none at all. A run that knew that it failed
+    shows where in its other failures (``explained``) and is not counted twice."""
+    if run.reference_match is not False or (
+        explained and (run.answer is None or run.verdict == "failed")
+    ):
         return None
     if run.answer is None:
         signature, detail = "no-answer", "the run ended without an answer"

@@ -8,14 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from rich.text import Text
 
 from eval.analysis import Comparison
-from eval.comparison_report import brief, html, markdown, tables, told
+from eval.comparison_report import html, markdown, tables, told
+from harness.columns import Column, say, show
 from harness.files import write_pages
-from harness.tables import print_table
-from harness.view import console
 from state.errors import BackendUnavailable
+
+RANKS = {
+    "only baseline": 7, "only it": 6, "p": 5, "power": 4, "out of budget": 4, "claimed, wrong": 2,
+    "seconds": 3, "cost per solve": 2, "tokens per solve": 1, "lost": 1, "problems needed": 2,
+    "95% interval": 3,
+}  # fmt: skip
+"""Columns that a narrow terminal does without, the highest first; files and pipes have them all."""
+SHORT = {
+    "problems × seeds": "sample", "claimed, wrong": "false claims", "out of budget": "no budget",
+    "tokens per solve": "tokens/solve", "cost per solve": "cost/solve", "problems needed": "needed",
+}  # fmt: skip
+"""Titles on a screen."""
+NUMBERS = frozenset(["tokens", "calls", "seconds", "only it", "only baseline", "lost"])
 
 
 def present(
@@ -52,17 +63,19 @@ def present(
 
 
 def _show(found: Sequence[Comparison], setting: dict[str, object], folder: Path | None) -> None:
-    screen = console()
     for line in told(setting):
-        screen.print(Text(line, "dim"))
+        say(line)
     for comparison in found:
-        screen.print()
-        screen.print(Text(comparison.suite, "bold"))
-        for titles, rows in (brief if screen.is_terminal else tables)(comparison):
-            screen.print()
-            print_table(screen, titles, rows)
-        screen.print()
+        typer.echo(f"\n{comparison.suite}")
+        for titles, rows in tables(comparison):
+            typer.echo()
+            show([_column(title) for title in titles], rows)
+        typer.echo()
         for sentence in comparison.sentences:
-            screen.print(Text(sentence))
+            say(sentence)
     if folder is not None:
-        screen.print(f"\nwritten to {folder}", soft_wrap=True)
+        typer.echo(f"\nwritten to {folder}")
+
+
+def _column(title: str) -> Column:
+    return Column(SHORT.get(title, title), rank=RANKS.get(title, 0), right=title in NUMBERS)

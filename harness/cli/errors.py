@@ -35,16 +35,13 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """Cluster the failures of recorded runs, name the clusters, and say where each arose."""
-    from rich.text import Text
-
     from eval import errors_report
     from eval.clustering import cluster
     from eval.failures import failures
     from eval.filing import file_bead
     from eval.origin import Oracle
     from harness import settings
-    from harness.tables import print_table
-    from harness.view import console
+    from harness.columns import Column, say, show
     from specialists.routing.embedder import Embedder
     from state import BeadStore, Runs, database_url
     from state.errors import UsageError
@@ -81,13 +78,14 @@ def errors(
             json.dumps({"failures": len(found), "noise": noise, "clusters": rows, "beads": beads})
         )
         return
-    screen = console()
-    print_table(
-        screen, errors_report.HEADER, [errors_report.cells(row) for row in rows], whole=False
-    )
-    screen.print(f"{len(found)} failures of {len(runs)} runs; {noise} are like no others")
+    name, *others = errors_report.HEADER
+    ranks = {"shows in": 3, "fixed by": 2, "trend": 1}
+    columns = [Column(n, rank=ranks.get(n, 0), right=n in ("failures", "runs")) for n in others]
+    cells = [errors_report.cells(row) for row in rows]
+    show([*columns, Column(name, text=True)], [[*rest, first] for first, *rest in cells])
+    say(f"{len(found)} failures of {len(runs)} runs; {noise} are like no others")
     for row, (id, done) in zip(rows, filed, strict=False):
-        screen.print(Text(f"{id} {done}: {row['name']}"), soft_wrap=True)
+        say(f"{id} {done}: {row['name']}")
 
 
 def _nothing(runs: list[Run], *, as_json: bool) -> None:

@@ -15,6 +15,8 @@ from harness.cli.options import Flags, model_options
 if TYPE_CHECKING:
     from eval.bench import Change
 TITLES = ("suite", "problems", "solved", "before", "gained", "lost", "no result", "p", "verdict")
+RANKS = {"no result": 2, "p": 1}
+"""Columns that a narrow terminal does without."""
 
 
 @model_options()
@@ -49,10 +51,9 @@ def bench(
     from eval.selection import select
     from harness import settings
     from harness.cli.sweeping import attend, kept, noting
+    from harness.columns import Column, say, show
     from harness.files import write_pages
     from harness.sweep import HIERARCHY, open_solver
-    from harness.tables import print_table
-    from harness.view import console
     from state.errors import UsageError
     from state.home import writable_home
 
@@ -74,7 +75,7 @@ def bench(
         "options": options.model_dump(mode="json"),
     }
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:6]
-    journal = Journal(writable_home() / "bench" / f"{name}-{digest}.attempts.jsonl", header)
+    kept_in = writable_home() / "bench" / f"{name}-{digest}.attempts.jsonl"
     made, wanted = 0, sum(map(len, suites.values()))
 
     def tell(attempt: Attempt, done: int, of: int) -> None:
@@ -84,8 +85,9 @@ def bench(
 
     async def work() -> list[Attempt]:
         nonlocal made
-        made = sum(not journal.to_make(key) for key in journal.attempts)
         async with open_solver(options, suites) as solve:
+            journal = Journal(kept_in, header)  # Not for what cannot be run.
+            made = sum(not journal.to_make(key) for key in journal.attempts)
             return await sweep(
                 suites, [HIERARCHY], [options.seed], solve, journal,
                 concurrency=max_concurrency, on_attempt=tell,
@@ -98,19 +100,18 @@ def bench(
         with noting(context):
             write_pages(file.parent, {file.name: record.model_dump_json()})
     if not any(a.lost == "answer" for a in attempts):
-        journal.path.unlink()  # It is there to go on with, and this bench is finished.
+        kept_in.unlink()  # It is there to go on with, and this bench is finished.
     if as_json:
         print(json.dumps([c.model_dump() for c in found]))
     else:
-        screen = console()
-        print_table(screen, TITLES, [_row(c) for c in found])
+        show([Column(t, rank=RANKS.get(t, 0)) for t in TITLES], [_row(c) for c in found])
         for c in found:
             if c.verdict == "undecided":
-                screen.print(_undecided(c, smallest_effect))
+                say(_undecided(c, smallest_effect))
         if save:
-            screen.print(f"baseline written to {file}", soft_wrap=True)
+            typer.echo(f"baseline written to {file}")
         elif before is None:
-            screen.print("there is no baseline yet: --save stores this result as one")
+            say("there is no baseline yet: --save stores this result as one")
     raise typer.Exit(1 if any(c.verdict == "worse" for c in found) else 0)
 
 

@@ -20,6 +20,7 @@ from state.errors import HarnessError, StoreError, UsageError
 from tiers.calls import Interrupted
 
 Result = TypeVar("Result")
+KEY, HIDDEN = "--api-key", "..."
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -75,8 +76,14 @@ def _note(context: typer.Context) -> str:
 
 
 def same_command(context: typer.Context) -> str:
-    """The command line that is being carried out, as a person would type it again."""
-    return shlex.join(["harness", *(context.find_root().obj or sys.argv[1:])])
+    """The command line that is being carried out, as a person would type it again, without the key."""
+    words = list(context.find_root().obj or sys.argv[1:])
+    for place, word in enumerate(words):
+        if word.startswith(f"{KEY}="):
+            words[place] = f"{KEY}={HIDDEN}"
+        elif word == KEY and place + 1 < len(words):
+            words[place + 1] = HIDDEN
+    return shlex.join(["harness", *words])
 
 
 def kept(done: int, of: int, what: str = "attempts") -> str:

@@ -96,8 +96,10 @@ def test_a_name_says_where_what_and_gives_an_example() -> None:
         "fleet, code step: ZeroDivisionError (function check), e.g. f(7) raised division by zero",
         "fleet, code step: syntax error (function check), e.g. the code does not parse at line 7",
         "architect: no plan, e.g. no derivation fits 'Ann has 7 pears.'",
-        "run: out of budget, e.g. out of budget: 7 of 7 calls",
+        "run: out of budget, e.g. 7 of 7 calls",
     ]
+    prose = failure(0, 0, 7).model_copy(update={"signature": "# sentences for # steps"})
+    assert name_of([prose]).startswith("fleet, math step: failed (inverse check), e.g. 7 - 3")
     mixed = [failure(1, 0, 1), failure(2, 0, 2), failure(2, 0, 3)]
     assert name_of(mixed).startswith("fleet, code step: syntax error")
     long = failure(3, 0, 1).model_copy(update={"detail": "word " * 100})

@@ -106,7 +106,12 @@ def test_a_wrong_answer_is_a_failure_whatever_its_verdict(
     assert found["origins"] == {"fleet": 6}
     assert found["name"].startswith("final answer: wrong (numeric check), e.g. horizon/4-")
     assert found["examples"][0]["specialist"] == "generalist"
-    few = cli("eval", "errors", "--limit", "2")
+    assert run_with("plan garbled").reference_match is False
+    known = json.loads(cli("eval", "errors", "--limit", "1", "--json").out)
+    assert {tier for c in known["clusters"] for tier in c["tiers"]} == {"architect"}, (
+        "counted twice"
+    )
+    few = cli("eval", "errors", *(f"--run={e['run']}" for e in found["examples"][:2]))
     assert (few.code, "2 failures of 2 runs; 0 are like no others" in few.out) == (0, True)
 
 
@@ -225,7 +230,7 @@ def test_routing_without_recorded_answers_measures_what_it_can(
         asked.append("split")
         return {}
 
-    async def pocket(tasks: int, seed: int, flags: object) -> dict[str, object]:
+    async def pocket(*given: object) -> dict[str, object]:
         asked.append("pocket")
         return {}
 
@@ -260,9 +265,18 @@ def test_aggregate_joins_sweeps_of_the_same_options_only(
     cli("eval", "compare", "--suite", "horizon/4", "--count", "1", "--first", "3", "--seeds", "3",
         "--systems", "direct", "--out", "more")  # fmt: skip
     joined = cli("eval", "aggregate", "one", "two", "more")
-    assert "direct\t4 × 3, 6 missing\t" in joined.out
+    assert "direct  4 × 3, 6 missing  100.0%" in joined.out
+    assert not [line for line in joined.out.splitlines() if "|" in line or line.endswith(" ")]
     assert "undecided" in joined.out
     assert "no benefit" not in joined.out
+    for columns in (80, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        narrow = cli("eval", "aggregate", "one", "two")
+        assert max(map(len, narrow.out.splitlines())) <= columns
+        assert [line for line in narrow.out.splitlines() if line.endswith("undecided")]
+        for title in ("sample", "solved", "lost", "false claims", "tokens/solve", "difference"):
+            assert title in narrow.out
+    monkeypatch.delenv("COLUMNS")
     wide = cli("eval", "aggregate", "one", "two", "--smallest-effect", "2")
     assert (wide.code, "--smallest-effect" in wide.err) == (2, True)
     assert "not comparable" in cli("eval", "aggregate", "one", "other").err

@@ -121,6 +121,17 @@ def test_a_lost_endpoint_is_nobodys_wrong_answer(cli: Cli, use: Use) -> None:
     assert_goes_on(cli, done=3)
 
 
+@pytest.mark.parametrize("key", [("--api-key", "sk-123"), ("--api-key=sk-123",)])
+def test_how_to_go_on_never_shows_the_key(cli: Cli, use: Use, key: tuple[str, ...]) -> None:
+    use(lambda number: BackendUnavailable("http://oracle: refused"))
+    end = ("--backend", "openai", "--model", "m", "--base-url", "http://oracle/v1")
+    said = cli(*COMPARE, *end, *key)
+    assert said.code == 4
+    assert "then continue with: harness eval compare" in said.err
+    assert "--api-key" in said.err
+    assert "sk-123" not in said.err
+
+
 @pytest.mark.parametrize("error", [BadAnswer, BackendTimeout])
 def test_an_unusable_answer_is_one_lost_attempt(cli: Cli, use: Use, error: type[Exception]) -> None:
     use(lambda number: error("http://oracle: an answer without choices") if number == 3 else None)
