@@ -49,7 +49,9 @@ class Problem(Frozen):
             for text in _strings(self.__dict__):
                 text.encode()
         except UnicodeEncodeError:
-            raise ValueError("holds half a character (a lone surrogate), which is no text") from None
+            raise ValueError(
+                "holds half a character (a lone surrogate), which is no text"
+            ) from None
         if "\0" in self.id + self.statement:
             raise ValueError("holds a null character, which is no text")
         return self
