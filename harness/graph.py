@@ -15,7 +15,7 @@ from langgraph.types import Command, Send, interrupt
 from harness.approval import plan_text
 from state.errors import BudgetExceeded
 from tiers.architect import Architect
-from tiers.derivation import PlanError
+from tiers.derivation import NoPlan, PlanError
 from tiers.dispatcher import Dispatcher
 from tiers.fleet import Fleet
 from tiers.monitor import Monitor
@@ -35,6 +35,8 @@ class RunState(TypedDict, total=False):
     plan: int
     error: str | None
     """Why the last planning failed."""
+    final: bool
+    """Whether no further plan can help."""
     exhausted: str | None
     """Which limit stopped the last planning."""
     reason: str
@@ -70,7 +72,9 @@ def build(
     ) -> Command[Literal["architect", "dispatcher", "report"]]:
         here, wave = room(state), state.get("wave", 0)
         exhausted = state.get("exhausted") or here.caller.meter.exhausted() or _spent(here)
-        verdict = await Monitor(here).decide(wave, state.get("error"), exhausted)
+        verdict = await Monitor(here).decide(
+            wave, state.get("error"), exhausted, final=state.get("final", False)
+        )
         update: RunState = {"wave": wave + 1, "error": None}
         if verdict.kind == "stop":
             return Command(goto="report", update={**update, "reason": verdict.reason})
@@ -85,7 +89,8 @@ def build(
         try:
             await Architect(room(state)).plan(state["mode"], state["plan"])
         except PlanError as error:
-            return Command(goto="monitor", update={"error": str(error)})
+            final = isinstance(error, NoPlan)
+            return Command(goto="monitor", update={"error": str(error), "final": final})
         except BudgetExceeded as error:
             return Command(goto="monitor", update={"exhausted": _limit(str(error))})
         return Command(goto="approval" if approve else "dispatcher")
@@ -97,7 +102,10 @@ def build(
         return Command(goto="dispatcher")
 
     async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
-        orders = await Dispatcher(room(state)).dispatch()
+        try:
+            orders = await Dispatcher(room(state)).dispatch()
+        except NoPlan as error:
+            return Command(goto="monitor", update={"error": str(error), "final": True})
         if not orders:
             return Command(goto="monitor", update={"error": "no step is ready"})
         return Command(

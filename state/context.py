@@ -1,8 +1,9 @@
 """Context packs: what is worth knowing about a bead, within a token limit.
 
-First what cannot be missed: the root objective, the inputs of the step, the decisions of the beads
-above it. Then other beads by relevance × recency × surprise, as long as they fit. A pack is a
-function of the store alone: age is counted in beads, not in seconds.
+The inputs of a step are what it needs: they go in whole, and a pack that cannot hold them is an
+error. Then, as long as they fit, the root objective, the decisions of the beads above, and other beads
+by relevance × recency × surprise. A pack is a function of the store alone: age is counted in beads,
+not in seconds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,17 @@ CountTokens = Callable[[str], int]
 Ranking = Literal["full", "recency", "inputs"]
 
 
+class InputsTooLong(UsageError):
+    """What a step builds on does not fit its pack; ``needed`` and ``room`` are in tokens."""
+
+    def __init__(self, bead: Bead, needed: int, room: int) -> None:
+        super().__init__(
+            f"the inputs of {bead.id} ({bead.title[:60]!r}) need {needed:,} tokens, there is room for "
+            f"{room:,}"
+        )
+        self.needed, self.room = needed, room
+
+
 class Entry(BaseModel):
     """One bead in a pack, and why it is there."""
 
@@ -57,7 +69,8 @@ class Entry(BaseModel):
 
 
 class Pack(BaseModel):
-    """What is worth knowing about a bead; ``text`` never has more than ``limit`` tokens."""
+    """What is worth knowing about a bead; ``text`` never has more than ``limit`` tokens, which is the
+    limit asked for or, where that is more, what the inputs need."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +79,7 @@ class Pack(BaseModel):
     tokens: int = 0
     entries: tuple[Entry, ...] = ()
     left_out: tuple[str, ...] = ()
-    """What cannot be missed and yet did not fit, or was cut."""
+    """What should be known and yet did not fit, or was cut; never an input."""
 
     @property
     def text(self) -> str:
@@ -90,29 +103,42 @@ def pack(
     objective: bool = True,
     shared: Sequence[str] = (INSIGHTS, ROUTINES),
     decay: bool = True,
+    inputs_limit: int | None = None,
 ) -> Pack:
     """The pack for a bead.
 
+    Its named inputs may fill ``inputs_limit`` tokens, by default ``limit_tokens``; everything else
+    keeps to ``limit_tokens``. What an issue builds on, its closed blockers, is not an input.
     ``vectors`` finds what is relevant; ``ranking="recency"`` takes the newest beads instead, and
     ``"inputs"`` stops after the inputs; both need no vectors. Without ``objective`` the root
     objective is left out, for a prompt that states it already. ``shared`` are the scopes of other
     runs' memory that may be quoted. Without ``decay`` old beads count like new ones. Raises
-    UsageError for an unknown bead, a limit below 1, and a full ranking without vectors.
+    UsageError for an unknown bead, a limit below 1, and a full ranking without vectors, and
+    :class:`InputsTooLong`.
     """
     if limit_tokens < 1:
         raise UsageError(f"the limit of a context pack is at least 1 token, not {limit_tokens}")
     if ranking == "full" and vectors is None:
         raise UsageError("ranking by relevance needs an embedder; without one, rank by recency")
     bead = store.get(bead_id)
+    most = limit_tokens if inputs_limit is None else inputs_limit
+    inputs = _inputs(store, bead)
+    needs = isinstance(bead.data.get("inputs"), dict)
+    lines = [(given, f"Known, {name}: {_result(given)}") for name, given in inputs]
     builder = _Builder(bead.id, limit_tokens, count_tokens)
+    if needs:
+        builder.reserve(bead, [line for _, line in lines], most)
     above = _ancestors(store, bead)
     root = above[-1] if above else bead
     asked = root.body or root.title
     if objective and (root.id == bead.id or asked not in (bead.title, bead.body)):
         builder.add_cut(root, f"Problem: {asked}", "root objective")
-    for name, given in _inputs(store, bead):
-        result = given.data.get("artifact") or given.close_reason or given.title
-        builder.add(given, f"Known, {name}: {result}", "input of this step")
+    builder.reserved = ()
+    for given, line in lines:
+        if needs:
+            builder.put(given, line, "input of this step")
+        else:
+            builder.add(given, line, "done before")
     if ranking == "inputs":
         return builder.pack()
     for decision in _decisions(store, [bead, *above]):
@@ -163,21 +189,39 @@ class _Builder:
     def __init__(self, bead_id: str, limit: int, count_tokens: CountTokens) -> None:
         self.bead_id, self.limit, self.count = bead_id, limit, count_tokens
         self.entries: list[Entry] = []
+        self.reserved: tuple[str, ...] = ()
         self.left_out: list[str] = []
         self.tokens = 0
+
+    def reserve(self, bead: Bead, lines: Sequence[str], most: int) -> None:
+        """Keep room for lines that come later; the limit grows to what they need.
+
+        Raises :class:`InputsTooLong` where that is more than ``most``.
+        """
+        self.reserved = tuple(lines)
+        needed = self.count(_join(lines))
+        if needed > most:
+            raise InputsTooLong(bead, needed, most)
+        self.limit = max(self.limit, needed)
+
+    def put(self, bead: Bead, line: str, why: str) -> None:
+        """Add a line that there is room for."""
+        self.entries.append(Entry(bead_id=bead.id, line=line, why=why, tokens=self.count(line)))
+        self.tokens = self.count(_join(entry.line for entry in self.entries))
 
     @property
     def seen(self) -> set[str]:
         return {entry.bead_id for entry in self.entries}
 
     def add(self, bead: Bead, line: str, why: str) -> None:
-        """Add what cannot be missed, if it fits."""
+        """Add what should be known, if it fits."""
         if not self._try(Entry(bead_id=bead.id, line=line, why=why, tokens=self.count(line))):
             self.left_out.append(f"{why} {bead.id}: does not fit")
 
     def add_cut(self, bead: Bead, line: str, why: str) -> None:
-        """As :meth:`add`, cut after a word to its share of the limit."""
-        most = max(1, int(self.limit * ROOT_SHARE))
+        """Like :meth:`add`, but cut after a word to its share of the limit and of what is left."""
+        share = int(self.limit * ROOT_SHARE)
+        most = max(1, min(share, self.limit - self.count(_join(self.reserved))))
         words = line.split(" ")
         if self.count(line) > most:
             low, high = 0, len(words) - 1
@@ -200,7 +244,7 @@ class _Builder:
                 return
 
     def _try(self, entry: Entry) -> bool:
-        total = self.count(_join(e.line for e in [*self.entries, entry]))
+        total = self.count(_join([*(e.line for e in self.entries), entry.line, *self.reserved]))
         if total > self.limit:
             return False
         counted = (
@@ -261,6 +305,10 @@ def _inputs(store: BeadStore, bead: Bead) -> list[tuple[str, Bead]]:
         return [(str(name), store.get(str(id))) for name, id in named.items()]
     blockers = [store.get(d.to_id) for d in store.dependencies(bead.id) if d.type == "blocks"]
     return [(b.title, b) for b in blockers if b.status == "closed"]
+
+
+def _result(bead: Bead) -> str:
+    return str(bead.data.get("artifact") or bead.close_reason or bead.title)
 
 
 def _decisions(store: BeadStore, line: Sequence[Bead]) -> list[Bead]:

@@ -154,6 +154,8 @@ class ByForm:
 class Best:
     """Winner takes all."""
 
+    temperature = 0.1
+
     def choose(self, scores: np.ndarray, cards: Sequence[Card], key: str = "") -> Decision:
         best = int(np.argmax(scores))
         names = {c.name: float(v) for c, v in zip(cards, scores, strict=True)}

@@ -1,20 +1,28 @@
 """Context packs in prompts: what a specialist that reads free text is shown beside its own task.
 
-The trained specialists know their one form of prompt and nothing else, so they get none: a pack goes
-to cards that can read criticism (``retry = "feedback"``), which are real chat models.
+A trained specialist knows its one form of prompt: a pack goes to cards that can read criticism
+(``retry = "feedback"``), which are real chat models. The results that a worded step builds on go to
+whoever does it, since it cannot be done without them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from specialists.registry import Card
 from state import Bead
-from state.context import Pack, Ranking, pack
+from state.context import InputsTooLong, Pack, Ranking, pack
+from tiers.calls import TEMPLATE_TOKENS
+from tiers.derivation import NoPlan
 from tiers.memory import Packs
+from tiers.protocol import Delegation
 from tiers.room import Room
 
 LIMIT_TOKENS = 1024
+"""Tokens of a pack; the inputs of a step may have more, as many as the model's context allows."""
+ANSWER_SHARE = 0.25
+"""Share of the model's context that is kept for the answer, unless the answer needs less."""
 RANKINGS: dict[Packs, Ranking] = {"on": "full", "recency": "recency", "off": "inputs"}
 
 
@@ -23,26 +31,60 @@ def reads_text(card: Card) -> bool:
     return card.retry == "feedback"
 
 
-async def pack_for(room: Room, card: Card, bead: Bead, *, objective: bool = True) -> Pack | None:
-    """The pack for a bead of this run; ``None`` for a specialist that cannot read one.
+async def pack_for(
+    room: Room, card: Card, bead: Bead, task: str, *, objective: bool = True
+) -> Pack | None:
+    """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads none.
 
     With packs off, a step still sees the results it builds on. Without ``objective`` the problem is
-    left out, for a prompt that states it.
+    left out, for a prompt that states it. Raises :class:`tiers.derivation.NoPlan` where the results
+    that a step builds on do not fit the model's context.
     """
     if not reads_text(card):
         return None
-    policy = room.memory.policy
-    return await asyncio.to_thread(
-        pack,
-        room.store,
-        bead.id,
-        LIMIT_TOKENS,
-        count_tokens=room.caller.backend.count_tokens,
-        vectors=room.memory.vectors,
-        ranking=RANKINGS[policy.packs],
-        objective=objective and policy.packs != "off",
-        shared=policy.shared,
-        decay=policy.decay,
+    policy, left = room.memory.policy, _left(room, card, task)
+    try:
+        return await asyncio.to_thread(
+            pack,
+            room.store,
+            bead.id,
+            LIMIT_TOKENS if left is None else max(1, min(LIMIT_TOKENS, left)),
+            count_tokens=room.caller.backend.count_tokens,
+            vectors=room.memory.vectors,
+            ranking=RANKINGS[policy.packs],
+            objective=objective and policy.packs != "off",
+            shared=policy.shared,
+            decay=policy.decay,
+            inputs_limit=sys.maxsize if left is None else max(1, left),
+        )
+    except InputsTooLong as error:
+        raise NoPlan(
+            f"{error} in the {room.caller.backend.context_tokens:,} tokens that "
+            f"{room.caller.backend.model_id} reads; a model with a longer context would take it"
+        ) from None
+
+
+def _left(room: Room, card: Card, task: str) -> int | None:
+    """Tokens of the model's context beside the task itself and an answer; ``None`` if unbounded."""
+    backend = room.caller.backend
+    if backend.context_tokens is None:
+        return None
+    asked = backend.count_tokens(f"{card.system or ''}\n{task}")
+    answer = min(card.max_tokens, int(backend.context_tokens * ANSWER_SHARE))
+    return backend.context_tokens - asked - answer - 3 * TEMPLATE_TOKENS
+
+
+def shown(order: Delegation, card: Card) -> str:
+    """What a specialist is shown beside its task: the pack, or, where it reads none, the results that
+    a worded task builds on and does not quote itself."""
+    if reads_text(card):
+        return order.pack
+    if order.kind not in ("text", "code") or order.meta.get("story"):
+        return ""
+    return "\n".join(
+        f"Known, {name}: {result}"
+        for name, result in order.inputs.items()
+        if result not in order.objective
     )
 
 

@@ -111,6 +111,10 @@ class PlanError(ValueError):
     """A decomposition that cannot become a plan; the message says which line and why."""
 
 
+class NoPlan(PlanError):
+    """No plan of this fleet can do it, so no further one is tried; the message says why."""
+
+
 def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:
     """Math steps with their inputs, and the name of the step that holds the answer.
 

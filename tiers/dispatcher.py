@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 from specialists.routing import Ask, Decision
+from specialists.routing.roles import Role, natives, role_of
 from state import Bead, keyed_id
 from state.vectors import QUIET
 from tiers import signs
@@ -88,6 +90,7 @@ class Dispatcher:
                 task=routing_text(step, objective),
                 key=f"{step.data['plan']}|{step.data['name']}|{len(step.data.get('failed', []))}",
                 barred=self._barred(step, everybody),
+                native=natives(fleet, step.data["kind"], _role(step, objective)),
             )
             for step, objective, recalled in zip(steps, objectives, remembered, strict=True)
             if recalled is None
@@ -162,7 +165,8 @@ class Dispatcher:
         key, before = _key(step), len(failed) + len(self._failed_before(step))
         cards = {c.name: c for c in room.cards}
         team = [cards[name] for name in (decision.specialist, *decision.others)]
-        pack = await pack_for(room, next((c for c in team if reads_text(c)), team[0]), step)
+        reader = next((c for c in team if reads_text(c)), team[0])
+        pack = await pack_for(room, reader, step, objective)
         others = room.specialist is None and room.strategy != "direct"
         remedies = tuple(
             r for r in self._remedies(step.data["kind"])
@@ -198,6 +202,13 @@ class Dispatcher:
 def _key(step: Bead) -> str:
     """Of the next delegation of a step."""
     return f"{step.id}|delegation|{len(step.data.get('failed', []))}"
+
+
+def _role(step: Bead, objective: str) -> Role | None:
+    """What a worded step asks for, as the request labels it or else by its words; a question about
+    no numbers is nobody's in particular."""
+    role: Role | None = step.data.get("meta", {}).get("role") or role_of(objective)
+    return None if role == "solve" and not re.search(r"\d", objective) else role
 
 
 def routing_text(step: Bead, objective: str) -> str:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
+from specialists.routing.forms import declined, legible
 from state import Call
 from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
 from tiers import team
 from tiers.calls import Origin, remarks_on, resample_temperature
-from tiers.context import framed, reads_text
+from tiers.context import framed, reads_text, shown
 from tiers.insights import best_remedy, handover, lessons
 from tiers.protocol import CheckResult, Delegation, Outcome, Status
 from tiers.room import Room, chat
@@ -83,7 +84,7 @@ class Fleet:
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = CRAFTS[order.kind]
-        messages = chat(card, framed(order.pack if reads_text(card) else "", craft.prompt(order)))
+        messages = chat(card, framed(shown(order, card), craft.prompt(order)))
         failed: list[_Failed] = []
         checks: tuple[CheckResult, ...] = ()
         artifact: str | None = None
@@ -98,12 +99,13 @@ class Fleet:
                     self._sampling(order, card, attempt),
                 )  # fmt: skip
                 answer = call.response
-                if card.declines is not None and answer.strip() == card.declines:
+                if declined(card, answer):
                     # It would decline every sample: the step is somebody else's.
                     error = f"{card.name} declined the task"
                     failed.append(_Failed(f"{answer_hash(answer)}:{DECLINED}", error, 0))
                     break
-                artifact = craft.extract(order, answer) if answer.strip() else None
+                usable = bool(answer.strip()) and legible(card, answer)
+                artifact = craft.extract(order, answer) if usable else None
                 checks = (
                     await self._checks(order, artifact, attempt)
                     if artifact is not None

@@ -6,52 +6,108 @@ import json
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
+from specialists.routing.roles import opening_role
 from state.vectors import QUIET
+from tiers.acceptance import wants_code
 from tiers.calls import Origin
 from tiers.context import pack_for
 from tiers.derivation import PlanError
-from tiers.protocol import Plan, PlanStep
+from tiers.protocol import Plan, PlanStep, StepKind
 from tiers.room import Room, chat
 
 MOST_STEPS = 32
 
 
-class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+_NAME = r"^[a-z][a-z0-9_]{0,30}$"
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
+
+_LENIENT = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
+"""A server is held to the fields; a model that adds some, where no server holds it, is understood."""
+
+
+class _Step(BaseModel):
+    model_config = _LENIENT
+
+    name: str = Field(pattern=_NAME)
     objective: str = Field(min_length=1)
     inputs: list[str] = Field(default_factory=list)
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return _normal(value)
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _inputs_named(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [_normal(each) for each in value]
+        return [] if value is None else value
+
 
 class _Plan(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = _LENIENT
 
     steps: list[_Step] = Field(min_length=1, max_length=MOST_STEPS)
     answer: str
+
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _answer_named(cls, value: object) -> object:
+        return _normal(value)
 
 
 SCHEMA: dict[str, Any] = _Plan.model_json_schema()
 
 _PROMPT = """Split the problem below into the fewest steps that can each be done and checked alone.
 Reply with one JSON object: {{"steps": [{{"name": "a", "objective": "…", "inputs": []}}, …],
-"answer": "name of the step whose result is the final answer"}}. `inputs` are names of earlier steps.
+"answer": "name of the step whose result is the final answer"}}. A name begins with a lower-case letter
+and has only lower-case letters, digits and underscores. `inputs` are names of earlier steps.
 
 Problem:
 {statement}{known}"""
 
 
+def _normal(name: object) -> object:
+    """``name`` as the pattern wants it: "Day 1" is ``day_1``, 1 is ``step_1``; anything but a name
+    stays what it is, to be refused."""
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        return name
+    plain = re.sub(r"[^a-z0-9]+", "_", str(name).strip("{} \t\n").lower()).strip("_")
+    return f"step_{plain}" if plain[:1].isdigit() else plain
+
+
 def read_plan(text: str) -> _Plan:
-    """The plan in a model's reply. Raises ``ValueError`` in words a model can act on."""
-    match = re.search(r"\{.*\}", text, re.S)
-    if not match:
-        raise ValueError("there is no JSON object in the reply")
+    """The plan in a model's reply: the first JSON object that is one, whatever stands around it.
+
+    Names are normalised; objectives refer to them as ``{name}``. Raises ``ValueError`` in words that
+    a model can act on.
+    """
+    fault = ""
+    for start in (match.start() for match in re.finditer(r"\{", text)):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            fault = fault or f"the JSON cannot be read: {error.msg} at character {error.pos}"
+            continue
+        except RecursionError:
+            break
+        try:
+            return _checked(found)
+        except ValueError as error:
+            if "steps" in found:  # It was meant as the plan.
+                raise
+            fault = fault or str(error)
+    raise ValueError(fault or "there is no JSON object in the reply")
+
+
+def _checked(found: object) -> _Plan:
     try:
-        plan = _Plan.model_validate_json(match[0])
+        plan = _Plan.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -70,7 +126,7 @@ def read_plan(text: str) -> _Plan:
 async def plan(room: Room, card: Card, number: int) -> Plan:
     """Ask ``card`` for a plan; a malformed one is sent back once with what is wrong.
 
-    Raises :class:`PlanError` when the second is malformed too.
+    Raises :class:`PlanError` when the second is malformed too, or the context leaves no room for it.
     """
     context = await _context(room, card, number)
     known = f"\n\nWhat is known already:\n{context}" if context else ""
@@ -104,7 +160,7 @@ async def _context(room: Room, card: Card, number: int) -> str:
     key = f"{room.run_id}|pack|{number}"
     if given := room.find(key):
         return str(given.data["text"])
-    pack = await pack_for(room, card, room.root, objective=False)
+    pack = await pack_for(room, card, room.root, room.task.statement, objective=False)
     if pack is None or not pack.entries:
         return ""
     room.store.create(
@@ -117,18 +173,31 @@ async def _context(room: Room, card: Card, number: int) -> str:
 
 
 def _as_plan(room: Room, found: _Plan) -> Plan:
-    kind = "code" if room.task.kind == "code" else "text"
-    steps = []
-    for step in found.steps:
-        last = step.name == found.answer
-        steps.append(
-            PlanStep(
-                name=step.name, kind="code" if last and kind == "code" else "text",
-                objective=step.objective, inputs=tuple(step.inputs),
-                acceptance=room.task.public_checks if last else (),
-            )
-        )  # fmt: skip
+    """The plan as steps; one that says in words that it wants a program is of kind ``code``."""
+    names = {step.name for step in found.steps}
+    steps = [
+        PlanStep(
+            name=step.name, kind=_kind(room, step, last=step.name == found.answer),
+            objective=_renamed(step.objective, names), inputs=tuple(dict.fromkeys(step.inputs)),
+        )
+        for step in found.steps
+    ]  # fmt: skip
     return Plan(
         steps=tuple(steps), answer={"": found.answer}, decomposer="llm",
         why=f"{len(steps)} steps by a general model",
-        )  # fmt: skip
+    )  # fmt: skip
+
+
+def _kind(room: Room, step: _Step, *, last: bool) -> StepKind:
+    code = (last and wants_code(room.task)) or opening_role(step.objective) == "code"
+    return "code" if code else "text"
+
+
+def _renamed(objective: str, names: set[str]) -> str:
+    """``objective`` with ``{Day 1}`` as ``{day_1}``, where that is a step."""
+
+    def name(match: re.Match[str]) -> str:
+        normal = _normal(match[1])
+        return f"{{{normal}}}" if normal in names else match[0]
+
+    return re.sub(r"\{([^{}\n]{1,40})\}", name, objective)

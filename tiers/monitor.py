@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from state import Bead
 from state.evidence import EXPECTED
 from state.vectors import QUIET
-from tiers import routines, signs, splitter
+from tiers import routines, scope, signs, splitter
 from tiers.protocol import Outcome
 from tiers.room import Room
 from tiers.segments import asks_in_stages
@@ -55,16 +55,19 @@ class Monitor:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    async def decide(self, wave: int, error: str | None, exhausted: str | None) -> Verdict:
+    async def decide(
+        self, wave: int, error: str | None, exhausted: str | None, *, final: bool = False
+    ) -> Verdict:
         """The next move after ``wave``; written to the store, and read from it if it is there.
 
-        ``error`` is the architect's failure, ``exhausted`` the budget's, if there was one. The
-        dispatcher finds in the decision which failed steps stay with their specialist.
+        ``error`` is the architect's failure, ``final`` if no further plan can help, ``exhausted`` the
+        budget's, if there was one. The dispatcher finds in the decision which failed steps stay with
+        their specialist.
         """
         room, key = self.room, f"{self.room.run_id}|monitor|{wave}"
         bead = room.find(key)
         if bead is None:
-            verdict, facts = await self._decide(wave, error, exhausted)
+            verdict, facts = await self._decide(wave, error, exhausted, final)
             told = verdict.kind in ("escalate", "replan")
             bead = room.store.create(
                 "decision", f"{verdict.kind}: {verdict.reason}", key=key, parent=room.root_id,
@@ -79,7 +82,7 @@ class Monitor:
         return verdict
 
     async def _decide(
-        self, wave: int, error: str | None, exhausted: str | None
+        self, wave: int, error: str | None, exhausted: str | None, final: bool
     ) -> tuple[Verdict, dict[str, Any]]:
         room = self.room
         plan = room.plan
@@ -90,6 +93,8 @@ class Monitor:
             past = room.store.of_run(room.run_id, "decision", "monitor")
             tries = sum("error" in d.data for d in past) + 1
             fault = {"error": error}
+            if final:
+                return Verdict(kind="stop", reason=error), fault
             if tries >= MOST_PLANS:
                 return Verdict(kind="stop", reason=f"no plan after {tries} tries: {error}"), fault
             return Verdict(kind="replan", reason=error, plan=number + 1 + tries), fault
@@ -126,6 +131,8 @@ class Monitor:
 
     def _first(self) -> Verdict:
         room, task = self.room, self.room.task
+        if outside := scope.out_of_scope(room):
+            return Verdict(kind="stop", reason=outside)
         if room.strategy in ("direct", "plan"):
             kind: Kind = "direct" if room.strategy == "direct" else "plan"
             return Verdict(kind=kind, reason=f"the strategy is {room.strategy}")
@@ -136,18 +143,18 @@ class Monitor:
             return Verdict(kind="direct", reason="public checks can verify one direct call")
         if (
             task.kind == "multistage"
-            or splitter.read_request(task.statement)
+            or (room.card("decompose") and splitter.read_request(task.statement))
             or (task.kind == "text" and asks_in_stages(task.statement))
         ):
             return Verdict(kind="plan", reason="the request has several stages")
-        if splitter.looks_like_story(task.statement):
+        if scope.story_of(task) is not None:
             solves = any(card.domain in WHOLE for card in room.fleet)
             if solves and parts <= SHORT_STORY and room.card("code"):
                 why = f"{parts} sentences: one call, checked by a program"
                 return Verdict(kind="direct", reason=why)
             why = f"{parts} sentences: no check covers one call, steps can each be checked"
             return Verdict(kind="plan", reason=why)
-        if splitter.looks_like_expression(task.statement):
+        if scope.operations(task, room.fleet):
             return Verdict(kind="plan", reason="an expression is a chain of operations")
         return Verdict(kind="direct", reason="nothing to check against; one call is the cheapest")
 

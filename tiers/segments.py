@@ -2,8 +2,8 @@
 
 Sentences come from a library (sentencex); within a sentence the text is cut at sequential cues where
 what follows opens with the verb of a role. A cue word belongs to neither side. Code in fences, inline
-code and quotations are never cut nor read for cues; what asks for nothing stays with the segment
-before it, or with the first one.
+code, quotations and a text that the request is about are never cut nor read for cues; what asks for
+nothing of its own, as an instruction about form, stays with the segment before it, or with the first.
 """
 
 from __future__ import annotations
@@ -12,12 +12,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specialists.routing.roles import LEAD, Role, opening_role, role_of
+from specialists.routing.manner import brief
+from specialists.routing.roles import LEAD, Role, instructs, opening_role, role_of
 
 _PROTECTED = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”\n]*”|(?<!\w)'[^'\n]+'(?!\w)",
     re.S,
 )
+_MATTER = (
+    r"(?:text|e-?mail|article|passage|paragraph|message|sentence|letter|note|quote|quotation|document"
+    r"|review|post|tweet|poem|excerpt|transcript|conversation|dialogue|abstract|essay|comment|headline"
+    r"|phrase|proverb|speech|report|code|program|function|snippet|script|error|log|output|data|table)s?"
+)
+_NOT_MARKED = r"(?!\s*(?:```|~~~|[`\"“']))"
+_PASTED = re.compile(
+    rf"(?:\b(?:following|this|these|that|my)\s+(?:\w+\s+){{0,2}}?{_MATTER}\b[^.?!:\n]{{0,60}}:[ \t]*)"
+    rf"{_NOT_MARKED}(?:\n.*\Z|.*?(?=\n\s*\n|\Z))"
+    rf"|\b{_MATTER}\s+below\b[^\n]{{0,80}}\n{_NOT_MARKED}.*\Z",
+    re.I | re.S,
+)
+"""A text that a request is about, pasted behind a colon or below it without marks of its own."""
 _FENCE = re.compile(r"```|~~~")
 _STRONG = (
     r"(?:[,;:–—-]\s*|\s+)(?:and\s+|but\s+)?(?:then|next|finally|lastly|afterwards?|after\s+that|"
@@ -31,7 +45,7 @@ _WEAK = (
 )
 _CUE = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})", re.I)
 _ITEM = re.compile(
-    r"^\s*(?:\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]|[-*•])\s+|\((?:\d|[a-e]|i{1,3})\)\s+", re.M
+    r"^\s*(?:\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]|[-*•])\s+|(?<!\w)\((?:\d|[a-e]|i{1,3})\)\s+", re.M
 )
 _BARE_ITEM = re.compile(r"\s*\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]\s*$")
 _CUES_AHEAD = re.compile(
@@ -60,10 +74,14 @@ class Segment:
 
 def segment(request: str) -> list[Segment]:
     """Ordered, labelled segments; neighbours differ in label. Empty when nothing is asked for."""
-    masked = _PROTECTED.sub(lambda m: re.sub(r"[^\n]", "x", m[0]), request)
+    masked = _without(request, _PROTECTED, _PASTED)
     pieces: list[tuple[Role | None, int, int]] = []
     for start, end in _sentences(masked, request):
-        pieces += _clauses(masked, start, end, bool(pieces) and pieces[-1][0] is not None)
+        asked = bool(pieces) and masked[: pieces[-1][2]].rstrip().endswith("?")
+        if asked and brief(masked[start:end]):
+            pieces.append((None, start, end))
+        else:
+            pieces += _clauses(masked, start, end, bool(pieces) and pieces[-1][0] is not None)
     merged: list[tuple[Role, int, int]] = []
     waiting: int | None = None
     for role, start, end in pieces:
@@ -77,6 +95,16 @@ def segment(request: str) -> list[Segment]:
     if not merged and (role := role_of(masked)) is not None:
         merged = [(role, 0, len(request))]
     return [_tidy(request, masked, role, start, end) for role, start, end in merged]
+
+
+def _without(request: str, *patterns: re.Pattern[str]) -> str:
+    """``request`` with an ``x`` for each character that a pattern finds, line ends kept."""
+    masked = request
+    for pattern in patterns:
+        for found in pattern.finditer(request):
+            hidden = re.sub(r"[^\n]", "x", found[0])
+            masked = masked[: found.start()] + hidden + masked[found.end() :]
+    return masked
 
 
 def asks_in_stages(request: str) -> bool:
@@ -134,6 +162,8 @@ def _clauses(masked: str, start: int, end: int, led: bool) -> list[tuple[Role | 
 
 def _sentence_role(text: str) -> Role | None:
     """What a sentence asks for at its beginning, perhaps after "In Python," or "Given that, "."""
+    if instructs(text):
+        return None
     if found := opening_role(text):
         return found
     match = _INTRODUCED.match(text)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from specialists.routing.roles import instructs, opening_role
+
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9(])")
 _STAGE_CUES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (label, re.compile(rf"\b({cues})", re.I))
@@ -26,7 +28,7 @@ _CLAUSE = re.compile(
 )
 _QUESTION = re.compile(r"\bhow many\b.*\?", re.I)
 _NAME = re.compile(r"\b[A-Z][a-z]+\b")
-_EXPRESSION = re.compile(r"^[\s\d()+*/x×÷−-]+[=?]*\s*$")
+_ASKED_FOR = re.compile(r"\s*(?:please\s+)?(?:solve|answer|work out)\b[^.:?\d]{0,40}:\s*", re.I)
 
 
 def sentences(text: str) -> list[str]:
@@ -54,33 +56,50 @@ class Request:
 def read_request(statement: str) -> Request | None:
     """The stages that ``statement`` asks for, or ``None`` when it asks for fewer than two.
 
-    The request is what stands before the first sentence of the body: the first sentence that names
-    somebody and an amount.
+    The request is what stands before the first sentence of the body, which is the first that names
+    somebody and an amount, and behind its question. A question itself asks to solve it;
+    instructions about form ask for nothing.
     """
     parts = sentences(statement)
     cut = next((i for i, s in enumerate(parts) if re.search(r"\d", s) and _NAME.search(s)), None)
     if cut is None:
         return None
-    last = next((i for i in range(len(parts) - 1, -1, -1) if _QUESTION.search(parts[i])), None)
+    last = _last_question(parts)
     tail = parts[last + 1 :] if last is not None and last >= cut else []
-    head = " ".join([*parts[:cut], *tail])
     body = " ".join(parts[cut : len(parts) - len(tail)])
     stages: dict[str, str] = {}
-    for clause in _CLAUSE.split(head):
-        label = next((name for name, cue in _STAGE_CUES if cue.search(clause)), None)
-        if label and label not in stages:
-            stages[label] = clause.strip(" .!?:")
+    for part in [*parts[:cut], *tail]:
+        for clause in _CLAUSE.split(part):
+            label = next((name for name, cue in _STAGE_CUES if cue.search(clause)), None)
+            if label and label not in stages and not instructs(clause):
+                stages[label] = clause.strip(" .!?:")
+    if tail and stages and "solve" not in stages and last is not None:
+        stages = {"solve": parts[last], **stages}
     if len(stages) < 2:
         return None
     return Request(tuple(stages), body, stages)
 
 
-def looks_like_story(text: str) -> bool:
-    """Whether ``text`` tells amounts of named people and asks how many at the end."""
+def story(text: str) -> str | None:
+    """The story that ``text`` tells: amounts, and at its end the question how many.
+
+    Sentences before it that only ask to solve it, and instructions about form behind its question,
+    are no part of it. ``None`` where there is no story, or more is asked for.
+    """
     parts = sentences(text)
-    return len(parts) >= 2 and bool(_QUESTION.search(parts[-1])) and bool(re.search(r"\d", text))
+    last = _last_question(parts)
+    if last is None or not all(instructs(part) for part in parts[last + 1 :]):
+        return None
+    first = 0
+    while first < last and opening_role(parts[first]) == "solve" and not _amount(parts[first]):
+        first += 1
+    told = [_ASKED_FOR.sub("", parts[first], count=1), *parts[first + 1 : last + 1]]
+    return " ".join(told) if len(told) > 1 and any(map(_amount, told)) else None
 
 
-def looks_like_expression(text: str) -> bool:
-    """Whether ``text`` is an arithmetic expression and nothing else."""
-    return bool(_EXPRESSION.match(text)) and len(re.findall(r"\d+", text)) > 1
+def _amount(text: str) -> bool:
+    return any(sign.isdigit() for sign in text)
+
+
+def _last_question(parts: list[str]) -> int | None:
+    return next((i for i in range(len(parts) - 1, -1, -1) if _QUESTION.search(parts[i])), None)

@@ -26,7 +26,15 @@ from pathlib import Path
 import numpy as np
 
 from specialists.registry import Card, fleet_version
-from specialists.routing.contract import Ask, Decision, Policy, Scorer, allowed, check_fleet
+from specialists.routing.contract import (
+    Ask,
+    Decision,
+    Policy,
+    Scorer,
+    allowed,
+    check_fleet,
+    favoured,
+)
 from specialists.routing.embedder import Embeds
 from specialists.routing.form import FormEmbedder
 from specialists.routing.var import DEGRADED, PATHS, AdaptiveCore, AdaptiveSettings, Clusters
@@ -95,7 +103,7 @@ class AdaptiveRouter:
             routed.rows[unknown] = guesses
         made = []
         for ask, row, path in zip(asks, routed.rows, routed.paths.tolist(), strict=True):
-            left = allowed(ask, cards)
+            left, row = allowed(ask, cards), favoured(row, ask, cards, self._policy.temperature)
             decision = self._policy.choose(row[left], [cards[k] for k in left], ask.key)
             made.append(decision.model_copy(update={"path": PATHS[path]}))
             self._recent.append(decision.specialist)

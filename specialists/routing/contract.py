@@ -6,6 +6,7 @@ every task, :class:`specialists.routing.adaptive.AdaptiveRouter` only those that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -68,6 +69,9 @@ class Remembers(Protocol):
 class Policy(Protocol):
     """Chooses for one task."""
 
+    temperature: float
+    """Of the softmax that makes probabilities of scores."""
+
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
         """Turn one row of scores (cards,) into a decision.
 
@@ -86,6 +90,8 @@ class Ask:
     """Names the task for policies that sample."""
     barred: frozenset[str] = frozenset()
     """Specialists that have failed on it; ignored when nobody else is left."""
+    native: frozenset[str] = frozenset()
+    """Specialists that the kind of work belongs to; see :func:`favoured`."""
 
 
 class Router(Protocol):
@@ -100,6 +106,18 @@ def allowed(ask: Ask, cards: Sequence[Card]) -> list[int]:
     """Indices of the cards that ``ask`` does not bar; all of them when it bars every one."""
     left = [k for k, card in enumerate(cards) if card.name not in ask.barred]
     return left or list(range(len(cards)))
+
+
+NATIVE_ODDS = 30.0
+"""How many times as likely a native specialist is to be the right one, before anything is scored."""
+
+
+def favoured(row: Scores, ask: Ask, cards: Sequence[Card], temperature: float) -> Scores:
+    """A row of scores (cards,) with the native prior: odds of :data:`NATIVE_ODDS`, on the scale on
+    which softmax(scores / ``temperature``) are probabilities."""
+    native = np.array([card.name in ask.native for card in cards])
+    found: Scores = row + native * (temperature * math.log(NATIVE_ODDS))
+    return found
 
 
 def check_fleet(cards: Sequence[Card]) -> None:

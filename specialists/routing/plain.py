@@ -1,4 +1,4 @@
-"""A scorer and a policy as one router: every task is scored."""
+"""A scorer and a policy as one router: every task is scored, and its native specialists favoured."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from specialists.routing.contract import (
     Scorer,
     allowed,
     check_fleet,
+    favoured,
 )
 
 
@@ -34,7 +35,7 @@ class PlainRouter:
             records = await self.scorer.records(tasks, cards)
         made = []
         for ask, row in zip(asks, matrix, strict=True):
-            left = allowed(ask, cards)
+            left, row = allowed(ask, cards), favoured(row, ask, cards, self.policy.temperature)
             made.append(self.policy.choose(row[left], [cards[k] for k in left], ask.key))
         share = (time.perf_counter() - start) / max(1, len(asks))
         return [

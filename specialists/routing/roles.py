@@ -1,13 +1,18 @@
 """What a piece of a request asks for, by its cue words: to solve, to explain, or to write code.
 
 The verb that opens a piece decides, polite and sequential words left aside: "Explain the code" asks
-to explain, "write code that explains" to write code.
+to explain, "write code that explains" to write code. An instruction about form ("Answer in two
+sentences.") asks for nothing of its own: see :mod:`specialists.routing.manner`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
+
+from specialists.registry import Card
+from specialists.routing import manner
 
 Role = Literal["solve", "explain", "code"]
 
@@ -20,6 +25,14 @@ NATIVE: dict[Role, tuple[str, ...]] = {
 }
 """Domains of the cards that a role belongs to, the first that the fleet has."""
 
+NATIVE_KINDS: dict[str, tuple[str, ...]] = {
+    "solve": ("chain", "solver", "general"),
+    "explain": NATIVE["explain"],
+    "code": NATIVE["code"],
+}
+"""The same for kinds of step. A ``text`` is anybody's unless its words name a role, and a ``math`` step
+has no words: its form tells every scorer what it is."""
+
 _PROGRAM = (
     r"(?:python|code|program|function|script|class|solve\(\)|method|module|snippet|implementation"
     r"|unit tests?|tests?|loop|subroutine|one-liner|routine|cli|command-line tool)"
@@ -27,14 +40,15 @@ _PROGRAM = (
 _SOME = r"(?:[\w'-]+\s+){0,4}?"
 _VERBS: dict[Role, str] = {
     "solve": r"solve|work (?:it |this |that )?out|compute|calculate|find(?: out)?|evaluate|determine"
-    r"|answer|simplify|add(?: up)?|estimate|count|figure out|get|derive|integrate|differentiate"
-    r"|factori[sz]e|convert|sum|multiply|divide|subtract|prove|compare"
+    r"|answer|simplify|add up|add(?= (?:\d|(?:and|all|both|them|these|those|the)\b|\w+ (?:and|to)\b))"
+    r"|estimate|count|figure out|get|derive|integrate|differentiate"
+    r"|factori[sz]e|convert|sum|multiply|divide|subtract|prove"
     r"|how (?:many|much|long|far|old|fast|tall|heavy)"
     r"|what(?:'s| is| are| was| would| will| does| do| did)|state the|give me the"
     r" (?:answer|result|number|total|value)|tell me (?:the (?:answer|result|total|value)|how many"
     r"|how much)|check whether|say how many",
     "explain": r"explain|describe|justify|why|summari[sz]e|outline|walk (?:me|us)|show (?:me |us )?"
-    r"(?:how|why|your)|tell|say|discuss|clarify|interpret|comment on|elaborate|teach|reflect"
+    r"(?:how|why|your)|tell|say|discuss|clarify|interpret|comment on|elaborate|teach|reflect|compare"
     r"|break (?:it |this |that )?down|in words|spell out|give (?:me |us )?(?:[\w'-]+\s+){0,3}?"
     r"(?:reason|reasons|intuition|reasoning|explanation|justification|summary|rationale)"
     r"|how (?:did|do|does|you|it)|state (?:why|your)|put it in words|argue|provide (?:[\w'-]+\s+){0,3}?"
@@ -65,7 +79,20 @@ LEAD = (
     r"|task \w+|me|us|just|briefly|clearly|carefully|simply|quickly|i want|i need"
     r"|my request|task|question|hi|hello|hey|thanks|ok|okay|so|but|of all|too|again)\b[\s,:;.)(-]*)*"
 )
-_OPENS = {role: re.compile(LEAD + rf"(?:{cues})\b", re.I) for role, cues in _VERBS.items()}
+_OPENS = {
+    role: re.compile(LEAD + rf"(?P<verb>{cues})(?!\w|\()", re.I) for role, cues in _VERBS.items()
+}
+"""A verb right before a bracket is the name of a function: "get(x) returns how many"."""
+_WHAT = re.compile(r"what\b", re.I)
+_QUANTITY = re.compile(
+    r"\d|[=+*/^%]|\b(?:numbers?|amount|sum|total|values?|probabilit\w+|chances?|odds|areas?|volume"
+    r"|perimeter|speed|distance|average|mean|median|mode|cost|price|root|derivative|integral|product"
+    r"|remainder|percent\w*|results?|answer|solution|return|output|print|age|height|length|width"
+    r"|weight|time|rate|ratio|change|profit|salary|temperature|factorial|gcd|lcm|x|y|n)\b",
+    re.I,
+)
+"""What a "what is" that asks to solve is about; any other asks to explain."""
+_LEADS = re.compile(LEAD, re.I)
 _INSIDE = {role: re.compile(rf"\b(?:{cues})\b", re.I) for role, cues in _VERBS.items()}
 _NAMED = {role: re.compile(rf"\b(?:{cues})(?!\w)", re.I) for role, cues in _NOUNS.items()}
 _GERUNDS: dict[Role, str] = {
@@ -78,14 +105,29 @@ _BY = LEAD + r"(?:after|by|once you(?: have|'ve)|when you(?: have|'ve)|having|be
 _GERUND = {role: re.compile(_BY + rf"(?:{cues})\b", re.I) for role, cues in _GERUNDS.items()}
 
 
+def instructs(text: str) -> bool:
+    """Whether ``text`` opens with an instruction about form, with or without polite words before."""
+    lead = _LEADS.match(text)
+    return manner.instructs(text.lstrip()) or bool(lead and manner.instructs(text[lead.end() :]))
+
+
 def opening_role(text: str) -> Role | None:
     """The role of the verb that ``text`` opens with, polite and sequential words left aside.
 
     Of several cues that match there the longest is meant: "convert it to Python" asks for code.
     """
-    tables = (_OPENS, _GERUND)
-    found = [(m.end(), role) for t in tables for role in ROLES if (m := t[role].match(text))]
-    return max(found)[1] if found else None
+    if instructs(text):
+        return None
+    found = [(m.end(), role, m) for role in ROLES if (m := _OPENS[role].match(text))]
+    spoken = [(m.end(), role) for role in ROLES if (m := _GERUND[role].match(text))]
+    ends = [*((end, role) for end, role, _ in found), *spoken]
+    if not ends:
+        return None
+    role = max(ends)[1]
+    asked = next((m["verb"] for _, name, m in found if name == role), "")
+    if role == "solve" and _WHAT.match(asked) and not _QUANTITY.search(text):
+        return "explain"
+    return role
 
 
 def role_of(text: str) -> Role | None:
@@ -97,3 +139,15 @@ def role_of(text: str) -> Role | None:
         if found:
             return min(found)[2]
     return None
+
+
+def natives(cards: Sequence[Card], kind: str, role: Role | None = None) -> frozenset[str]:
+    """Names of the specialists that a kind of step, or the role of a text, belongs to: those of the
+    first of its domains that the fleet has; nobody where it has none."""
+    domains = NATIVE_KINDS.get(kind, ())
+    if kind == "text" and role is not None:
+        domains = NATIVE[role]
+    for domain in domains:
+        if names := frozenset(card.name for card in cards if card.domain == domain):
+            return names
+    return frozenset()

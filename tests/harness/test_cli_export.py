@@ -102,6 +102,8 @@ def test_a_chat_model_is_told_the_public_check_in_its_own_run_and_in_the_row(cli
 class InTurn:
     """Sends every task to math, and to chain where that fails."""
 
+    temperature = 0.1
+
     def choose(self, scores: Any, cards: Sequence[Card], key: str = "") -> Decision:
         return Decision(
             specialist="math", scores={"math": 0.6, "chain": 0.4}, confidence=0.6,

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state import Bead, BeadStore, Dependency, UsageError
-from state.context import Pack, pack
+from state.context import InputsTooLong, Pack, pack
 from state.vectors import Vectors
 from tests.state.clock import Clock
 from tests.state.words import WordEmbedding
@@ -117,6 +117,30 @@ def test_a_long_objective_is_cut_and_the_pack_says_so(store: BeadStore) -> None:
     assert found.text.endswith("…")
     assert found.tokens <= 25
     assert "cut to" in found.left_out[0]
+
+
+def test_an_input_is_never_left_out(store: BeadStore) -> None:
+    beads = run_of(store)
+    long = store.create(
+        "step", "list the rotten apples", parent=beads["root"].id, run_id="r", status="closed",
+        data={"artifact": "apple " * 60, "inputs": {}},
+    )  # fmt: skip
+    step = store.create(
+        "step", "describe each apple", parent=beads["root"].id, run_id="r",
+        data={"inputs": {"a": beads["a"].id, "long": long.id}},
+    )  # fmt: skip
+    whole = "Known, a: 17\nKnown, long: " + "apple " * 60
+    for limit in (count(whole), count(whole) + 5, count(whole) + 40, 1000):
+        for ranking in ("full", "recency", "inputs"):
+            found = build(store, step, limit, ranking=ranking)
+            assert whole in found.text
+            assert found.tokens == count(found.text) <= limit
+    with pytest.raises(InputsTooLong, match=f"need {count(whole)} tokens, there is room for 50"):
+        build(store, step, 50)
+    grown = build(store, step, 50, inputs_limit=1000)
+    assert grown.text == whole
+    assert grown.limit == grown.tokens == count(whole)
+    assert "Problem" not in grown.text
 
 
 def test_issues_get_the_beads_of_the_project_and_their_blockers(store: BeadStore) -> None:

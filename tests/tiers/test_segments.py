@@ -6,7 +6,7 @@ import pytest
 
 from eval.routing.queries import queries, read
 from eval.routing.splitting import accuracy, by_regex, by_rules
-from tiers.architect import _stages
+from tiers.architect import stages
 from tiers.segments import asks_in_stages, segment
 
 
@@ -84,9 +84,9 @@ def test_the_measure_itself() -> None:
 
 
 def test_segments_become_steps_that_build_on_each_other() -> None:
-    plan = _stages("Explain primes, then write code for it, then explain its speed.")
+    plan = stages("Explain primes, then write code for it, then explain its speed.")
     assert plan is not None
     assert [s.name for s in plan.steps] == ["explain", "code", "explain_2"]
     assert [s.inputs for s in plan.steps] == [(), ("explain",), ("explain", "code")]
     assert plan.answer == {"explain": "explain", "code": "code", "explain 2": "explain_2"}
-    assert _stages("Explain primes.") is None
+    assert stages("Explain primes.") is None

@@ -1,0 +1,153 @@
+"""Decomposing a story: a specialist reads its sentences, readings are checked and vote.
+
+Each sentence is read alone and in a window of two. A sentence that nobody can read is asked about
+again a bounded number of times; then the story is none of this fleet's, and no further plan helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from specialists.backends.base import Sampling
+from specialists.pocket.domains import decompose_prompt
+from specialists.registry import Card
+from tiers import derivation, splitter
+from tiers.calls import Origin, resample_temperature
+from tiers.protocol import Check, CheckResult, PlanStep
+from tiers.room import Room, chat
+
+WINDOW = 2
+RESAMPLES = 3
+BLANK_ROUNDS = 2
+"""Resamples after which a sentence without any reading that fits is given up."""
+UNREADABLE = 0.1
+"""Share of sentences without a reading from which more samples are not worth their calls: of a story
+in the form that the fleet knows, one sentence in 500 has none."""
+WARMER = 0.3
+"""How much warmer each further resample is."""
+
+
+class StoryReader:
+    """Reads stories with one specialist."""
+
+    def __init__(self, room: Room, card: Card, number: int) -> None:
+        self.room, self.card, self.number = room, card, number
+
+    async def read(
+        self, parts: Sequence[str]
+    ) -> tuple[list[PlanStep], str, tuple[CheckResult, ...]]:
+        """Steps, the name of the one that holds the answer, and what was checked.
+
+        Raises :class:`derivation.PlanError`; it is :class:`derivation.NoPlan` where another try
+        would be in vain.
+        """
+        pairs = splitter.windows(len(parts), WINDOW)
+        alone, joint = await asyncio.gather(
+            self._derive([[s] for s in parts], 0),
+            self._derive([[parts[i] for i in w] for w in pairs], 0),
+        )
+        readings = [
+            _fitting(part, [single[0], joint[k // WINDOW][k % WINDOW]])
+            for k, (part, single) in enumerate(zip(parts, alone, strict=True))
+        ]
+        blank = [part for part, found in zip(parts, readings, strict=True) if not found]
+        if len(blank) > max(1, UNREADABLE * len(parts)):
+            raise self._fault(
+                f"{len(blank)} of {len(parts)} sentences have no reading that fits, the first is "
+                f"{blank[0]!r}"
+            )
+        split = [k for k, found in enumerate(readings) if _leading(found)[1] < 2]
+        await asyncio.gather(*(self._vote(parts, k, readings[k]) for k in split))
+        lines: list[derivation.Line] = []
+        for part, candidates in zip(parts, readings, strict=True):
+            best = derivation.majority(candidates)
+            if best is None:
+                raise self._fault(f"no reading fits {part!r}")
+            lines += best[0]
+        try:
+            steps, answer = derivation.build_steps(lines)
+        except derivation.PlanError as error:
+            if split:
+                raise
+            # All readings agreed: asked again, they would agree again.
+            raise self._fault(str(error)) from None
+        checks = (
+            CheckResult(
+                kind="plan", passed=True, detail="parses, uses every number, refers backwards"
+            ),
+            CheckResult(
+                kind="agreement", passed=True,
+                detail=f"{len(parts) - len(split)} of {len(parts)} sentences agreed at once, "
+                "the others by vote",
+            ),
+        )  # fmt: skip
+        return steps, answer, checks
+
+    def _fault(self, why: str) -> derivation.PlanError:
+        """What the first plan says of a story that it cannot read; a later one, whose readings are
+        sampled, may just have been unlucky."""
+        return derivation.NoPlan(why) if self.number == 0 else derivation.PlanError(why)
+
+    async def _derive(
+        self, sources: Sequence[Sequence[str]], sample: int
+    ) -> list[list[derivation.Lines | None]]:
+        """What is read in each source, a sentence at a time; ``None`` where it is malformed."""
+        room, card, number = self.room, self.card, self.number
+        greedy = number == 0 and sample == 0
+        sampling = Sampling(
+            max_tokens=card.max_tokens,
+            temperature=0.0 if greedy else resample_temperature(sample, WARMER),
+            seed=room.seed * 1000 + number * 100 + sample,
+        )
+        origin = Origin(room.root_id, "architect", number, sample)
+        calls = [
+            room.caller(card, chat(card, decompose_prompt(s)), origin, sampling) for s in sources
+        ]
+        made = await asyncio.gather(*calls)
+        parsed = [
+            derivation.parse(call.response, source)
+            for call, source in zip(made, sources, strict=True)
+        ]
+        return [
+            [None] * len(source) if lines is None else list(lines)
+            for lines, source in zip(parsed, sources, strict=True)
+        ]
+
+    async def _vote(self, parts: Sequence[str], k: int, readings: list[derivation.Lines]) -> None:
+        """Add derivations of sentence ``k`` to its readings until one has two votes."""
+        start = k // WINDOW * WINDOW
+        window = parts[start : start + WINDOW]
+        for sample in range(1, RESAMPLES + 1):
+            if not readings and sample > BLANK_ROUNDS:
+                return
+            single, pair = await self._derive([[parts[k]], window], sample)
+            readings += _fitting(parts[k], [single[0], pair[k - start]])
+            if _leading(readings)[1] >= 2:
+                return
+
+
+def explain_step(steps: Sequence[PlanStep], answer: str) -> PlanStep:
+    """The step that explains all others."""
+    rows = [{"name": s.name, "target": s.meta["target"], "objective": s.objective} for s in steps]
+    return PlanStep(
+        name="explain", kind="explain", objective="Explain these steps.",
+        inputs=tuple(s.name for s in steps), acceptance=(Check(kind="cites"),),
+        meta={"steps": rows, "answer": answer},
+    )  # fmt: skip
+
+
+def code_step(body: str, answer: str) -> PlanStep:
+    """The step that writes a program for the story, checked against the solved number."""
+    return PlanStep(
+        name="code", kind="code", objective=body, inputs=(answer,),
+        acceptance=(Check(kind="cross"),), meta={"story": True, "answer": answer},
+    )  # fmt: skip
+
+
+def _fitting(part: str, readings: Sequence[derivation.Lines | None]) -> list[derivation.Lines]:
+    return [r for r in readings if r is not None and derivation.check_sentence(part, r).passed]
+
+
+def _leading(readings: Sequence[derivation.Lines]) -> tuple[derivation.Lines, int]:
+    return derivation.majority(readings) or ((), 0)
