@@ -86,7 +86,7 @@ def failures(store: BeadStore, runs: Iterable[Run]) -> list[Failure]:
 
 def _of_run(store: BeadStore, run: Run) -> list[Failure]:
     steps = {b.id: b for b in store.query(run_id=run.id, kind="step")}
-    problem = json.loads(run.task_json)
+    problem = json.loads(run.problem_json)
     entry = problem.get("entry_point") or ""
     calls = Ledger(store).calls(run.id)
     found = [
@@ -145,10 +145,10 @@ def _outcomes(
     found = []
     for place, (bead, outcome) in enumerate(ended):
         step = steps.get(bead.data["step"])
-        fault = next((c for c in outcome.checks if not c.passed), None)
-        if outcome.status in ("verified", "unverified") and not outcome.signatures:
+        fault = next((c for c in outcome.checks if c.refutes), None)
+        if outcome.status in ("verified", "unverified") and not outcome.failures:
             continue
-        last = outcome.signatures[-1].partition(":")[2] if outcome.signatures else ""
+        last = outcome.failures[-1].cause if outcome.failures else ""
         signature = fault.signature if fault else "budget" if outcome.error else last
         detail = fault.detail if fault else outcome.error or f"an attempt failed: {last}"
         fixed = _repairer(bead, outcome, ended[place + 1 :], run)
@@ -181,7 +181,7 @@ def _repairer(
 def _answer(calls: Sequence[Call], outcome: Outcome) -> str:
     """The last answer of the delegation that failed; checks are not answers."""
     own = [c for c in calls if c.bead_id == outcome.delegation_id and c.sample < CHECK_SAMPLES]
-    failed = [c for c in own if c.attempt < max(1, len(outcome.signatures))]
+    failed = [c for c in own if c.attempt < max(1, len(outcome.failures))]
     return (failed or own)[-1].response[:SHOWN] if own else ""
 
 
@@ -189,8 +189,7 @@ def _plans(store: BeadStore, run: Run, calls: Sequence[Call]) -> list[Failure]:
     """Plans that the architect could not make."""
     found = []
     for bead in store.query(run_id=run.id, kind="decision", tier="monitor"):
-        failed = bead.data.get("decision") == "replan" and "steps" not in bead.data
-        if not failed and not bead.body.startswith("no plan after"):
+        if "error" not in bead.data:
             continue
         asked = [c for c in calls if c.tier == "architect" and c.created_at <= bead.created_at]
         found.append(

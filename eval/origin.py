@@ -70,7 +70,7 @@ class Oracle:
 
 def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
     try:
-        problem = Problem.model_validate_json(run.task_json)
+        problem = Problem.model_validate_json(run.problem_json)
     except ValueError:
         return None
     numbers = [c.spec["expected"] for c in problem.hidden_checks if c.kind == "numeric"]

@@ -16,7 +16,7 @@ from harness.report import Event, Observer, RunOptions, RunReport, StepReport
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from specialists.routing import Router
-from state import BeadStore, Call, Ledger, Run, Runs, database_url, keyed_id
+from state import Bead, BeadStore, Call, Ledger, Run, Runs, StopReason, database_url, keyed_id
 from state.checkpoints import open_checkpoints
 from state.errors import HarnessError, UsageError
 from state.vectors import Vectors
@@ -60,7 +60,7 @@ async def start(
             runs = Runs(store)
             run = runs.start(
                 problem.id,
-                task_json=problem.model_dump_json(),
+                problem_json=problem.model_dump_json(),
                 config_json=options.model_dump_json(),
                 seed=options.seed,
             )
@@ -98,7 +98,7 @@ async def resume(
     try:
         runs = Runs(store)
         run = runs.get(run_id)
-        problem = Problem.model_validate_json(run.task_json)
+        problem = Problem.model_validate_json(run.problem_json)
         options = RunOptions.model_validate_json(run.config_json)
         if run.status == "finished":
             observer(Event(kind="note", text=f"run {run.id} is finished"))
@@ -201,21 +201,30 @@ async def _drive(
             hidden = tuple(await score(problem, answer, checkers))
         finished = runs.finish(
             run.id, verdict=verdict, answer=answer,
-            stop_reason=(root.close_reason or "").partition(": ")[2],
+            reason=_stop_reason(root),
             reference_match=_matches(problem, hidden),
         )  # fmt: skip
         return _report(store, finished, hidden)
     except (Interrupted, asyncio.CancelledError):
         await room.caller.drain()
-        return _report(store, runs.interrupt(run.id, "stopped on request"), ())
+        stopped = StopReason(kind="stopped", text="stopped on request")
+        return _report(store, runs.interrupt(run.id, stopped), ())
     except HarnessError as error:
         await room.caller.drain()
-        runs.interrupt(run.id, str(error))
+        runs.interrupt(run.id, StopReason(kind="error", text=str(error)))
         raise
     finally:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
+
+
+def _stop_reason(root: Bead) -> StopReason:
+    """Why the run ended, as its report wrote it into the root bead."""
+    # A run that an older program was killed in holds the words alone.
+    kind = "budget" if root.data["verdict"] == "exhausted" else "done"
+    older = {"kind": kind, "text": root.close_reason or ""}
+    return StopReason.model_validate(root.data.get("stop", older))
 
 
 def _matches(problem: Any, hidden: tuple[CheckResult, ...]) -> bool | None:
@@ -330,8 +339,8 @@ async def _backend(
 
 def _awaiting(store: BeadStore, runs: Runs, run: Run, value: Any, observer: Observer) -> RunReport:
     observer(Event(kind="approval", text="the plan waits for a yes", data=dict(value)))
-    stopped = runs.interrupt(run.id, "the plan waits for approval")
-    return _report(store, stopped, ()).model_copy(update={"status": "awaiting-approval"})
+    waits = StopReason(kind="approval", text="the plan waits for approval")
+    return _report(store, runs.interrupt(run.id, waits), ())
 
 
 def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunReport:
@@ -340,11 +349,12 @@ def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunR
     return RunReport.model_validate(
         {
             "run_id": run.id, "problem": run.problem_id,
-            "status": "finished" if run.status == "finished" else "interrupted",
+            "status": run.status,
             "verdict": run.verdict, "answer": run.answer, "reference_match": run.reference_match,
             "steps": _steps(store, run.id, root.data.get("plan")), "calls": run.spent_calls,
             "tokens": run.spent_tokens, "seconds": round(run.spent_seconds, 3),
-            "cost": run.spent_cost, "stop_reason": run.stop_reason,
+            "cost": run.spent_cost, "stop_kind": run.stop_kind,
+            "stop_reason": run.stop_reason,
             "specialists": ledger.calls_by_specialist(run.id),
             "checks": root.data.get("checks", []), "hidden": hidden,
         }

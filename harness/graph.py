@@ -14,6 +14,7 @@ from langgraph.types import Command, Send, interrupt
 
 from harness.approval import plan_text
 from state.errors import BudgetExceeded
+from state.status import StopReason
 from tiers.architect import Architect
 from tiers.derivation import NoPlan, PlanError
 from tiers.dispatcher import Dispatcher
@@ -39,8 +40,8 @@ class RunState(TypedDict, total=False):
     """Whether no further plan can help."""
     exhausted: str | None
     """Which limit stopped the last planning."""
-    reason: str
-    """Why the run stops."""
+    stop: dict[str, str]
+    """Why the run stops: a :class:`state.status.StopReason` as plain data."""
     verdict: str
 
 
@@ -77,7 +78,9 @@ def build(
         )
         update: RunState = {"wave": wave + 1, "error": None}
         if verdict.kind == "stop":
-            return Command(goto="report", update={**update, "reason": verdict.reason})
+            return Command(
+                goto="report", update={**update, "stop": verdict.stop_reason.model_dump()}
+            )
         if verdict.kind in ("direct", "plan", "replan"):
             mode = "direct" if verdict.kind == "direct" else "plan"
             return Command(goto="architect", update={**update, "mode": mode, "plan": verdict.plan})
@@ -92,13 +95,14 @@ def build(
             final = isinstance(error, NoPlan)
             return Command(goto="monitor", update={"error": str(error), "final": final})
         except BudgetExceeded as error:
-            return Command(goto="monitor", update={"exhausted": _limit(str(error))})
+            return Command(goto="monitor", update={"exhausted": error.limit})
         return Command(goto="approval" if approve else "dispatcher")
 
     async def approval(state: RunState) -> Command[Literal["dispatcher", "report"]]:
         answer = interrupt({"plan": plan_text(room(state))})
         if answer["decision"] == "no":
-            return Command(goto="report", update={"reason": "the plan was refused"})
+            refused = StopReason(kind="refused", text="the plan was refused")
+            return Command(goto="report", update={"stop": refused.model_dump()})
         return Command(goto="dispatcher")
 
     async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
@@ -117,7 +121,7 @@ def build(
         return {}
 
     async def report(state: RunState) -> RunState:
-        result = await conclude(room(state), state["reason"])
+        result = await conclude(room(state), StopReason.model_validate(state["stop"]))
         return {"verdict": result.verdict}
 
     graph: StateGraph[Any] = StateGraph(state)
@@ -135,11 +139,6 @@ def build(
 
 
 def _spent(room: Room) -> str | None:
-    """The budget's refusal that an outcome recorded, if the last wave ran into it."""
+    """The limit that stopped an outcome, if the last wave ran into one."""
     outcomes = reversed(room.outcomes().values())
-    last = next((o for _, o in outcomes if o.status == "exhausted"), None)
-    return _limit(last.error) if last and last.error else None
-
-
-def _limit(error: str) -> str:
-    return error.removeprefix("budget spent: ")
+    return next((o.error for _, o in outcomes if o.status == "exhausted"), None)

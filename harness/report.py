@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from specialists.registry import Described
+from state.status import StopKind, Verdict, state_of
 from tiers.memory import MemoryPolicy
 from tiers.protocol import Budget, CheckResult
 
-Verdict = Literal["verified", "unverified", "failed", "exhausted"]
 Strategy = Literal["auto", "direct", "plan"]
 BackendName = Literal["local", "openai", "recorded"]
 Part = Literal["monitor", "memory", "verification", "routing", "decomposition"]
@@ -108,6 +108,7 @@ class RunReport(Frozen):
     run_id: str
     problem: str
     status: Literal["finished", "interrupted", "awaiting-approval"]
+    """See :data:`state.status.RUN_STATES`."""
     verdict: Verdict | None
     answer: str | None
     reference_match: bool | None
@@ -118,7 +119,10 @@ class RunReport(Frozen):
     seconds: float = 0.0
     cost: float = 0.0
     """US dollars."""
+    stop_kind: StopKind | None = None
+    """Why it stopped, for programs: see :data:`state.status.STOP_KINDS`."""
     stop_reason: str | None = None
+    """Why it stopped, one line for people."""
     specialists: dict[str, int] = Field(default_factory=dict)
     """Specialist → calls made to it."""
     checks: tuple[str, ...] = ()
@@ -128,9 +132,5 @@ class RunReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 not solved, 3 out of budget, 130 interrupted."""
-        if self.status == "interrupted":
-            return 130
-        if self.status == "awaiting-approval":
-            return 1
-        return {"verified": 0, "exhausted": 3}.get(self.verdict or "", 1)
+        """See :class:`state.status.Exit`."""
+        return int(state_of(self.status, self.verdict).exit)

@@ -17,7 +17,7 @@ from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database
 if TYPE_CHECKING:
     from tiers.protocol import Budget
 
-PRIVATE = {"owner", "owner_until", "active_at", "task_json", "config_json"}
+PRIVATE = {"owner", "owner_until", "active_at", "problem_json", "config_json"}
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
         steps = store.query(run_id=run.id, kind="step")
         outcomes = store.query(run_id=run.id, kind="outcome", tier="fleet")
         decisions = store.query(run_id=run.id, kind="decision")
-    problem = json.loads(run.task_json)
+    problem = json.loads(run.problem_json)
     return {
         "run": run_row(run),
         "statement": problem.get("statement", "") if isinstance(problem, dict) else "",

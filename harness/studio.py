@@ -18,7 +18,7 @@ from harness.engine import make_room
 from harness.graph import RunState, build
 from harness.report import RunOptions
 from harness.wiring import open_backend
-from state import BeadStore, Runs, database_url
+from state import BeadStore, Runs, StopReason, database_url
 from tiers.room import Room
 
 
@@ -38,7 +38,7 @@ def graph() -> Any:
         store = BeadStore.open(database_url())
         run = Runs(store).start(
             problem.id,
-            task_json=problem.model_dump_json(),
+            problem_json=problem.model_dump_json(),
             config_json=options.model_dump_json(),
         )
         store.create(
@@ -55,8 +55,9 @@ def graph() -> Any:
         room = rooms.pop(state["run_id"])
         data = room.root.data
         Runs(room.store).finish(
-            room.run_id, verdict=data["verdict"], stop_reason=state["reason"], answer=data["answer"]
-        )
+            room.run_id, verdict=data["verdict"], answer=data["answer"],
+            reason=StopReason.model_validate(state["stop"]),
+        )  # fmt: skip
         await room.caller.backend.close()
         room.store.close_database()
         return {}

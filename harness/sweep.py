@@ -18,7 +18,7 @@ from harness import engine, wiring
 from harness.report import Part, RunOptions
 from specialists.backends.base import Backend
 from specialists.registry import Card
-from state import BeadStore, Ledger, Runs, database_url, keyed_id
+from state import BeadStore, Ledger, Runs, StopReason, database_url, keyed_id
 from state.errors import BackendTimeout, BadAnswer, BudgetExceeded, HarnessError, UsageError
 from tiers.calls import Caller, Interrupted, Meter, Price
 from tiers.protocol import CheckResult, Validator
@@ -180,7 +180,7 @@ async def _baseline(
     runs, ledger = Runs(store), Ledger(store)
     run = runs.start(
         problem.id,
-        task_json=problem.model_dump_json(),
+        problem_json=problem.model_dump_json(),
         config_json=options.model_dump_json(),
         seed=options.seed,
     )
@@ -194,22 +194,25 @@ async def _baseline(
         task=problem.task(), cards=place.cards, caller=caller, bead_id=keyed_id(root),
         validators=checkers, seed=options.seed, specialist=options.specialist,
     )  # fmt: skip
-    reason, answer, spent = f"{system} is done", None, False
+    reason, answer = StopReason(kind="done", text=f"{system} is done"), None
     try:
         answer = await BASELINES[system](bench)
     except BudgetExceeded as error:
-        reason, spent = f"out of budget: {error}", True
-    except (HarnessError, asyncio.CancelledError) as error:
-        runs.interrupt(run.id, str(error) or "stopped on request")
+        reason = StopReason(kind="budget", text=str(error))
+    except asyncio.CancelledError:
+        runs.interrupt(run.id, StopReason(kind="stopped", text="stopped on request"))
+        raise
+    except HarnessError as error:
+        runs.interrupt(run.id, StopReason(kind="error", text=str(error)))
         raise
     claimed = bool(problem.public_checks) and all(r.passed for r in await bench.examine(answer))
     hidden = await score(problem, answer, checkers) if answer is not None else []
     solved = bool(hidden) and all(r.passed for r in hidden)
-    untold = unjudged(hidden)
+    untold, spent = unjudged(hidden), reason.kind == "budget"
     verdict = "verified" if claimed else "exhausted" if spent else "unverified"
-    store.close(keyed_id(root), f"{verdict}: {reason}")
+    store.close(keyed_id(root), f"{verdict}: {reason.text}")
     ended = runs.finish(
-        run.id, verdict=verdict, stop_reason=reason, answer=answer,
+        run.id, verdict=verdict, reason=reason, answer=answer,
         reference_match=None if untold else solved,
     )  # fmt: skip
     return Attempt(
@@ -217,7 +220,7 @@ async def _baseline(
         lost="judge" if untold else None, claimed=claimed, exhausted=spent,
         tokens=ended.spent_tokens, calls=ended.spent_calls,
         seconds=round(ended.spent_seconds, 3), cost=_cost(options, ended.spent_cost),
-        run_id=run.id, stop_reason=untold or reason,
+        run_id=run.id, stop_reason=untold or reason.text,
     )  # fmt: skip
 
 

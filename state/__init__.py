@@ -9,6 +9,7 @@ from state.errors import (
     BudgetExceeded,
     ClaimError,
     HarnessError,
+    NothingToDo,
     RequestRefused,
     SandboxMissing,
     SandboxUnavailable,
@@ -35,10 +36,10 @@ from state.models import (
     DependencyType,
     Meta,
     Run,
-    RunStatus,
 )
 from state.rows import BeadChanges, BeadFields, Order
 from state.runs import LOCK_TTL_S, Runs
+from state.status import RunStatus, StopReason
 from state.store import BeadStore
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "HarnessError",
     "Ledger",
     "Meta",
+    "NothingToDo",
     "Order",
     "RequestRefused",
     "Run",
@@ -77,6 +79,7 @@ __all__ = [
     "SandboxMissing",
     "SandboxUnavailable",
     "SetupError",
+    "StopReason",
     "StoreError",
     "Usage",
     "UsageError",

@@ -1,6 +1,7 @@
 """The one exception tree of the project. Every error that a user can cause carries one clear line.
 
 HarnessError                 exit code 1
+├── NothingToDo              exit code 0   what was looked through holds nothing to work on
 ├── UsageError               exit code 2   bad input: what, where, what to do
 ├── ClaimError               exit code 1   the bead is closed, blocked, taken, or there is none
 ├── BudgetExceeded           exit code 3   the run's one budget is spent
@@ -17,17 +18,25 @@ HarnessError                 exit code 1
 
 from __future__ import annotations
 
+from state.status import Exit
+
 
 class HarnessError(Exception):
     """Base of all errors raised on purpose; ``str(error)`` is the line shown to the user."""
 
-    exit_code = 1
+    exit_code: int = Exit.UNSOLVED
+
+
+class NothingToDo(HarnessError):
+    """There was nothing to work on: no fault, but worth a line."""
+
+    exit_code = Exit.DONE
 
 
 class UsageError(HarnessError):
     """The user's input is wrong; the message says what, where and what to do."""
 
-    exit_code = 2
+    exit_code = Exit.USAGE
 
 
 class ClaimError(HarnessError):
@@ -35,15 +44,23 @@ class ClaimError(HarnessError):
 
 
 class BudgetExceeded(HarnessError):
-    """The run's budget does not cover the next call."""
+    """The run's budget does not cover the next call; ``limit`` says which limit, in words."""
 
-    exit_code = 3
+    exit_code = Exit.BUDGET
+
+    @property
+    def limit(self) -> str:
+        """What the error was made with."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"out of budget: {self.limit}"
 
 
 class SetupError(HarnessError):
     """The environment lacks what the command needs."""
 
-    exit_code = 4
+    exit_code = Exit.SETUP
 
 
 class SandboxUnavailable(SetupError):

@@ -10,7 +10,9 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy import JSON, Column, Index, Integer, String, Table, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 3
+from state.status import RunStatus, StopKind
+
+SCHEMA_VERSION = 4
 """Version of the tables below, and number of the last script in ``state/migrations/versions``."""
 
 BeadKind: TypeAlias = Literal[
@@ -18,7 +20,6 @@ BeadKind: TypeAlias = Literal[
 ]
 BeadStatus: TypeAlias = Literal["open", "in_progress", "blocked", "deferred", "closed", "tombstone"]
 DependencyType: TypeAlias = Literal["blocks", "parent-child", "related", "discovered-from"]
-RunStatus: TypeAlias = Literal["running", "interrupted", "finished"]
 
 BEAD_KINDS: tuple[str, ...] = get_args(BeadKind)
 BEAD_STATUSES: tuple[str, ...] = get_args(BeadStatus)
@@ -47,13 +48,17 @@ class Run(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     problem_id: str
-    task_json: str = "{}"
-    """The public view of the problem, as JSON."""
+    problem_json: str = "{}"
+    """The whole problem as JSON, hidden checks included: for scoring and for a resume. No prompt is
+    ever made from it; tiers get the public view, ``Problem.task()``."""
     config_json: str = "{}"
     """The settings the run started with, as JSON; a resume uses these."""
     status: RunStatus = Field(default="running", sa_type=String, index=True)
     verdict: str | None = None
+    stop_kind: StopKind | None = Field(default=None, sa_type=String)
+    """Why it stopped, for programs; ``None`` while it runs, and in records from before schema 4."""
     stop_reason: str | None = None
+    """Why it stopped, one line for people."""
     answer: str | None = None
     reference_match: bool | None = None
     """Whether the answer agrees with the hidden checks; ``None`` until eval has scored it."""

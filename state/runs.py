@@ -11,6 +11,7 @@ from state import ids
 from state.errors import UsageError
 from state.ledger import SPENT, usage_of
 from state.models import Run
+from state.status import StopReason
 from state.store import BeadStore
 
 LOCK_TTL_S = 60.0
@@ -35,7 +36,7 @@ class Runs:
         self,
         problem_id: str,
         *,
-        task_json: str = "{}",
+        problem_json: str = "{}",
         config_json: str = "{}",
         seed: int = 0,
         ttl_s: float = LOCK_TTL_S,
@@ -46,7 +47,7 @@ class Runs:
             run = Run(
                 id=_free_id(session),
                 problem_id=problem_id,
-                task_json=task_json,
+                problem_json=problem_json,
                 config_json=config_json,
                 seed=seed,
                 created_at=now,
@@ -76,7 +77,7 @@ class Runs:
         id: str,
         *,
         verdict: str,
-        stop_reason: str,
+        reason: StopReason,
         answer: str | None = None,
         reference_match: bool | None = None,
     ) -> Run:
@@ -84,16 +85,21 @@ class Runs:
         with self.database.write() as session:
             run = _find(session, id)
             run.status = "finished"
-            run.verdict, run.stop_reason, run.answer = verdict, stop_reason, answer
+            run.verdict, run.answer = verdict, answer
+            run.stop_kind, run.stop_reason = reason.kind, reason.text
             run.reference_match = reference_match
             run.closed_at = self.database.now()
             return self._leave(session, run)
 
-    def interrupt(self, id: str, stop_reason: str) -> Run:
-        """Mark the run as stopped before its end, to be resumed; frees the lock."""
+    def interrupt(self, id: str, reason: StopReason) -> Run:
+        """Mark the run as stopped before its end, to be resumed; frees the lock.
+
+        One that waits for a person's approval is in a state of its own.
+        """
         with self.database.write() as session:
             run = _find(session, id)
-            run.status, run.stop_reason = "interrupted", stop_reason
+            run.status = "awaiting-approval" if reason.kind == "approval" else "interrupted"
+            run.stop_kind, run.stop_reason = reason.kind, reason.text
             return self._leave(session, run)
 
     def score(self, id: str, reference_match: bool) -> Run:
@@ -123,7 +129,7 @@ class Runs:
                     f"run {run.id} is in the hands of process {pid} on {host}; "
                     "wait until it ends, or stop it"
                 )
-            run.status, run.stop_reason = "running", None
+            run.status, run.stop_kind, run.stop_reason = "running", None, None
             run.updated_at = now
             self._lock(run, now, ttl_s)
             return run

@@ -16,6 +16,7 @@ from specialists.backends.base import Backend, GenerateRequest, Message, RemarkK
 from specialists.registry import Card
 from state import Call, Ledger, Usage
 from state.errors import AdapterError, BudgetExceeded, HarnessError
+from state.status import Exit
 from tiers.protocol import Budget
 from tiers.together import Together
 
@@ -34,7 +35,7 @@ def resample_temperature(number: int, warmer: float) -> float:
 class Interrupted(HarnessError):
     """The user asked to stop; raised before the next call, with everything before it saved."""
 
-    exit_code = 130
+    exit_code = Exit.INTERRUPTED
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ class Meter:
             return sampling
         left = self.budget.tokens - self.spent.tokens - prompt_tokens
         if left <= 0:
-            raise BudgetExceeded(
-                f"budget spent: {self.spent.tokens} of {self.budget.tokens} tokens"
-            )
+            raise BudgetExceeded(f"{self.spent.tokens} of {self.budget.tokens} tokens")
         return sampling.model_copy(update={"max_tokens": min(sampling.max_tokens, left)})
 
 
@@ -160,7 +159,7 @@ class Caller:
         if self.stopping:
             raise Interrupted("stopped on request")
         if spent := self.meter.exhausted():
-            raise BudgetExceeded(f"budget spent: {spent}")
+            raise BudgetExceeded(spent)
         size = sum(self.backend.count_tokens(m.content) for m in messages)
         request = GenerateRequest(
             messages=messages,

@@ -124,7 +124,7 @@ class Dispatcher:
                 r for r in self._remedies(kind)
                 if r.by == "specialist" and r.specialist not in tried
             ]  # fmt: skip
-            advice = [best_remedy(remedies, cause) for cause in reversed(causes(failed.signatures))]
+            advice = [best_remedy(remedies, cause) for cause in reversed(causes(failed.failures))]
             found = next((r for r in advice if r is not None), None)
             name, chance = (found.specialist, found.chance) if found else (None, 0.0)
         if name not in fleet:
@@ -180,7 +180,7 @@ class Dispatcher:
             policy="resample" if before else "greedy", before=before,
             attempts=1 if room.strategy == "direct" else
             (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
-            context=pack.bead_ids if pack else (), pack=pack.text if pack else "",
+            pack=pack.text if pack else "",
             records=decision.records, remedies=remedies, deadline=time.time() + room.lease_s,
             meta=step.data.get("meta", {}),
         )  # fmt: skip

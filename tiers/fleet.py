@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import dataclass
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
@@ -21,7 +20,7 @@ from tiers import team
 from tiers.calls import Origin, remarks_on, resample_temperature
 from tiers.context import framed, reads_text, shown
 from tiers.insights import best_remedy, handover, lessons
-from tiers.protocol import CheckResult, Delegation, Outcome, Status
+from tiers.protocol import DECLINED, NO_ARTIFACT, NO_TEXT, CheckResult, Delegation, Failure, Outcome, Status
 from tiers.room import Room, chat
 from tiers.work import CRAFTS
 
@@ -29,18 +28,6 @@ WARMER = 0.2
 """How much warmer each further attempt samples."""
 CHECK_SAMPLES = 100
 """Samples of a call from here on are checks, so they never meet an attempt's own key."""
-DECLINED = "declined"
-"""Cause of an attempt that its specialist refused."""
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """An attempt that failed, as its outcome tells it."""
-
-    signature: str
-    fault: str
-    passed: int
-    """Checks."""
 
 
 class Fleet:
@@ -85,7 +72,7 @@ class Fleet:
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = CRAFTS[order.kind]
         messages = chat(card, framed(shown(order, card), craft.prompt(order)))
-        failed: list[_Failed] = []
+        failed: list[Failure] = []
         checks: tuple[CheckResult, ...] = ()
         artifact: str | None = None
         error: str | None = None
@@ -102,7 +89,9 @@ class Fleet:
                 if declined(card, answer):
                     # It would decline every sample: the step is somebody else's.
                     error = f"{card.name} declined the task"
-                    failed.append(_Failed(f"{answer_hash(answer)}:{DECLINED}", error, 0))
+                    failed.append(
+                        Failure(answer_hash=answer_hash(answer), cause=DECLINED, fault=error)
+                    )
                     break
                 usable = bool(answer.strip()) and legible(card, answer)
                 artifact = craft.extract(order, answer) if usable else None
@@ -112,7 +101,7 @@ class Fleet:
                     else (_formless(call),)
                 )
             except BudgetExceeded as spent:
-                return self._outcome(order, "exhausted", best, failed, str(spent))
+                return self._outcome(order, "exhausted", best, failed, spent.limit)
             passed = sum(c.passed for c in checks)
             if artifact is not None and passed > best[0]:
                 best = (passed, artifact, checks)
@@ -121,10 +110,13 @@ class Fleet:
             if artifact is not None and passed == len(checks):
                 return self._outcome(order, "verified", best, failed)
             fault = next((c for c in checks if not c.passed), None)
-            cause = fault.signature if fault else "no-artifact"
+            cause = fault.signature if fault else NO_ARTIFACT
             failed.append(
-                _Failed(f"{answer_hash(answer)}:{cause}", fault.detail if fault else "", passed)
-            )
+                Failure(
+                    answer_hash=answer_hash(answer), cause=cause, passed=passed,
+                    fault=fault.detail if fault else "",
+                )
+            )  # fmt: skip
             if other := handover(order, cause):
                 error = f"handed over after {cause}: {other.says}"
                 break
@@ -210,27 +202,25 @@ class Fleet:
         order: Delegation,
         status: Status,
         best: tuple[int, str, tuple[CheckResult, ...]],
-        failed: list[_Failed],
+        failed: list[Failure],
         error: str | None = None,
     ) -> Outcome:
         answered = status in ("verified", "unverified")
         return Outcome(
             delegation_id=order.id, status=status, artifact=best[1] or None, checks=best[2],
-            attempts=len(failed) + answered, signatures=tuple(f.signature for f in failed),
-            faults=tuple(f.fault for f in failed), passes=tuple(f.passed for f in failed),
-            error=error,
+            attempts=len(failed) + answered, failures=tuple(failed), error=error,
         )  # fmt: skip
 
 
 def _formless(call: Call) -> CheckResult:
     """Why an answer holds no artifact: there is no text, it was cut off, or it says something else."""
     if says := remarks_on(call).get("empty"):
-        return CheckResult(kind="form", passed=False, detail=says, signature="no-text")
+        return CheckResult(kind="form", passed=False, detail=says, signature=NO_TEXT)
     if call.finish_reason == "length":
         detail = f"the answer was cut off after {call.completion_tokens} tokens"
         return CheckResult(kind="form", passed=False, detail=detail, signature="cut-off")
     detail = "the answer holds no result"
-    return CheckResult(kind="form", passed=False, detail=detail, signature="no-artifact")
+    return CheckResult(kind="form", passed=False, detail=detail, signature=NO_ARTIFACT)
 
 
 def criticism(fault: str) -> str:
@@ -239,5 +229,5 @@ def criticism(fault: str) -> str:
 
 
 def answer_hash(answer: str) -> str:
-    """What stands for an answer in a signature."""
+    """What stands for an answer in a :class:`tiers.protocol.Failure`."""
     return hashlib.sha256(answer.encode()).hexdigest()[:8]

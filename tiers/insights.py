@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from specialists.registry import Card
 from state import Bead, keyed_id
 from state.evidence import Record, evidence, record_of
-from tiers.protocol import Delegation, Outcome, Remedy
+from tiers.protocol import Delegation, Failure, Outcome, Remedy
 from tiers.room import Room
 
 _WORDS = {
@@ -24,10 +24,9 @@ LONGEST = 200
 """Characters of the example that an insight quotes."""
 
 
-def causes(signatures: Iterable[str]) -> list[str]:
-    """The causes in an outcome's signatures, each once, in order; nameless ones are passed over."""
-    found = (signature.partition(":")[2] for signature in signatures)
-    return [cause for cause in dict.fromkeys(found) if cause]
+def causes(failures: Iterable[Failure]) -> list[str]:
+    """The causes of failed attempts, each once, in order; nameless ones are passed over."""
+    return [cause for cause in dict.fromkeys(f.cause for f in failures) if cause]
 
 
 def known(room: Room, kind: str) -> tuple[Remedy, ...]:
@@ -65,14 +64,14 @@ def lessons(room: Room, order: Delegation, card: Card, step: Bead, outcome: Outc
         return []
     won = outcome.status == "verified"
     beads: list[Bead] = []
-    if len(outcome.signatures) + won > 1:
-        for cause in causes(outcome.signatures):
+    if len(outcome.failures) + won > 1:
+        for cause in causes(outcome.failures):
             beads += _lesson(room, order, cause, card.retry, outcome, won=won)
     past = room.outcomes()
     for before in step.data.get("failed", []):
         who, failed = past[before]
         if who != order.specialist:
-            for cause in causes(failed.signatures):
+            for cause in causes(failed.failures):
                 beads += _lesson(room, order, cause, "specialist", failed, won=won)
     return beads
 
@@ -96,7 +95,7 @@ def _lesson(
     if exists:
         return [piece]
     how = _WORDS[by].format(who=order.specialist)
-    fault = next((c.detail for c in failed.checks if not c.passed), "")
+    fault = next((c.detail for c in failed.checks if c.refutes), "")
     example = f"as in {order.objective[:LONGEST]!r}" + (f": {fault[:LONGEST]}" if fault else "")
     insight = Bead(
         id=id, key=key, kind="insight", parent=shelf.id, run_id=room.run_id, tier="fleet",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from state import Bead
 from state.evidence import EXPECTED
+from state.status import StopKind, StopReason
 from state.vectors import QUIET
 from tiers import routines, scope, signs, splitter
 from tiers.protocol import Outcome
@@ -47,6 +48,17 @@ class Verdict(BaseModel):
     reason: str
     plan: int = 0
     """Number of the plan to make, for ``direct``, ``plan`` and ``replan``."""
+    stop: StopKind | None = None
+    """What kind of stop it is, for ``stop``."""
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why the run stops. Only of a ``stop``; raises ValueError otherwise."""
+        return StopReason.model_validate({"kind": self.stop, "text": self.reason})
+
+
+def _stop(kind: StopKind, reason: str) -> Verdict:
+    return Verdict(kind="stop", reason=reason, stop=kind)
 
 
 class Monitor:
@@ -73,10 +85,13 @@ class Monitor:
                 "decision", f"{verdict.kind}: {verdict.reason}", key=key, parent=room.root_id,
                 run_id=room.run_id, tier="monitor", status="closed", body=verdict.reason,
                 surprise=facts.get("surprise"), labels=[] if told else [QUIET],
-                data={"decision": verdict.kind, "wave": wave, "plan": verdict.plan, **facts},
+                data={"decision": verdict.kind, "wave": wave, "plan": verdict.plan,
+                      "stop": verdict.stop, **facts},
             )  # fmt: skip
         room.decided, data = bead, bead.data
-        verdict = Verdict(kind=data["decision"], reason=bead.body, plan=data["plan"])
+        verdict = Verdict(
+            kind=data["decision"], reason=bead.body, plan=data["plan"], stop=data.get("stop")
+        )
         room.emit("monitor", f"{verdict.kind}: {verdict.reason}", decision=verdict.kind,
                   reason=verdict.reason, wave=wave)  # fmt: skip
         return verdict
@@ -87,7 +102,7 @@ class Monitor:
         room = self.room
         plan = room.plan
         if exhausted:
-            return Verdict(kind="stop", reason=f"out of budget: {exhausted}"), {}
+            return _stop("budget", f"out of budget: {exhausted}"), {}
         if error is not None:
             number = -1 if plan is None else plan
             past = room.store.of_run(room.run_id, "decision", "monitor")
@@ -96,7 +111,7 @@ class Monitor:
             if final:
                 return Verdict(kind="stop", reason=error), fault
             if tries >= MOST_PLANS:
-                return Verdict(kind="stop", reason=f"no plan after {tries} tries: {error}"), fault
+                return _stop("no_plan", f"no plan after {tries} tries: {error}"), fault
             return Verdict(kind="replan", reason=error, plan=number + 1 + tries), fault
         if plan is None:
             if wave == 0 and (routine := await routines.recall(room)):
@@ -110,11 +125,11 @@ class Monitor:
         seen = room.decided.data.get("outcomes", 0) if room.decided else 0
         facts = await signs.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
-            return Verdict(kind="stop", reason="every step of the plan is closed"), facts
+            return _stop("done", "every step of the plan is closed"), facts
         failed = [s for s in steps if s.status != "closed" and s.data.get("failed")]
         if failed and "monitor" in room.without:
             why = f"{failed[0].title[:60]!r} failed and nobody watches"
-            return Verdict(kind="stop", reason=why), facts
+            return _stop("unwatched", why), facts
         if failed:
             verdicts = [self._failed(step, plan, facts) for step in failed]
             facts["stay"] = {
@@ -165,10 +180,10 @@ class Monitor:
         why = f"{step.title[:60]!r} failed with {who}"
         spin, far = facts["spinning"].get(step.data["name"], ""), facts["drift"] or 0.0
         if room.strategy == "direct":
-            return Verdict(kind="stop", reason=f"{why}; the strategy is direct")
+            return _stop("strategy", f"{why}; the strategy is direct")
         if (before := self._earlier(step, plan)) and signs.nothing_new(tries, before):
-            return Verdict(
-                kind="stop", reason=f"no progress: spinning: {why} in the same way under two plans"
+            return _stop(
+                "progress", f"no progress: spinning: {why} in the same way under two plans"
             )
         able = {
             who
@@ -197,5 +212,5 @@ class Monitor:
 
     def _doubt(self, why: str, plan: int) -> Verdict:
         if plan + 1 >= MOST_PLANS:
-            return Verdict(kind="stop", reason=f"no progress: {why} under {plan + 1} plans")
+            return _stop("progress", f"no progress: {why} under {plan + 1} plans")
         return Verdict(kind="replan", reason=why, plan=plan + 1)

@@ -10,10 +10,13 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-PROTOCOL_VERSION = 1
+from state.errors import StoreError
 
-Status = Literal["verified", "unverified", "failed", "exhausted", "cancelled", "refused"]
-"""How a delegation ended; ``unverified`` means that no check applied, never success."""
+PROTOCOL_VERSION = 2
+"""Version 1 kept a failed attempt as ``hash:cause`` beside two further lists; see :class:`Outcome`."""
+
+Status = Literal["verified", "unverified", "failed", "exhausted"]
+"""How a delegation ended; ``unverified`` means that no check decided, never success."""
 
 StepKind = Literal["math", "code", "explain", "solve", "text"]
 
@@ -22,6 +25,30 @@ class Frozen(BaseModel):
     """A model that crosses a seam: immutable, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Versioned(Frozen):
+    """A record that is written to the store and read again, perhaps by a later program."""
+
+    version: int = PROTOCOL_VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, data: Any) -> Any:
+        """``data`` as this version writes it. Raises StoreError for a record of a newer program."""
+        version = data.get("version", PROTOCOL_VERSION) if isinstance(data, dict) else 0
+        if version > PROTOCOL_VERSION:
+            raise StoreError(
+                f"a {cls.__name__.lower()} of version {version} is in the state database, but this "
+                f"program knows up to {PROTOCOL_VERSION}; upgrade hi-moe"
+            )
+        if version == 1:
+            return {**cls._from_version_1(dict(data)), "version": PROTOCOL_VERSION}
+        return data
+
+    @classmethod
+    def _from_version_1(cls, data: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
 
 
 class Check(Frozen):
@@ -136,11 +163,10 @@ class Remedy(Frozen):
     """One line for a prompt."""
 
 
-class Delegation(Frozen):
+class Delegation(Versioned):
     """An order of the dispatcher to the fleet: one step for one specialist."""
 
     id: str
-    version: int = PROTOCOL_VERSION
     run_id: str
     bead_id: str
     """The step."""
@@ -160,8 +186,6 @@ class Delegation(Frozen):
     """Most attempts of this specialist, the first included."""
     before: int = 0
     """How often this work was ordered before, under this plan or another: each time is sampled anew."""
-    context: tuple[str, ...] = ()
-    """Beads that the specialist's prompt may quote."""
     pack: str = ""
     """What the specialist is shown beside its task; see :mod:`tiers.context`."""
     records: dict[str, tuple[float, float]] = Field(default_factory=dict)
@@ -172,32 +196,77 @@ class Delegation(Frozen):
     """Seconds since the epoch after which no further attempt starts."""
     meta: dict[str, Any] = Field(default_factory=dict)
 
+    @classmethod
+    def _from_version_1(cls, data: dict[str, Any]) -> dict[str, Any]:
+        data.pop("context", None)
+        return data
 
-class Outcome(Frozen):
+
+class Failure(Frozen):
+    """One failed attempt of a delegation. Equal answers that failed for equal causes are a repeat."""
+
+    answer_hash: str
+    """See :func:`tiers.fleet.answer_hash`."""
+    cause: str
+    """Signature of the check that refuted the answer, or :data:`DECLINED` or :data:`NO_ARTIFACT`."""
+    fault: str = ""
+    """The failing check in words, which a training row of a repair shows."""
+    passed: int = 0
+    """Checks that the attempt passed, to see whether it got any closer."""
+
+    @property
+    def repeats(self) -> tuple[str, str]:
+        """What two failures have in common when the second brought nothing new."""
+        return self.answer_hash, self.cause
+
+
+DECLINED = "declined"
+"""Cause of an attempt that its specialist declined."""
+NO_ARTIFACT = "no-artifact"
+"""Cause of an attempt whose answer held no result."""
+NO_TEXT = "no-text"
+"""Cause of an attempt whose answer held no text at all."""
+
+
+class Outcome(Versioned):
     """What the fleet made of a delegation."""
 
     delegation_id: str
-    version: int = PROTOCOL_VERSION
     status: Status
     artifact: str | None = None
     checks: tuple[CheckResult, ...] = ()
     """Checks of the artifact, or of the last attempt when none passed."""
     attempts: int = 0
-    signatures: tuple[str, ...] = ()
-    """One per failed attempt: ``hash of the answer:cause``, for spinning detection."""
-    faults: tuple[str, ...] = ()
-    """One per failed attempt: the failing check in words, which a training row of a repair shows."""
-    passes: tuple[int, ...] = ()
-    """Checks that each failed attempt passed, to see whether it got any closer."""
-    confidence: float | None = None
-    """Mean probability per token of the answer, where the backend tells."""
+    failures: tuple[Failure, ...] = ()
+    """The attempts that a check refuted or that gave no result, in order."""
     surprise: float | None = None
-    """−log p of this status under the specialist's record, in nats."""
+    """−log p of this status under the specialist's record, in nats; ``None`` where nothing was
+    decided."""
     error: str | None = None
+    """Why it ended without an answer, where no check says so: a limit of the budget, a refusal."""
     members: dict[str, Status] = Field(default_factory=dict)
     """How each specialist of a team ended; empty for one."""
 
     @property
     def fault(self) -> str:
-        """The first failing check in words, or the error; empty when there is none."""
-        return next((c.detail for c in self.checks if not c.passed), "") or self.error or ""
+        """The first check that refutes the artifact in words, or the error; empty when there is
+        none."""
+        return next((c.detail for c in self.checks if c.refutes), "") or self.error or ""
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing was decided, where a check itself failed; else empty."""
+        return next((c.detail for c in self.checks if c.inconclusive), "")
+
+    @classmethod
+    def _from_version_1(cls, data: dict[str, Any]) -> dict[str, Any]:
+        data.pop("confidence", None)
+        old: list[str] = data.pop("signatures", [])
+        faults = data.pop("faults", []) or [""] * len(old)
+        passes = data.pop("passes", []) or [0] * len(old)
+        parts = [signature.partition(":") for signature in old]
+        data["failures"] = [
+            {"answer_hash": hashed, "cause": cause, "fault": fault, "passed": passed}
+            for (hashed, _, cause), fault, passed in zip(parts, faults, passes, strict=True)
+        ]
+        return data

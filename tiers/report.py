@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from specialists.pocket.split import LABELS
+from state.status import StopReason, Verdict
 from tiers import routines
 from tiers.answer import join_sections
 from tiers.room import Room
@@ -15,13 +16,13 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    verdict: str
+    verdict: Verdict
     answer: str | None
-    reason: str
+    reason: StopReason
     checks: tuple[str, ...] = ()
 
 
-async def conclude(room: Room, reason: str) -> Result:
+async def conclude(room: Room, reason: StopReason) -> Result:
     """The answer and verdict of the run as it stands in the store.
 
     ``verified`` takes an answer whose every step passed its checks; a step without a checker makes
@@ -37,11 +38,10 @@ async def conclude(room: Room, reason: str) -> Result:
         if artifact is not None:
             sections[section] = artifact
     complete = plan is not None and len(sections) == len(plan.data["answer"])
-    out = reason.startswith("out of budget")
     outcomes = {s.data.get("outcome") for s in steps.values()}
     if complete and outcomes == {"verified"} and all(s.status == "closed" for s in steps.values()):
-        verdict = "verified"
-    elif out:
+        verdict: Verdict = "verified"
+    elif reason.kind == "budget":
         verdict = "exhausted"
     elif complete and all(s.status == "closed" for s in steps.values()):
         verdict = "unverified"
@@ -51,12 +51,15 @@ async def conclude(room: Room, reason: str) -> Result:
     checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
     result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks)
     await routines.learn(room, verdict)
-    data = {**root.data, "verdict": verdict, "answer": answer, "checks": list(checks)}
+    data = {
+        **root.data, "verdict": verdict, "answer": answer, "checks": list(checks),
+        "stop": reason.model_dump(),
+    }  # fmt: skip
+    says = f"{verdict}: {reason.text}"
     room.store.apply(
-        [],
-        {room.root_id: {"status": "closed", "close_reason": f"{verdict}: {reason}", "data": data}},
+        [], {room.root_id: {"status": "closed", "close_reason": says, "data": data}}
     )  # The last word: what is written here was all done.
-    room.emit("report", f"{verdict}: {reason}", verdict=verdict, answer=answer)
+    room.emit("report", says, verdict=verdict, answer=answer)
     return result
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from state import Bead
-from tiers.protocol import Outcome
+from tiers.protocol import DECLINED, NO_ARTIFACT, NO_TEXT, Outcome
 from tiers.room import Room
 
 SPINNING = 3
@@ -27,35 +27,34 @@ def spinning(outcomes: Sequence[Outcome]) -> str:
     the answers are equal, or if none passed more checks than the first of them, be it for one cause
     or for several.
     """
-    recent = [s for o in outcomes for s in o.signatures][-SPINNING:]
+    recent = [f for o in outcomes for f in o.failures][-SPINNING:]
     if len(recent) < SPINNING:
         return ""
-    answers, causes = zip(*((a, c) for a, _, c in (s.partition(":") for s in recent)), strict=True)
-    if len(set(answers)) == 1:
+    if len({f.answer_hash for f in recent}) == 1:
         return f"the same answer {SPINNING} times"
-    passes = [p for o in outcomes for p in o.passes][-SPINNING:]
-    if passes and max(passes) <= passes[0]:
-        if len(set(causes)) == 1:
-            return f"the same fault {SPINNING} times ({causes[0]})"
+    if max(f.passed for f in recent) <= recent[0].passed:
+        if len({f.cause for f in recent}) == 1:
+            return f"the same fault {SPINNING} times ({recent[0].cause})"
         return f"no more checks pass than {SPINNING} attempts ago"
     return ""
 
 
 def improving(outcome: Outcome) -> bool:
     """Whether the attempts of a delegation came closer: the last passed more than the first."""
-    return len(outcome.passes) > 1 and outcome.passes[-1] > outcome.passes[0]
+    tries = outcome.failures
+    return len(tries) > 1 and tries[-1].passed > tries[0].passed
 
 
 def empty_handed(outcome: Outcome) -> bool:
     """Whether every attempt declined or gave no artifact: the work is none of that specialist's."""
-    causes = {s.partition(":")[2] for s in outcome.signatures}
-    return bool(causes) and causes <= {"declined", "no-artifact", "no-text"}
+    causes = {failure.cause for failure in outcome.failures}
+    return bool(causes) and causes <= {DECLINED, NO_ARTIFACT, NO_TEXT}
 
 
 def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:
     """Whether every failed attempt of ``now`` gave an answer and a fault that ``before`` gave."""
-    seen = {s for o in before for s in o.signatures}
-    fresh = {s for o in now for s in o.signatures}
+    seen = {f.repeats for o in before for f in o.failures}
+    fresh = {f.repeats for o in now for f in o.failures}
     return bool(fresh) and fresh <= seen
 
 

@@ -36,9 +36,7 @@ async def work(order: Delegation, attempt: Work) -> tuple[str, Outcome]:
         update={
             "members": {name: outcome.status for name, outcome in done},
             "attempts": sum(outcome.attempts for _, outcome in done),
-            "signatures": tuple(s for _, outcome in done for s in outcome.signatures),
-            "passes": tuple(p for _, outcome in done for p in outcome.passes),
-            "faults": tuple(f for _, outcome in done for f in outcome.faults),
+            "failures": tuple(f for _, outcome in done for f in outcome.failures),
         }
     )
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from state import Bead, BeadStore, Call, Ledger, Run
-from tiers.fleet import CHECK_SAMPLES, DECLINED, answer_hash
-from tiers.protocol import Outcome
+from tiers.fleet import CHECK_SAMPLES, answer_hash
+from tiers.protocol import DECLINED, Outcome
 
 Messages = list[dict[str, Any]]
 
@@ -73,12 +73,9 @@ def _work(run: Run, order: Bead, bead: Bead, calls: Sequence[Call]) -> Work:
     verified = None
     if outcome.status == "verified" and last is not None:
         verified = Answer(last, first[who])
-    # Older records name no faults.
-    faults = outcome.faults or ("",) * len(outcome.signatures)
     known: dict[str, tuple[str, str]] = {}
-    for signature, fault in zip(outcome.signatures, faults, strict=True):
-        hashed, _, cause = signature.partition(":")
-        known.setdefault(hashed, (cause, fault))
+    for failure in outcome.failures:
+        known.setdefault(failure.answer_hash, (failure.cause, failure.fault))
     failed = []
     for call in answers:
         cause, fault = known.get(answer_hash(call.response), ("", ""))

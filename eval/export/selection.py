@@ -31,7 +31,7 @@ def chosen_runs(store: BeadStore, ids: Sequence[str] = (), suite: str | None = N
 def problem_of(run: Run) -> Problem | None:
     """The problem of a run with its checks; ``None`` where the record does not hold it."""
     try:
-        return Problem.model_validate_json(run.task_json)
+        return Problem.model_validate_json(run.problem_json)
     except ValueError:
         return None
 
@@ -39,7 +39,7 @@ def problem_of(run: Run) -> Problem | None:
 def statement_of(run: Run) -> str:
     """What the problem asks; empty where the record does not tell."""
     try:
-        said = json.loads(run.task_json)
+        said = json.loads(run.problem_json)
     except ValueError:
         return ""
     return str(said.get("statement", "")) if isinstance(said, dict) else ""

@@ -9,13 +9,7 @@ from rich.text import Text
 from harness.progress import clean, one_line, spent
 from harness.report import RunReport
 from harness.view import console
-
-MEANING = {
-    "verified": ("verified", "green"),
-    "unverified": ("not verified: no check applies to this answer, so it may be wrong", "yellow"),
-    "failed": ("not solved", "red"),
-    "exhausted": ("out of budget", "red"),
-}
+from state.status import RUN_STATES, State
 
 
 def conclude(report: RunReport) -> None:
@@ -37,9 +31,7 @@ def summary(report: RunReport) -> list[Text]:
     """Verdict with its reasons, hidden reference, specialists, cost, run id: a line each."""
     lines = []
     if report.verdict is not None:
-        meaning, colour = MEANING[report.verdict]
-        why = _why(report)
-        lines.append(Text.assemble((meaning, f"bold {colour}"), f": {why}" if why else ""))
+        lines.append(_verdict(report, RUN_STATES[report.verdict]))
     if report.status == "finished":
         lines.append(_reference(report))
     if report.specialists:
@@ -53,13 +45,18 @@ def summary(report: RunReport) -> list[Text]:
     return lines
 
 
-def _why(report: RunReport) -> str:
-    """The checks that verified the answer; or why there is none."""
+def _verdict(report: RunReport, state: State) -> Text:
+    """The verdict, and the checks that verified the answer or why they did not."""
+    meaning, why = state.meaning, report.stop_reason or ""
     if report.verdict == "verified":
-        return one_line("; ".join(report.checks))
-    if report.verdict == "unverified":
-        return ""
-    return one_line(report.stop_reason or "").removeprefix("out of budget").lstrip(": ")
+        why = "; ".join(report.checks)
+    elif report.verdict == "unverified":
+        why = "no check applies to this answer, so it may be wrong"
+    elif report.stop_kind == "budget":  # The reason names the verdict itself.
+        meaning, why = why, ""
+    return Text.assemble(
+        (one_line(meaning), f"bold {state.colour}"), f": {one_line(why)}" if why else ""
+    )
 
 
 def _reference(report: RunReport) -> Text:

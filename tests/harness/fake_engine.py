@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from harness.report import Event, Observer, RunOptions, RunReport
-from state import BeadStore, Runs, database_url
+from state import BeadStore, Runs, StopReason, database_url
 from tiers.protocol import CheckResult
 
 PLAN = "a: 1 + 2\nb: '{a} + 3'\n"
@@ -43,7 +43,7 @@ class FakeEngine(types.ModuleType):
         self.problem, self.options = problem, options
         store = BeadStore.open(database_url())
         id = Runs(store).start(problem.id, config_json=options.model_dump_json()).id
-        Runs(store).interrupt(id, "told")
+        Runs(store).interrupt(id, StopReason(kind="stopped", text="told"))
         store.close_database()
         return await self._tell(id, problem.id, observer, stop, paused=options.approve == "plan")
 

@@ -142,7 +142,12 @@ def test_records_from_before_faults_were_kept(cli: Cli) -> None:
     garden()
     store = BeadStore.open(database_url())
     (bead,) = store.query(kind="outcome", tier="fleet")
-    outcome = {k: v for k, v in bead.data["outcome"].items() if k != "faults"}
+    outcome = dict(bead.data["outcome"])
+    tries = outcome.pop("failures")
+    outcome |= {
+        "version": 1, "confidence": None, "passes": [0] * len(tries),
+        "signatures": [f"{one['answer_hash']}:{one['cause']}" for one in tries],
+    }  # fmt: skip
     store.update(bead.id, data={**bead.data, "outcome": outcome})
     store.close_database()
     assert len(written(cli, "dpo")) == len(written(cli, "sft")) == 1
@@ -194,7 +199,7 @@ def test_a_problem_is_in_one_part_and_no_prompt_in_both(cli: Cli) -> None:
 def test_the_part_depends_on_the_statement_alone() -> None:
     def run(id: str, statement: str) -> Run:
         task = json.dumps({"id": id, "statement": statement})
-        return Run(id="run-x", problem_id=id, task_json=task, created_at=0, updated_at=0)
+        return Run(id="run-x", problem_id=id, problem_json=task, created_at=0, updated_at=0)
 
     assert problem_key(run("a", "Add  one\nand two.")) == problem_key(run("b", "Add one and two."))
     assert problem_key(run("a", "")) != problem_key(run("b", ""))
@@ -290,7 +295,7 @@ def test_an_injected_hidden_check_is_refused(
         with store.database.writing() as connection:  # scored by nobody: only the check is added
             row = {"task": whole, "id": report.run_id}
             store.database.run(
-                connection, "UPDATE run SET task_json = %(task)s WHERE id = %(id)s", row
+                connection, "UPDATE run SET problem_json = %(task)s WHERE id = %(id)s", row
             )
         store.close_database()
         for kind in kinds:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness import doctor
 from harness.cli import app
 from harness.doctor import Finding
-from state import Bead, BeadStore, Call, Ledger, Runs, SetupError, database_url
+from state import Bead, BeadStore, Call, Ledger, Runs, SetupError, StopReason, database_url
 
 from .conftest import Cli
 
@@ -24,7 +24,7 @@ def run_id(folder: Path) -> str:
     """A finished run of two steps, three decisions and two calls."""
     store = BeadStore.open(database_url())
     run = Runs(store).start(
-        "story-1", task_json='{"statement": "How many \\u001b[2Japples?"}', config_json="{}"
+        "story-1", problem_json='{"statement": "How many \\u001b[2Japples?"}', config_json="{}"
     )
     data = {"plan": 0, "kind": "math", "inputs": {}, "given": False}
     store.create_many(
@@ -50,7 +50,9 @@ def run_id(folder: Path) -> str:
                 response=f"= {7 + number}", prompt_tokens=4, completion_tokens=2, created_at=1.0,
             )
         )  # fmt: skip
-    Runs(store).finish(run.id, verdict="verified", stop_reason="all done", answer="10")
+    Runs(store).finish(
+        run.id, verdict="verified", reason=StopReason(kind="done", text="all done"), answer="10"
+    )
     store.close_database()
     return run.id
 

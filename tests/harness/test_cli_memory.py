@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import wiring
-from state import BeadStore, Runs, database_url
+from state import BeadStore, Runs, StopReason, database_url
 from tests.state.words import WordEmbedding
 
 from .conftest import Cli
@@ -62,7 +62,7 @@ def test_compact_folds_a_finished_run_once(cli: Cli, store: BeadStore) -> None:
     said = cli("bead", "compact", "--run", run.id)
     assert (said.code, "only a finished run" in said.err) == (2, True)
     store.close(root.id, "verified")
-    runs.finish(run.id, verdict="verified", stop_reason="done")
+    runs.finish(run.id, verdict="verified", reason=StopReason(kind="done", text="done"))
     assert cli("bead", "compact", "--run", run.id).out.startswith("1 beads folded into hm-")
     assert json.loads(cli("bead", "compact", "--run", run.id, "--json").out)["folded"] == 0
 

@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from harness.cli import drive
-from state import BackendUnavailable, BeadStore, Runs, database_url
+from state import BackendUnavailable, BeadStore, Runs, StopReason, database_url
 
 from .conftest import Cli
 from .fake_engine import PLAN, FakeEngine
@@ -90,7 +90,11 @@ def test_json_is_one_object_and_nothing_else(cli: Cli, engine: FakeEngine) -> No
         ({"verdict": "failed", "answer": None, "stop_reason": "no way"}, 1, "not solved: no way"),
         ({"verdict": "unverified", "reference_match": None}, 1, "not verified: no check applies"),
         (
-            {"verdict": "exhausted", "stop_reason": "out of budget: 9 of 9 calls"},
+            {
+                "verdict": "exhausted",
+                "stop_kind": "budget",
+                "stop_reason": "out of budget: 9 of 9 calls",
+            },
             3,
             "out of budget: 9 of 9 calls",
         ),
@@ -133,7 +137,7 @@ def test_a_fault_of_ours_is_one_line_unless_debugging(
 
 def test_nobody_there_to_approve_is_told_how(cli: Cli, engine: FakeEngine) -> None:
     said = cli(*P, "--approve", "plan", "--quiet")
-    assert said.code == 1
+    assert said.code == 5
     assert said.out == PLAN
     assert "--approve yes" in said.err
     assert "--plan FILE" in said.err
@@ -179,7 +183,7 @@ def test_a_person_may_leave_without_an_answer(
     cli: Cli, engine: FakeEngine, attended: list[str]
 ) -> None:
     said = cli(*P, "--approve", "plan", "--quiet")
-    assert said.code == 1
+    assert said.code == 5
     assert engine.resumed == []
     assert "--approve yes" in said.err
 
@@ -188,7 +192,7 @@ def test_a_person_may_leave_without_an_answer(
 def run_id(folder: Path) -> str:
     store = BeadStore.open(database_url())
     run = Runs(store).start("p", config_json='{"budget": {"calls": 7}}')
-    Runs(store).interrupt(run.id, "told")
+    Runs(store).interrupt(run.id, StopReason(kind="stopped", text="told"))
     store.close_database()
     return run.id
 

@@ -100,7 +100,7 @@ def test_an_answer_that_was_cut_off_is_a_cause_of_its_own(
     store = BeadStore.open(database_url())
     outcomes = store.of_run(report.run_id, "outcome", "fleet")
     assert outcomes
-    causes = {s.partition(":")[2] for o in outcomes for s in o.data["outcome"]["signatures"]}
+    causes = {f["cause"] for o in outcomes for f in o.data["outcome"]["failures"]}
     assert "cut-off" in causes
     assert any("cut off after" in bead.body for bead in outcomes)
     store.close_database()
@@ -308,7 +308,7 @@ def test_a_run_killed_before_its_first_bead_is_resumed(
     problem = get("horizon", "8-1")
     store = BeadStore.open(database_url())
     run = Runs(store, owner="a dead process").start(
-        problem.id, task_json=problem.model_dump_json(),
+        problem.id, problem_json=problem.model_dump_json(),
         config_json=RunOptions().model_dump_json(), ttl_s=0,
     )  # fmt: skip
     report = asyncio.run(engine.resume(run.id, lambda e: None, stop=asyncio.Event()))
@@ -476,7 +476,7 @@ def test_an_answer_to_nothing_is_refused(home: Path, monkeypatch: pytest.MonkeyP
     store = BeadStore.open(database_url())
     problem = get("horizon", "4-1")
     run = Runs(store).start(
-        problem.id, task_json=problem.model_dump_json(), seed=0,
+        problem.id, problem_json=problem.model_dump_json(), seed=0,
         config_json=RunOptions().model_dump_json(),
     )  # fmt: skip
     Runs(store).release(run.id)

@@ -89,7 +89,7 @@ def test_runs_are_chosen_and_those_under_way_left_out(cli: Cli) -> None:
     log = pytest.importorskip("inspect_ai.log")
     _, report = garden()
     store = BeadStore.open(database_url())
-    begun = Runs(store).start("garden/2", task_json='{"statement": "Wait."}')
+    begun = Runs(store).start("garden/2", problem_json='{"statement": "Wait."}')
     store.close_database()
     said = cli("export", "inspect", "-o", "logs", "--run", begun.id)
     assert (said.code, said.err) == (2, "error: nothing to export: none of the runs has ended\n")

@@ -71,7 +71,9 @@ def test_an_attempt_is_not_resumed_as_a_run_of_its_own(
     use(monkeypatch, OracleBackend())
     config, task = RunOptions(system="cot"), get("horizon", "4-1")
     runs = Runs(BeadStore.open(database_url()))
-    begun = runs.start("x", config_json=config.model_dump_json(), task_json=task.model_dump_json())
+    begun = runs.start(
+        "x", config_json=config.model_dump_json(), problem_json=task.model_dump_json()
+    )
     with pytest.raises(UsageError, match="go on with harness eval compare"):
         asyncio.run(engine.resume(begun.id, lambda e: None, stop=asyncio.Event()))
 

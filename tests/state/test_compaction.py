@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state import BeadStore, Runs, UsageError
+from state import BeadStore, Runs, StopReason, UsageError
 from state.compaction import compact
 from state.context import pack
 from state.vectors import Vectors
@@ -28,7 +28,9 @@ def finished(store: BeadStore) -> str:
         body="the apples sing", surprise=3.0,
     )  # fmt: skip
     store.close(root.id, "verified: every step is closed")
-    runs.finish(run.id, verdict="verified", stop_reason="every step is closed")
+    runs.finish(
+        run.id, verdict="verified", reason=StopReason(kind="done", text="every step is closed")
+    )
     return run.id
 
 

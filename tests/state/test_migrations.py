@@ -74,6 +74,28 @@ def test_a_populated_older_database(tmp_path: Path) -> None:
     assert len(again.query()) == 3
 
 
+def test_older_runs_get_a_kind_of_stop(tmp_path: Path) -> None:
+    path = older(tmp_path)
+    with sqlite3.connect(path) as connection:
+        for id, status, verdict, why in (
+            ("run-2", "finished", "exhausted", "out of budget: 3 of 3 calls"),
+            ("run-3", "interrupted", None, "the plan waits for approval"),
+            ("run-4", "interrupted", None, "stopped on request"),
+        ):
+            connection.execute(
+                "INSERT INTO run VALUES (?, 'p', '{\"id\": 1}', '{}', ?, ?, ?, NULL, NULL, 0, "
+                "1.0, 2.0, 2.0, 1, 7, 1.5, 0.0, NULL, NULL, NULL)",
+                (id, status, verdict, why),
+            )
+    runs = Runs(BeadStore.open(path))
+    found = [runs.get(f"run-{n}") for n in (1, 2, 3, 4)]
+    assert [run.stop_kind for run in found] == [None, "budget", "approval", None]
+    assert [run.status for run in found[1:]] == ["finished", "awaiting-approval", "interrupted"]
+    assert (found[1].problem_json, found[1].stop_reason) == (
+        '{"id": 1}', "out of budget: 3 of 3 calls",
+    )  # fmt: skip
+
+
 def test_triggers_of_old_and_new_are_the_same(tmp_path: Path) -> None:
     BeadStore.open(older(tmp_path)).close_database()
     BeadStore.open(tmp_path / "new.db").close_database()

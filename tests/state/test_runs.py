@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from state import BeadStore, Call, Ledger, Runs, UsageError
+from state import BeadStore, Call, Ledger, Runs, StopReason, UsageError
 from tests.state.clock import Clock
 
 
@@ -23,11 +23,11 @@ def others(store: BeadStore) -> Runs:
 
 
 def test_start_writes_the_record(runs: Runs, clock: Clock) -> None:
-    run = runs.start("gsm8k/7", task_json='{"id": "x"}', config_json='{"k": 1}', seed=3)
+    run = runs.start("gsm8k/7", problem_json='{"id": "x"}', config_json='{"k": 1}', seed=3)
     assert run.id.startswith("run-")
     assert runs.get(run.id) == run == runs.get(run.id[:7]) == runs.get(run.id[4:])
     assert (run.status, run.problem_id, run.seed) == ("running", "gsm8k/7", 3)
-    assert (run.task_json, run.config_json) == ('{"id": "x"}', '{"k": 1}')
+    assert (run.problem_json, run.config_json) == ('{"id": "x"}', '{"k": 1}')
     assert run.owner == f"{socket.gethostname()}:{os.getpid()}"
     assert run.created_at == clock.now
 
@@ -72,7 +72,12 @@ def test_finish_says_what_the_ledger_says(runs: Runs, store: BeadStore, clock: C
         )
     )
     clock.advance(12)
-    runs.finish(run.id, verdict="solved", stop_reason="all checks passed", answer="42")
+    runs.finish(
+        run.id,
+        verdict="solved",
+        reason=StopReason(kind="done", text="all checks passed"),
+        answer="42",
+    )
     run = runs.get(run.id)
     assert (run.status, run.verdict, run.answer) == ("finished", "solved", "42")
     assert (run.stop_reason, run.reference_match) == ("all checks passed", None)
@@ -83,7 +88,7 @@ def test_finish_says_what_the_ledger_says(runs: Runs, store: BeadStore, clock: C
 
 def test_a_finished_run_is_not_resumed(runs: Runs) -> None:
     run = runs.start("p")
-    runs.finish(run.id, verdict="solved", stop_reason="done")
+    runs.finish(run.id, verdict="solved", reason=StopReason(kind="done", text="done"))
     with pytest.raises(UsageError, match="is finished, verdict solved"):
         runs.acquire(run.id)
 
@@ -91,14 +96,19 @@ def test_a_finished_run_is_not_resumed(runs: Runs) -> None:
 def test_interrupt_and_resume_count_working_time_only(runs: Runs, clock: Clock) -> None:
     run = runs.start("p")
     clock.advance(10)
-    assert runs.interrupt(run.id, "Ctrl-C").status == "interrupted"
+    assert runs.interrupt(run.id, StopReason(kind="stopped", text="Ctrl-C")).status == "interrupted"
     clock.advance(1000)
     resumed = runs.acquire(run.id)
     assert (resumed.status, resumed.stop_reason) == ("running", None)
     clock.advance(5)
     runs.renew(run.id)
     clock.advance(5)
-    assert runs.finish(run.id, verdict="failed", stop_reason="budget").spent_seconds == 20
+    assert (
+        runs.finish(
+            run.id, verdict="failed", reason=StopReason(kind="budget", text="budget")
+        ).spent_seconds
+        == 20
+    )
 
 
 class TestLock:

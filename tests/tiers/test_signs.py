@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tiers.protocol import Outcome
+from tiers.protocol import Failure, Outcome
 from tiers.signs import improving, nothing_new, spinning
 
 
 def failed(*attempts: tuple[str, int]) -> Outcome:
     """A failed delegation of (``answer:cause``, checks passed) attempts."""
+    tries = (dict(zip(("answer_hash", "cause"), a.split(":"), strict=True)) for a, _ in attempts)
     return Outcome(
         delegation_id="d", status="failed", attempts=len(attempts),
-        signatures=tuple(a for a, _ in attempts), passes=tuple(p for _, p in attempts),
+        failures=tuple(
+            Failure(**one, passed=passed) for one, (_, passed) in zip(tries, attempts, strict=True)
+        ),
     )  # fmt: skip
 
 
