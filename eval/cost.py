@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from state import BeadStore, Call, Ledger, Run
 from state.errors import UsageError
-from tiers.calls import Price
+from state.ledger import LOST
+from tiers.budget import Price
 from tiers.fleet import CHECK_SAMPLES
 from tiers.protocol import Outcome
 
@@ -97,8 +98,8 @@ def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
     total = Spent()
     by: dict[str, dict[str, Spent]] = {name: {} for name in GROUPS}
     for run in runs:
-        calls = Ledger(store).calls(run.id)
-        survived = surviving(store, run, calls)
+        calls = Ledger(store).calls(run.id, lost=True)
+        survived = surviving(store, run, (c for c in calls if c.finish_reason != LOST))
         for call in calls:
             spent = _spent(call, prices, wasted=call.key not in survived)
             total = _plus(total, spent)

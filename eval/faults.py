@@ -117,6 +117,10 @@ class FaultyBackend:
         """As the inner backend."""
         return self._inner.count_tokens(text)
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """As the inner backend."""
+        return self._inner.prompt_tokens(messages)
+
     def adapters(self) -> dict[str, AdapterRef]:
         """As the inner backend."""
         return self._inner.adapters()

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.approval import apply_answer
 from harness.report import Event, Observer, RunOptions, RunReport, StepReport
@@ -18,12 +18,15 @@ from specialists.registry import Card
 from specialists.routing import Router
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, StopReason, database_url, keyed_id
 from state.checkpoints import open_checkpoints
-from state.errors import HarnessError, UsageError
+from state.errors import UsageError
 from state.vectors import Vectors
-from tiers.calls import Caller, Interrupted, Meter, Price, remarks_on
+from tiers.budget import Meter, Price
+from tiers.calls import GRACE_S, Caller, Interrupted, remarks_on
 from tiers.memory import Memory, MemoryPolicy, fleet_identity
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
+
+Result = TypeVar("Result")
 
 LOCK_RENEWAL_S = 15.0
 REMARKS_IN_WORDS = {
@@ -33,6 +36,8 @@ REMARKS_IN_WORDS = {
     "parameters": "{asked} is {says}, which it does not take",
 }
 """What is unusual about an answer, by kind, as it is told: each line once a run."""
+CUT_OFF_S = 0.5
+"""After a request to stop, how long what is left may go on when the calls have been given up."""
 
 
 async def start(
@@ -65,9 +70,14 @@ async def start(
                 seed=options.seed,
             )
             observer(_started(run, resumed=False))
-            return await _drive(
-                run, problem, options, store, backend, cards, observer, stop, None, router
-            )
+            try:
+                return await _drive(
+                    run, problem, options, store, backend, cards, observer, stop, None, router
+                )
+            except Exception as error:
+                if runs.get(run.id).status == "running":  # It failed before it could begin.
+                    runs.interrupt(run.id, _failure(error))
+                raise
 
 
 @contextlib.contextmanager
@@ -87,38 +97,49 @@ async def resume(
     stop: asyncio.Event,
     approval: dict[str, Any] | None = None,
     api_key: str | None = None,
+    base_url: str | None = None,
+    model: str | None = None,
 ) -> RunReport:
     """Go on with an interrupted run; a finished one is only reported again.
 
-    Raises ``UsageError`` for an unknown run and for one that another process works on.
+    ``base_url`` and ``model`` replace those that the run was started with, for good. Raises
+    ``UsageError`` for an unknown run, for one that another process works on, and for a model other
+    than the one that has answered calls of the run.
     """
     from eval.problems import Problem
 
     store = BeadStore.open(database_url())
     try:
         runs = Runs(store)
-        run = runs.get(run_id)
-        problem = Problem.model_validate_json(run.problem_json)
-        options = RunOptions.model_validate_json(run.config_json)
-        if run.status == "finished":
-            observer(Event(kind="note", text=f"run {run.id} is finished"))
-            return _report(store, run, ())
+        before = runs.get(run_id)
+        problem = Problem.model_validate_json(before.problem_json)
+        options = RunOptions.model_validate_json(before.config_json)
+        if before.status == "finished":
+            observer(Event(kind="note", text=f"run {before.id} is finished"))
+            return _report(store, before, ())
         if options.system is not None:
             raise UsageError(
-                f"run {run.id} is an attempt of {options.system} in a comparison: go on with "
+                f"run {before.id} is an attempt of {options.system} in a comparison: go on with "
                 "harness eval compare"
             )
-        options = options.model_copy(update={"api_key": api_key})
-        run = runs.acquire(run.id)
+        given = {"base_url": base_url, "model": model}
+        changed = options.model_copy(update={k: v for k, v in given.items() if v is not None})
+        if changed != options:
+            _check_change(store, before, options, changed)
+        run = runs.acquire(before.id)
         try:
             store.release_run(run.id)
+            options = changed.model_copy(update={"api_key": api_key})
             async with _backend(options) as (backend, cards):
+                if changed.model_dump_json() != run.config_json:
+                    runs.reconfigure(run.id, changed.model_dump_json())
                 observer(_started(run, resumed=True))
                 return await _drive(
                     run, problem, options, store, backend, cards, observer, stop, approval
                 )
         except BaseException:
-            runs.release(run.id)
+            if runs.get(run.id).status == "running":  # Nothing was done on it.
+                runs.put_back(before)
             raise
     finally:
         store.close_database()
@@ -133,6 +154,20 @@ def _opening(options: RunOptions) -> str:
             return f"asking {options.base_url}"
         case "recorded":
             return f"reading {options.recording}"
+
+
+def _check_change(store: BeadStore, run: Run, old: RunOptions, new: RunOptions) -> None:
+    """Raises UsageError where a run cannot go on at another endpoint or with another model."""
+    if old.backend != "openai":
+        raise UsageError(
+            f"run {run.id} uses the {old.backend} backend: --base-url and --model are for openai"
+        )
+    answered = {str(call.params.get("model")) for call in Ledger(store).calls(run.id)}
+    if answered - {new.model}:
+        raise UsageError(
+            f"run {run.id} has answers of {', '.join(sorted(answered))}: start a new run to use "
+            f"{new.model}"
+        )
 
 
 def _started(run: Run, *, resumed: bool) -> Event:
@@ -167,8 +202,7 @@ async def _drive(
     room = make_room(
         run, problem.task(), options, store, backend, cards, checkers, observer, router
     )
-    keeper = asyncio.create_task(_keep(runs, run.id, stop, room.caller))
-    hidden: tuple[CheckResult, ...] = ()
+    working = False
     try:
         async with open_graph(room, approve=options.approve == "plan") as (graph, config):
             held = await graph.aget_state(config)
@@ -189,31 +223,56 @@ async def _drive(
                     )  # Before the graph hears of it: it may refuse.
                     room.emit_plan("edit", "as edited")
                 entry = Command(resume=approval)
+            working = True
             if "verdict" not in room.root.data:  # Else it was killed with nothing left to do.
-                await graph.ainvoke(entry, config, durability="sync")
+                await _attended(
+                    graph.ainvoke(entry, config, durability="sync"), runs, run.id, stop, room.caller
+                )
             await room.caller.drain()  # What was under way when the budget ran out is paid for.
             held = await graph.aget_state(config)
             if held.interrupts:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
             root = room.root
             verdict, answer = root.data["verdict"], root.data["answer"]
+        hidden: tuple[CheckResult, ...] = ()
         if problem.hidden_checks and answer is not None:
-            hidden = tuple(await score(problem, answer, checkers))
+            scoring = score(problem, answer, checkers)
+            hidden = tuple(await _attended(scoring, runs, run.id, stop, room.caller))
         finished = runs.finish(
-            run.id, verdict=verdict, answer=answer,
-            reason=_stop_reason(root),
+            run.id, verdict=verdict, answer=answer, reason=_stop_reason(root),
             reference_match=_matches(problem, hidden),
         )  # fmt: skip
         return _report(store, finished, hidden)
     except (Interrupted, asyncio.CancelledError):
+        room.caller.stop()
         await room.caller.drain()
         stopped = StopReason(kind="stopped", text="stopped on request")
         return _report(store, runs.interrupt(run.id, stopped), ())
-    except HarnessError as error:
+    except Exception as error:
         await room.caller.drain()
-        runs.interrupt(run.id, StopReason(kind="error", text=str(error)))
+        if working:
+            runs.interrupt(run.id, _failure(error))
         raise
+
+
+def _failure(error: Exception) -> StopReason:
+    return StopReason(kind="error", text=str(error) or type(error).__name__)
+
+
+async def _attended(
+    work: Coroutine[Any, Any, Result],
+    runs: Runs,
+    run_id: str,
+    stop: asyncio.Event,
+    caller: Caller,
+) -> Result:
+    """Do ``work`` while the run's lock is renewed; soon after a request to stop, cut it off."""
+    task = asyncio.ensure_future(work)
+    keeper = asyncio.create_task(_keep(task, runs, run_id, stop, caller))
+    try:
+        return await task
     finally:
+        task.cancel()
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
@@ -228,23 +287,26 @@ def _stop_reason(root: Bead) -> StopReason:
 
 
 def _matches(problem: Any, hidden: tuple[CheckResult, ...]) -> bool | None:
-    """Whether every hidden check passed; no answer passes none, no hidden checks are no verdict."""
+    """Whether every hidden check passed; no answer passes none. ``None`` where there is no hidden
+    check, or one could not decide."""
     if not problem.hidden_checks:
         return None
-    return len(hidden) == len(problem.hidden_checks) and all(c.passed for c in hidden)
+    if any(check.refutes for check in hidden) or not hidden:
+        return False
+    return True if all(check.passed for check in hidden) else None
 
 
-async def _keep(runs: Runs, run_id: str, stop: asyncio.Event, caller: Caller) -> None:
-    """Renew the run's lock, and pass a request to stop on to the caller."""
-    while True:
-        try:
+async def _keep(
+    work: asyncio.Task[Any], runs: Runs, run_id: str, stop: asyncio.Event, caller: Caller
+) -> None:
+    """Renew the run's lock, and pass on a request to stop: calls first, then whatever else waits."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOCK_RENEWAL_S)
-        except TimeoutError:
-            runs.renew(run_id)
-            continue
-        caller.stopping = True
-        await asyncio.sleep(LOCK_RENEWAL_S)
         runs.renew(run_id)
+    caller.stop()
+    await asyncio.sleep(GRACE_S + CUT_OFF_S)
+    work.cancel()
 
 
 def make_room(
@@ -269,7 +331,10 @@ def make_room(
     policy_of_memory = forgetful if "memory" in options.without else options.memory
     memory = Memory(store, vectors, policy_of_memory, fleet)
     ledger = Ledger(store)
-    meter = Meter(options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds)
+    meter = Meter(
+        options.budget, ledger.spent(run.id), seconds_before=run.spent_seconds,
+        price=Price(options.price_prompt, options.price_completion),
+    )  # fmt: skip
 
     def emit(kind: str, text: str, **data: Any) -> None:
         observer(Event.model_validate({"kind": kind, "text": text, "data": data}))
@@ -288,15 +353,8 @@ def make_room(
             calls=spent.calls, total_tokens=spent.tokens, cost=spent.cost,
         )  # fmt: skip
 
-    price = Price(options.price_prompt, options.price_completion)
     caller = Caller(
-        run.id,
-        backend,
-        ledger,
-        meter,
-        price=price,
-        temperature=options.temperature,
-        on_call=on_call,
+        run.id, backend, ledger, meter, temperature=options.temperature, on_call=on_call
     )
     return Room(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,

@@ -126,12 +126,13 @@ def mean_tokens(store: BeadStore, fleet: Sequence[Card]) -> dict[str, float]:
     from sqlmodel import col, select
 
     from state import Call
+    from state.ledger import LOST
 
     tokens = func.avg(Call.prompt_tokens + Call.completion_tokens)
     names = [card.name for card in fleet]
     query = (
         select(Call.specialist, tokens)
-        .where(col(Call.specialist).in_(names))
+        .where(col(Call.specialist).in_(names), col(Call.finish_reason) != LOST)
         .group_by(col(Call.specialist))
     )
     with store.database.read() as session:

@@ -73,7 +73,7 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
     """A run with its problem, plans, decisions and calls; with ``trace`` the calls in full."""
     with existing_store() as maybe:
         store, run = _find(maybe, id)
-        calls = Ledger(store).calls(run.id)
+        calls = Ledger(store).calls(run.id, lost=True)
         steps = store.query(run_id=run.id, kind="step")
         outcomes = store.query(run_id=run.id, kind="outcome", tier="fleet")
         decisions = store.query(run_id=run.id, kind="decision")

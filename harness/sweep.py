@@ -20,7 +20,8 @@ from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, StopReason, database_url, keyed_id
 from state.errors import BackendTimeout, BadAnswer, BudgetExceeded, HarnessError, UsageError
-from tiers.calls import Caller, Interrupted, Meter, Price
+from tiers.budget import Meter, Price
+from tiers.calls import Caller, Interrupted
 from tiers.protocol import CheckResult, Validator
 
 HIERARCHY = "hierarchy"
@@ -188,8 +189,8 @@ async def _baseline(
     store.create("epic", problem.id, key=root, run_id=run.id, body=problem.statement,
                  tier="monitor")  # fmt: skip
     price = Price(options.price_prompt, options.price_completion)
-    meter = Meter(options.budget, ledger.spent(run.id))
-    caller = Caller(run.id, backend, ledger, meter, price=price, temperature=options.temperature)
+    meter = Meter(options.budget, ledger.spent(run.id), price=price)
+    caller = Caller(run.id, backend, ledger, meter, temperature=options.temperature)
     bench = Bench(
         task=problem.task(), cards=place.cards, caller=caller, bead_id=keyed_id(root),
         validators=checkers, seed=options.seed, specialist=options.specialist,

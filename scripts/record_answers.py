@@ -25,9 +25,11 @@ from specialists.backends.base import (
     AdapterRef,
     GenerateRequest,
     GenerateResponse,
+    Message,
     Sampling,
     ScoredText,
     Usage,
+    most_prompt_tokens,
 )
 from specialists.backends.recorded import RecordedBackend, request_key
 from state.errors import AdapterError, BackendUnavailable
@@ -53,6 +55,9 @@ class Answers:
 
     def count_tokens(self, text: str) -> int:
         return len(text) // 3 + 1
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        return most_prompt_tokens(messages)
 
     def adapters(self) -> dict[str, AdapterRef]:
         return {}

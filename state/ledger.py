@@ -13,6 +13,10 @@ from sqlmodel import Session, col, select
 from state.models import Call
 from state.store import BeadStore
 
+LOST = "lost"
+"""``finish_reason`` of a call that was sent and gave no answer that counts: it was given up, and is
+recorded at the most that it can have cost, or another adapter answered."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -107,11 +111,19 @@ class Ledger:
             recorded[place] = there
         return recorded
 
-    def calls(self, run_id: str) -> list[Call]:
-        """The calls of a run in the order of recording."""
+    def calls(self, run_id: str, *, lost: bool = False) -> list[Call]:
+        """The calls of a run in the order of recording; with ``lost`` also those that were paid for
+        and gave no answer that counts."""
+        query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
+        if not lost:
+            query = query.where(col(Call.finish_reason) != LOST)
         with self.database.read() as session:
-            query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
             return list(session.exec(query).all())
+
+    def lost(self, run_id: str) -> int:
+        """How many calls of a run were paid for and gave no answer that counts."""
+        sql = 'SELECT count(*) FROM "call" WHERE run_id = %(run)s AND finish_reason = %(lost)s'
+        return int(self.database.rows(sql, {"run": run_id, "lost": LOST})[0][0])
 
     def calls_by_specialist(self, run_id: str) -> dict[str, int]:
         """How many calls of a run each specialist answered, in the order of their first."""
@@ -130,7 +142,7 @@ class Ledger:
             return session.exec(query).first() is not None
 
     def spent(self, run_id: str) -> Usage:
-        """What a run's calls have cost so far."""
+        """What a run's calls have cost so far, the lost ones included."""
         return usage_of(self.database.rows(SPENT, {"run": run_id}))
 
 

@@ -145,6 +145,21 @@ class Runs:
             self._lock(run, now, ttl_s)
             return True
 
+    def put_back(self, before: Run) -> Run:
+        """Free the lock of a run that nothing was done on, and leave it as ``before`` has it."""
+        with self.database.write() as session:
+            run = _find(session, before.id)
+            run.status = before.status
+            run.stop_kind, run.stop_reason = before.stop_kind, before.stop_reason
+            return self._leave(session, run)
+
+    def reconfigure(self, id: str, config_json: str) -> Run:
+        """Write the settings that a resume changes."""
+        with self.database.write() as session:
+            run = _find(session, id)
+            run.config_json = config_json
+            return run
+
     def release(self, id: str) -> bool:
         """Free the lock; false if this process does not hold it."""
         with self.database.write() as session:

@@ -123,6 +123,9 @@ class OracleBackend:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        return len(messages[-1].content.split())
+
     def adapters(self) -> dict[str, AdapterRef]:
         return {}
 

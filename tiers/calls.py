@@ -1,29 +1,40 @@
 """The one door to the model: ledger first, then budget, then backend, then ledger again.
 
 A call that the ledger holds is answered from it, so a resumed run pays for nothing twice. A call
-that the budget does not cover is refused here and nowhere else.
+that the budget does not cover is refused here and nowhere else. A call that was sent and given up
+before its answer came is recorded as lost, at the most that it can have cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from specialists.backends.base import Backend, GenerateRequest, Message, RemarkKind, Sampling
+from specialists.backends.base import (
+    TEMPLATE_TOKENS,
+    Backend,
+    GenerateRequest,
+    GenerateResponse,
+    Message,
+    RemarkKind,
+    Sampling,
+)
 from specialists.registry import Card
 from state import Call, Ledger, Usage
-from state.errors import AdapterError, BudgetExceeded, HarnessError
+from state.errors import AdapterError, BackendTimeout, BudgetExceeded, HarnessError
+from state.ledger import LOST
 from state.status import Exit
-from tiers.protocol import Budget
+from tiers.budget import Meter, Reserved
 from tiers.together import Together
 
 RESAMPLE_TEMPERATURE = 0.6
 """Of the first sample that is not greedy."""
-TEMPLATE_TOKENS = 16
-"""Upper estimate of what a chat template adds to a message."""
+GRACE_S = 2.0
+"""How long calls under way may still answer after a request to stop."""
 
 
 def resample_temperature(number: int, warmer: float) -> float:
@@ -33,60 +44,9 @@ def resample_temperature(number: int, warmer: float) -> float:
 
 
 class Interrupted(HarnessError):
-    """The user asked to stop; raised before the next call, with everything before it saved."""
+    """The user asked to stop: no further call is made, and what is done is saved."""
 
     exit_code = Exit.INTERRUPTED
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars per million tokens."""
-
-    prompt: float = 0.0
-    completion: float = 0.0
-
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
-
-
-@dataclass
-class Meter:
-    """What the run has spent against what it may spend. Refuses with :class:`BudgetExceeded`."""
-
-    budget: Budget
-    spent: Usage
-    """Ledger total at the start, kept up to date by every call."""
-    seconds_before: float = 0.0
-    """Working seconds of earlier processes on the same run."""
-    started: float = field(default_factory=time.monotonic)
-    pending: int = 0
-    """Calls under way: they count as spent, so that parallel steps cannot overdraw."""
-
-    @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self.started
-
-    def exhausted(self) -> str | None:
-        """Which limit does not cover another call, in words; ``None`` while all do."""
-        spent, limit = self.spent, self.budget
-        if limit.calls is not None and spent.calls + self.pending >= limit.calls:
-            return f"{spent.calls + self.pending} of {limit.calls} calls"
-        if limit.tokens is not None and spent.tokens >= limit.tokens:
-            return f"{spent.tokens} of {limit.tokens} tokens"
-        if limit.cost is not None and spent.cost >= limit.cost:
-            return f"${spent.cost:.4f} of ${limit.cost:.4f}"
-        if limit.seconds is not None and self.seconds >= limit.seconds:
-            return f"{self.seconds:.0f} of {limit.seconds:.0f} seconds"
-        return None
-
-    def cap(self, sampling: Sampling, prompt_tokens: int) -> Sampling:
-        """``sampling`` with ``max_tokens`` cut to what the token limit leaves."""
-        if self.budget.tokens is None:
-            return sampling
-        left = self.budget.tokens - self.spent.tokens - prompt_tokens
-        if left <= 0:
-            raise BudgetExceeded(f"{self.spent.tokens} of {self.budget.tokens} tokens")
-        return sampling.model_copy(update={"max_tokens": min(sampling.max_tokens, left)})
 
 
 @dataclass(frozen=True)
@@ -113,6 +73,31 @@ def remarks_on(call: Call) -> dict[str, str]:
     return dict(call.params.get(REMARKS, {}))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A call on its way: who is asked what, and what is set aside for it."""
+
+    card: Card
+    origin: Origin
+    key: str
+    request: GenerateRequest
+    params: dict[str, Any]
+    bound: int
+    """Tokens of the prompt, as the backend bounds them."""
+    reserved: Reserved
+
+    def record(
+        self, run_id: str, remarks: Mapping[RemarkKind, str] | None = None, **fields: Any
+    ) -> Call:
+        """The ledger's row of it."""
+        return Call(
+            run_id=run_id, bead_id=self.origin.bead_id, tier=self.origin.tier,
+            specialist=self.card.name, adapter_digest=self.card.adapter or "",
+            prompt=[m.model_dump() for m in self.request.messages], attempt=self.origin.attempt,
+            sample=self.origin.sample, params=remarked(self.params, remarks or {}), **fields,
+        )  # fmt: skip
+
+
 class Caller:
     """Makes model calls for all tiers of one run."""
 
@@ -123,20 +108,19 @@ class Caller:
         ledger: Ledger,
         meter: Meter,
         *,
-        price: Price | None = None,
         temperature: float = 0.0,
         on_call: Callable[[Call, bool], None] | None = None,
     ) -> None:
         self.run_id, self.backend, self.ledger, self.meter = run_id, backend, ledger, meter
-        self.price = price or Price()
         self.temperature = temperature
         """The least that any sample is drawn at."""
         self.on_call = on_call or (lambda call, replayed: None)
-        self.stopping = False
-        """Set by a signal handler: the next call raises :class:`Interrupted`."""
+        self._stopping = False
         self._under_way: dict[str, asyncio.Task[Call]] = {}
         self._record: Together[Call, Call] = Together(ledger.record_all)
         self._recorded = ledger.keys(run_id)
+        self._template = 0
+        """Tokens by which a prompt turned out longer than its bound, at most: a long template."""
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
@@ -144,31 +128,28 @@ class Caller:
         """What ``card``'s specialist writes, as recorded. Raises ``BudgetExceeded``, ``Interrupted``."""
         if sampling.temperature < self.temperature:
             sampling = sampling.model_copy(update={"temperature": self.temperature})
-        prompt = [m.model_dump() for m in messages]
         params: Mapping[str, object] = {**sampling.model_dump(), "model": self.backend.model_id}
         key = self.ledger.call_key(
-            self.run_id, origin.bead_id, origin.attempt, origin.sample, prompt,
-            card.adapter or "", dict(params),
+            self.run_id, origin.bead_id, origin.attempt, origin.sample,
+            [m.model_dump() for m in messages], card.adapter or "", dict(params),
         )  # fmt: skip
-        held = self.ledger.find(key) if key in self._recorded else None
-        if held:
-            self.on_call(held, True)
-            return held
-        if key in self._under_way:
-            return await asyncio.shield(self._under_way[key])
-        if self.stopping:
-            raise Interrupted("stopped on request")
-        if spent := self.meter.exhausted():
-            raise BudgetExceeded(spent)
-        size = sum(self.backend.count_tokens(m.content) for m in messages)
+        if (held := self._held(key)) is not None:
+            return await held
+        sampling = self._fitting(sampling, messages)
+        bound = self.backend.prompt_tokens(messages)
+        reserved = await self.meter.reserve(bound + self._template, sampling.max_tokens)
+        if (held := self._held(key)) is not None:  # Somebody asked the same in the meantime.
+            self.meter.settle(reserved, None)
+            return await held
         request = GenerateRequest(
             messages=messages,
             adapter=card.adapter,
-            sampling=self._fitting(self.meter.cap(sampling, size), size, len(messages)),
+            sampling=sampling.model_copy(update={"max_tokens": reserved.completion_tokens}),
+            deadline=self.meter.deadline,
         )
         # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
-        self.meter.pending += 1
-        task = asyncio.create_task(self._send(card, request, origin, key, prompt, dict(params)))
+        asked = _Asked(card, origin, key, request, dict(params), bound, reserved)
+        task = asyncio.create_task(self._send(asked))
         self._under_way[key] = task
         task.add_done_callback(lambda sent: self._ended(key, sent))
         return await asyncio.shield(task)
@@ -178,64 +159,119 @@ class Caller:
         if not sent.cancelled():
             sent.exception()  # Who waits gets it; nobody may wait any more, as in a step cut short.
 
-    def _fitting(self, sampling: Sampling, size: int, messages: int) -> Sampling:
-        """``sampling`` with ``max_tokens`` cut to what a prompt of ``size`` tokens leaves.
+    def stop(self) -> None:
+        """Refuse further calls at once, and give up those under way that do not answer soon."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self.meter.close(Interrupted("stopped on request"))
+        asyncio.get_running_loop().call_later(GRACE_S, self._give_up)
+
+    async def drain(self) -> None:
+        """Refuse further calls, and wait until every call that was sent is recorded."""
+        self.meter.close(Interrupted("the run has ended"))
+        while self._under_way:
+            await asyncio.wait(self._under_way.values())
+
+    def _give_up(self) -> None:
+        for task in self._under_way.values():
+            task.cancel()
+
+    def _held(self, key: str) -> asyncio.Future[Call] | None:
+        """A call that is recorded or on its way already."""
+        if key in self._recorded and (found := self.ledger.find(key)) is not None:
+            self.on_call(found, True)
+            known: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+            known.set_result(found)
+            return known
+        task = self._under_way.get(key)
+        return None if task is None else asyncio.shield(task)
+
+    def _fitting(self, sampling: Sampling, messages: tuple[Message, ...]) -> Sampling:
+        """``sampling`` with ``max_tokens`` cut to what the prompt leaves of the context.
 
         A prompt that leaves nothing goes out as it is, for the backend to refuse.
         """
         context = self.backend.context_tokens
         if context is None:
             return sampling
-        left = context - size - TEMPLATE_TOKENS * (messages + 1)
+        size = sum(self.backend.count_tokens(m.content) for m in messages)
+        left = context - size - TEMPLATE_TOKENS * (len(messages) + 1)
         if not 0 < left < sampling.max_tokens:
             return sampling
         return sampling.model_copy(update={"max_tokens": left})
 
-    async def drain(self) -> None:
-        """Wait until every call that was sent is recorded."""
-        while self._under_way:
-            await asyncio.wait(self._under_way.values())
-
-    async def _send(
-        self,
-        card: Card,
-        request: GenerateRequest,
-        origin: Origin,
-        key: str,
-        prompt: list[dict[str, Any]],
-        params: dict[str, object],
-    ) -> Call:
+    async def _send(self, asked: _Asked) -> Call:
+        began = time.monotonic()
         try:
-            (response,) = await self.backend.generate([request])
-        finally:
-            self.meter.pending -= 1
-        if response.adapter != card.adapter:
-            raise AdapterError(
-                f"asked for adapter {card.adapter} of {card.name}, "
-                f"{response.adapter or 'the base model'} answered"
-            )
-        usage = response.usage
-        call = await self._record(
-            Call(
-                key=key, run_id=self.run_id, bead_id=origin.bead_id, tier=origin.tier,
-                specialist=card.name, adapter_digest=card.adapter or "",
-                model=response.model, response=response.text,
-                prompt=prompt,
-                prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
-                latency_s=response.latency_s,
-                cost=self.price.of(usage.prompt_tokens, usage.completion_tokens),
-                finish_reason=response.finish_reason, attempt=origin.attempt,
-                sample=origin.sample, params=remarked(params, response.remarks),
-            )
-        )  # fmt: skip
-        self._recorded.add(key)
-        spent_so_far = self.meter.spent
-        self.meter.spent = Usage(
-            calls=spent_so_far.calls + 1,
-            prompt_tokens=spent_so_far.prompt_tokens + call.prompt_tokens,
-            completion_tokens=spent_so_far.completion_tokens + call.completion_tokens,
-            seconds=spent_so_far.seconds + call.latency_s,
-            cost=spent_so_far.cost + call.cost,
-        )
+            async with self.meter.within():
+                (response,) = await self.backend.generate([asked.request])
+        except (BackendTimeout, BudgetExceeded) as error:
+            await self._lost(asked, began)
+            raise BudgetExceeded(self.meter.seconds_spent()) from error
+        except asyncio.CancelledError:
+            await self._lost(asked, began)
+            if self._stopping:
+                raise Interrupted("stopped on request") from None
+            raise
+        except BaseException:
+            self.meter.settle(asked.reserved, None)
+            raise
+        try:
+            call = await self._answered(asked, response)
+        finally:  # What was answered is paid for, whether it could be recorded or not.
+            self.meter.settle(asked.reserved, _usage(response, self.meter))
         self.on_call(call, False)
         return call
+
+    async def _answered(self, asked: _Asked, response: GenerateResponse) -> Call:
+        """Record an answer. Raises AdapterError for one of another adapter, StoreError."""
+        usage, price = response.usage, self.meter.price
+        found = response.adapter == asked.card.adapter
+        call = await self._record(
+            asked.record(
+                self.run_id, response.remarks,
+                key=asked.key if found else _other(asked.key), model=response.model,
+                response=response.text, prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens, latency_s=response.latency_s,
+                cost=price.of(usage.prompt_tokens, usage.completion_tokens),
+                finish_reason=response.finish_reason if found else LOST,
+            )
+        )  # fmt: skip
+        if not found:
+            raise AdapterError(
+                f"asked for adapter {asked.card.adapter} of {asked.card.name}, "
+                f"{response.adapter or 'the base model'} answered"
+            )
+        self._recorded.add(asked.key)
+        self._template = max(self._template, usage.prompt_tokens - asked.bound)
+        return call
+
+    async def _lost(self, asked: _Asked, began: float) -> None:
+        """Record a call that was sent and given up. Nobody knows what it cost, so it counts as much
+        as it can have cost."""
+        most = asked.reserved.usage.model_copy(update={"seconds": time.monotonic() - began})
+        try:
+            await self._record(
+                asked.record(
+                    self.run_id, key=_other(asked.key), model=self.backend.model_id, response="",
+                    prompt_tokens=most.prompt_tokens, completion_tokens=most.completion_tokens,
+                    latency_s=most.seconds, cost=most.cost, finish_reason=LOST,
+                )
+            )  # fmt: skip
+        finally:
+            self.meter.settle(asked.reserved, most)
+
+
+def _other(key: str) -> str:
+    """A key that no call asks for: what is recorded under it answers nothing."""
+    return f"{key}-{secrets.token_hex(4)}"
+
+
+def _usage(response: GenerateResponse, meter: Meter) -> Usage:
+    usage = response.usage
+    return Usage(
+        calls=1, prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens,
+        seconds=response.latency_s,
+        cost=meter.price.of(usage.prompt_tokens, usage.completion_tokens),
+    )  # fmt: skip

@@ -143,6 +143,16 @@ class ScoredText(Frozen):
     log_probs: tuple[float, ...]
 
 
+TEMPLATE_TOKENS = 16
+"""Tokens that a usual chat template adds to a message, and once more at the end."""
+
+
+def most_prompt_tokens(messages: Sequence[Message]) -> int:
+    """A bound on the tokens of a prompt under any tokenizer of bytes: one token a byte."""
+    sizes = (len(m.content.encode("utf-8", "surrogatepass")) for m in messages)
+    return sum(sizes) + TEMPLATE_TOKENS * (len(messages) + 1)
+
+
 class Backend(Protocol):
     """A frozen base model that serves LoRA adapters.
 
@@ -173,6 +183,10 @@ class Backend(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Tokens of ``text`` under the model's tokenizer, or an upper estimate for endpoints."""
+        ...
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of a prompt in the model's template, or a bound that it does not exceed."""
         ...
 
     def adapters(self) -> dict[str, AdapterRef]:

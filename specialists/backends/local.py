@@ -176,6 +176,10 @@ class LocalBackend:
         """Tokens of ``text``."""
         return len(self.token_ids(text))
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the messages in the model's chat template."""
+        return len(self._prompt_ids(messages))
+
     def adapters(self) -> dict[str, AdapterRef]:
         """Loaded adapters by digest."""
         return dict(self._adapters)

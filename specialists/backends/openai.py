@@ -30,6 +30,7 @@ from specialists.backends.base import (
     RemarkKind,
     Sampling,
     ScoredText,
+    most_prompt_tokens,
 )
 from specialists.backends.dialect import Dialect, cut_at
 from specialists.backends.failures import Failure
@@ -146,6 +147,10 @@ class OpenAICompatibleBackend:
     def count_tokens(self, text: str) -> int:
         """An upper estimate: three letters a token, every other visible character by its bytes."""
         return estimate_tokens(text)
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """A bound: one token a byte, and the usual template."""
+        return most_prompt_tokens(messages)
 
     def adapters(self) -> dict[str, AdapterRef]:
         """Adapters known to be served, by digest."""

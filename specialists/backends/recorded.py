@@ -1,7 +1,7 @@
 """Recorded model calls: replay a file without a model, or record another backend into one.
 
-A recording is JSONL. ``base`` and ``adapter`` lines say what was served; ``generate``, ``score``
-and ``count`` lines hold one answer each under the SHA-256 of what was asked.
+A recording is JSONL. ``base`` and ``adapter`` lines say what was served; ``generate``, ``score``,
+``count`` and ``prompt`` lines hold one answer each under the SHA-256 of what was asked.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from specialists.backends.base import (
     GenerateResponse,
     Message,
     ScoredText,
+    most_prompt_tokens,
 )
 from state import AdapterError, BackendUnavailable, UsageError
 
@@ -158,6 +159,16 @@ class RecordedBackend:
             return int(self._find(key, text))
         if key not in self._answers:
             self._append({"kind": "count", "key": key, "answer": self._inner.count_tokens(text)})
+        return int(self._answers[key])
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """As the recorded backend counted them; a bound where an older recording does not say."""
+        key = _key("prompt", [m.model_dump() for m in messages])
+        if key not in self._answers:
+            if self._inner is None:
+                return most_prompt_tokens(messages)
+            found = self._inner.prompt_tokens(messages)
+            self._append({"kind": "prompt", "key": key, "answer": found})
         return int(self._answers[key])
 
     def adapters(self) -> dict[str, AdapterRef]:

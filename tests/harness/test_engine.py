@@ -14,7 +14,7 @@ import pytest
 from eval import get
 from harness import engine, routing, wiring
 from harness.report import Event, RunOptions, RunReport
-from specialists.backends.base import GenerateRequest, GenerateResponse
+from specialists.backends.base import TEMPLATE_TOKENS, GenerateRequest, GenerateResponse
 from specialists.backends.openai import OpenAICompatibleBackend
 from specialists.pocket import arithmetic
 from specialists.registry import Card
@@ -29,7 +29,6 @@ from tests.oracle import (
     multistage_story,
 )
 from tests.state.words import WordEmbedding
-from tiers.calls import TEMPLATE_TOKENS
 from tiers.protocol import Budget
 from tiers.splitter import read_request
 
