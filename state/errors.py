@@ -90,7 +90,12 @@ class RequestRefused(BadAnswer):
 
 
 class BackendTimeout(BackendUnavailable):
-    """The answer did not come by the deadline of its call."""
+    """The answer did not come by the deadline of its call.
+
+    ``spent`` is what it cost until then, (prompt, completion) tokens, where the backend knows.
+    """
+
+    spent: tuple[int, int] | None = None
 
 
 class AdapterError(SetupError):

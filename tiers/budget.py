@@ -41,14 +41,6 @@ class Reserved:
     completion_tokens: int
     cost: float
 
-    @property
-    def usage(self) -> Usage:
-        """One call that spent all of it."""
-        return Usage(
-            calls=1, prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens,
-            cost=self.cost,
-        )  # fmt: skip
-
 
 class Meter:
     """What a run has spent and set aside, against what it may spend.
@@ -139,8 +131,11 @@ class Meter:
         self._wake()
 
     @asynccontextmanager
-    async def within(self) -> AsyncIterator[None]:
-        """Cut off what is awaited inside at the deadline, and raise BudgetExceeded then."""
+    async def within(self, slack: float = 0.0) -> AsyncIterator[None]:
+        """Cut off what is awaited inside at the deadline, and raise BudgetExceeded then.
+
+        ``slack`` are seconds more for what keeps the deadline itself and can say more about it.
+        """
         if self.deadline is None:
             yield
             return
@@ -148,7 +143,7 @@ class Meter:
         if left <= 0:
             raise BudgetExceeded(self.seconds_spent())
         try:
-            async with asyncio.timeout(left) as limit:
+            async with asyncio.timeout(left + slack) as limit:
                 yield
         except TimeoutError:
             if limit.expired():

@@ -33,6 +33,8 @@ from tiers.together import Together
 
 RESAMPLE_TEMPERATURE = 0.6
 """Of the first sample that is not greedy."""
+SLACK_S = 0.2
+"""How long after the deadline a backend may say itself that it has passed."""
 GRACE_S = 2.0
 """How long calls under way may still answer after a request to stop."""
 
@@ -204,10 +206,13 @@ class Caller:
     async def _send(self, asked: _Asked) -> Call:
         began = time.monotonic()
         try:
-            async with self.meter.within():
+            async with self.meter.within(SLACK_S):
                 (response,) = await self.backend.generate([asked.request])
         except (BackendTimeout, BudgetExceeded) as error:
-            await self._lost(asked, began)
+            spent = error.spent if isinstance(error, BackendTimeout) else None
+            await self._lost(asked, began, spent)
+            if self.meter.deadline is None:
+                raise
             raise BudgetExceeded(self.meter.seconds_spent()) from error
         except asyncio.CancelledError:
             await self._lost(asked, began)
@@ -247,10 +252,18 @@ class Caller:
         self._template = max(self._template, usage.prompt_tokens - asked.bound)
         return call
 
-    async def _lost(self, asked: _Asked, began: float) -> None:
-        """Record a call that was sent and given up. Nobody knows what it cost, so it counts as much
-        as it can have cost."""
-        most = asked.reserved.usage.model_copy(update={"seconds": time.monotonic() - began})
+    async def _lost(
+        self, asked: _Asked, began: float, spent: tuple[int, int] | None = None
+    ) -> None:
+        """Record a call that was sent and given up. Where nobody knows what it has ``spent``, (prompt,
+        completion) tokens, it counts as much as it can have cost."""
+        prompt, completion = spent or (
+            asked.reserved.prompt_tokens, asked.reserved.completion_tokens,
+        )  # fmt: skip
+        most = Usage(
+            calls=1, prompt_tokens=prompt, completion_tokens=completion,
+            seconds=time.monotonic() - began, cost=self.meter.price.of(prompt, completion),
+        )  # fmt: skip
         try:
             await self._record(
                 asked.record(

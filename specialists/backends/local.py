@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,13 @@ from specialists.backends.base import (
 )
 from specialists.backends.microbatch import Job, MicroBatcher
 from specialists.registry import adapter_digest, base_digest, base_shapes, check_fit
-from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
+from state import (
+    AdapterError,
+    BackendTimeout,
+    BackendUnavailable,
+    RequestRefused,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from specialists.backends.decoding import Row
@@ -102,7 +109,8 @@ class LocalBackend:
 
         Raises ``AdapterError`` for an adapter that is not loaded, ``UsageError`` for a JSON schema
         (no constrained decoding here), ``RequestRefused`` for a prompt that leaves no room for
-        ``max_tokens``.
+        ``max_tokens``, ``BackendTimeout`` at the earliest deadline: decoding then ends at its next
+        step.
         """
         from specialists.backends.decoding import Row
 
@@ -121,7 +129,7 @@ class LocalBackend:
                 )
             rows.append(Row(ids, request.adapter, request.sampling))
         # Prompts of like length together: less padding when they take several batches.
-        jobs = await self._batcher.submit(sorted(rows, key=lambda row: len(row.prompt)))
+        jobs = await self._by_deadline(requests, sorted(rows, key=lambda row: len(row.prompt)))
         waited = {id(job.item): job.seconds for job in jobs}
         return [
             GenerateResponse(
@@ -134,6 +142,22 @@ class LocalBackend:
             )
             for row in rows
         ]
+
+    async def _by_deadline(
+        self, requests: Sequence[GenerateRequest], rows: Sequence[Row]
+    ) -> list[Job[Row]]:
+        deadlines = [r.deadline for r in requests if r.deadline is not None]
+        left = min(deadlines) - time.monotonic() if deadlines else None
+        try:
+            async with asyncio.timeout(left) as limit:
+                return await self._batcher.submit(rows)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            late = BackendTimeout("the model did not answer in the time left")
+            begun = [row for row in rows if row.tokens]
+            late.spent = sum(len(r.prompt) for r in begun), sum(len(r.tokens) for r in begun)
+            raise late from None
 
     async def score(
         self, pairs: Sequence[tuple[Sequence[Message], str]], adapters: Sequence[str | None]

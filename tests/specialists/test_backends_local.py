@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ import torch
 from specialists.backends import GenerateRequest, LocalBackend, Message, Sampling
 from specialists.backends.decoding import Row, choose, decode
 from specialists.registry import base_digest
-from state import AdapterError, BackendUnavailable, RequestRefused, UsageError
+from state import (
+    AdapterError,
+    BackendTimeout,
+    BackendUnavailable,
+    RequestRefused,
+    UsageError,
+)
 from state.text import storable
 from tests.specialists.tiny import CONTEXT, tiny
 
@@ -208,6 +215,27 @@ def test_cancelling_one_caller_leaves_the_others() -> None:
             await doomed
         assert (await kept)[0].text == expected.text
         assert (await backend.generate([ask("3 + 4")]))[0].text == expected.text
+        await backend.close()
+
+    asyncio.run(main())
+
+
+def test_a_deadline_ends_decoding_and_tells_what_was_spent() -> None:
+    async def main() -> None:
+        backend = await opened()
+        backend._end_ids = frozenset()
+        [short] = await backend.generate([ask("3 + 4", max_tokens=1)])
+        began = time.monotonic()
+        long = ask("3 + 4", max_tokens=200).model_copy(update={"deadline": began + 0.02})
+        with pytest.raises(BackendTimeout, match="in the time left") as caught:
+            await backend.generate([long])
+        prompt, completion = caught.value.spent or (0, 0)
+        assert completion < 200
+        assert prompt == (short.usage.prompt_tokens if completion else 0)
+        await backend.generate([ask("3 + 4", max_tokens=1)])
+        assert time.monotonic() - began < 5, "the worker is free again"
+        with pytest.raises(BackendTimeout):
+            await backend.generate([long])
         await backend.close()
 
     asyncio.run(main())
