@@ -414,7 +414,8 @@ def _report(store: BeadStore, run: Run, hidden: tuple[CheckResult, ...]) -> RunR
             "cost": run.spent_cost, "stop_kind": run.stop_kind,
             "stop_reason": run.stop_reason,
             "specialists": ledger.calls_by_specialist(run.id),
-            "checks": root.data.get("checks", []), "hidden": hidden,
+            "checks": root.data.get("checks", []), "doubts": root.data.get("doubts", []),
+            "hidden": hidden, "lost": ledger.lost(run.id),
         }
     )  # fmt: skip
 

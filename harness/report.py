@@ -127,6 +127,11 @@ class RunReport(Frozen):
     """Specialist → calls made to it."""
     checks: tuple[str, ...] = ()
     """What verified the answer, in words."""
+    doubts: tuple[str, ...] = ()
+    """Checks that could not decide whether the answer is right, in words."""
+    lost: int = 0
+    """Calls that were paid for and gave no answer that counts; given up ones count at the most that
+    they can have cost."""
     hidden: tuple[CheckResult, ...] = ()
     """How the hidden checks went; scored after the run."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
@@ -18,14 +19,27 @@ from state.errors import BudgetExceeded
 from state.vectors import INSIGHTS
 from tiers import team
 from tiers.calls import Origin, remarks_on, resample_temperature
+from tiers.checking import examine, guarded
 from tiers.context import framed, reads_text, shown
 from tiers.insights import best_remedy, handover, lessons
-from tiers.protocol import DECLINED, NO_ARTIFACT, NO_TEXT, CheckResult, Delegation, Failure, Outcome, Status
+from tiers.protocol import (
+    DECLINED,
+    NO_ARTIFACT,
+    NO_TEXT,
+    Check,
+    CheckResult,
+    Delegation,
+    Failure,
+    Outcome,
+    Status,
+)
 from tiers.room import Room, chat
 from tiers.work import CRAFTS
 
 WARMER = 0.2
 """How much warmer each further attempt samples."""
+DECIDED: tuple[Status, ...] = ("verified", "failed")
+"""How a delegation ends that says something about its specialist."""
 CHECK_SAMPLES = 100
 """Samples of a call from here on are checks, so they never meet an attempt's own key."""
 
@@ -61,7 +75,8 @@ class Fleet:
         taught = lessons(room, orders[who], cards[who], step, ended[who])
         await room.settle(step, who, outcome, taught)
         room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
-        why = f" ({outcome.fault})" if outcome.fault else ""
+        why = outcome.fault or outcome.doubt
+        why = f" ({why})" if why else ""
         room.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
             status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
@@ -80,6 +95,7 @@ class Fleet:
         for attempt in range(order.attempts):
             if order.deadline is not None and time.time() > order.deadline:
                 break
+            artifact = None
             try:
                 call = await self.room.caller(
                     card, messages, Origin(order.id, "fleet", attempt),
@@ -101,15 +117,17 @@ class Fleet:
                     else (_formless(call),)
                 )
             except BudgetExceeded as spent:
+                if artifact is not None and best[0] < 0:
+                    best = (0, artifact, ())  # An answer that nobody could check is still one.
                 return self._outcome(order, "exhausted", best, failed, spent.limit)
             passed = sum(c.passed for c in checks)
+            fault = next((c for c in checks if c.refutes), None)
+            if artifact is not None and fault is None:
+                decided = bool(checks) and passed == len(checks)
+                status: Status = "verified" if decided else "unverified"
+                return self._outcome(order, status, (passed, artifact, checks), failed)
             if artifact is not None and passed > best[0]:
                 best = (passed, artifact, checks)
-            if artifact is not None and not checks:
-                return self._outcome(order, "unverified", best, failed)
-            if artifact is not None and passed == len(checks):
-                return self._outcome(order, "verified", best, failed)
-            fault = next((c for c in checks if not c.passed), None)
             cause = fault.signature if fault else NO_ARTIFACT
             failed.append(
                 Failure(
@@ -143,29 +161,34 @@ class Fleet:
         if "verification" in self.room.without:
             return ()
         for number, check in enumerate(order.acceptance):
-            validator = self.room.validators.get(check.kind)
-            if validator is not None:
-                results.append(await validator.validate(artifact, check))
-            else:
-
-                async def ask(card: Card, prompt: str, sample: int, base: int = number) -> str:
-                    number = CHECK_SAMPLES + base * 10 + sample
-                    origin = Origin(order.id, "fleet", attempt, number)
-                    # A check that was wrong once is not asked the same way again.
-                    sampling = Sampling(
-                        max_tokens=card.max_tokens,
-                        temperature=resample_temperature(attempt, WARMER) if attempt else 0.0,
-                        seed=self._seed(order, attempt),
-                    )
-                    called = await self.room.caller(card, chat(card, prompt), origin, sampling)
-                    return called.response
-
-                results.append(
-                    await CRAFTS[order.kind].check(self.room, order, check, artifact, ask)
-                )
-            if not results[-1].passed:
+            async with self.room.caller.meter.within():
+                results.append(await self._one(order, number, check, artifact, attempt))
+            if results[-1].refutes:
                 break
         return tuple(results)
+
+    async def _one(
+        self, order: Delegation, number: int, check: Check, artifact: str, attempt: int
+    ) -> CheckResult:
+        """Check ``number`` of the order. One that fails by itself is inconclusive."""
+        if check.kind in self.room.validators:
+            return await examine(self.room.validators, artifact, check)
+        asked: Counter[tuple[str, str]] = Counter()
+
+        async def ask(card: Card, prompt: str, sample: int) -> str:
+            # A check that was wrong once is not asked the same way again.
+            again = attempt + asked[card.name, prompt]
+            asked[card.name, prompt] += 1
+            sampling = Sampling(
+                max_tokens=card.max_tokens,
+                temperature=resample_temperature(again, WARMER) if again else 0.0,
+                seed=self._seed(order, again),
+            )
+            origin = Origin(order.id, "fleet", attempt, CHECK_SAMPLES + number * 10 + sample)
+            return (await self.room.caller(card, chat(card, prompt), origin, sampling)).response
+
+        work = CRAFTS[order.kind].check(self.room, order, check, artifact, ask)
+        return await guarded(check, work)
 
     @staticmethod
     def _repair(
@@ -188,12 +211,18 @@ class Fleet:
             Message(role="user", content=says),
         )
 
-    def _surprise(self, order: Delegation, name: str, status: Status) -> float:
+    def _surprise(self, order: Delegation, name: str, status: Status) -> float | None:
         """−log p of ``status`` under the specialist's posterior, in nats: what routing knew of it on
-        such work, Beta(1, 1) if nothing, and its outcomes in this run."""
+        such work, Beta(1, 1) if nothing, and its outcomes in this run.
+
+        ``None`` where nothing was decided; such outcomes are no evidence either.
+        """
+        if status not in DECIDED:
+            return None
         alpha, beta = order.records.get(name, (1.0, 1.0))
-        past = [o for who, o in self.room.outcomes().values() if who == name]
-        won = sum(o.status == "verified" for o in past)
+        outcomes = self.room.outcomes().values()
+        past = [o.status for who, o in outcomes if who == name and o.status in DECIDED]
+        won = past.count("verified")
         p = (alpha + won) / (alpha + beta + len(past))
         return -math.log(p if status == "verified" else 1 - p)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 from specialists.pocket.split import LABELS
+from state import Bead
+from state.errors import BudgetExceeded
 from state.status import StopReason, Verdict
 from tiers import routines
 from tiers.answer import join_sections
+from tiers.checking import examine, undecided
+from tiers.protocol import Check, CheckResult
 from tiers.room import Room
+
+UNDONE = "not-checked"
+"""Signature of a public check that did not come to a result."""
 
 
 class Result(BaseModel):
@@ -20,40 +29,55 @@ class Result(BaseModel):
     answer: str | None
     reason: StopReason
     checks: tuple[str, ...] = ()
+    """What verified the answer, in words."""
+    doubts: tuple[str, ...] = ()
+    """Checks that could not decide, in words."""
 
 
 async def conclude(room: Room, reason: StopReason) -> Result:
     """The answer and verdict of the run as it stands in the store.
 
-    ``verified`` takes an answer whose every step passed its checks; a step without a checker makes
-    it ``unverified``, never a success; without an answer the run ``failed``, or was ``exhausted``
-    when the budget ended it. What the run teaches about such problems is remembered.
+    ``verified`` takes an answer that passed the problem's public checks, or, where it has none, whose
+    every step passed its own; what no check decided is ``unverified``, never a success; without an
+    answer the run ``failed``, or was ``exhausted`` when the budget ended it. What the run teaches
+    about such problems is remembered.
     """
     root = room.root
     steps = {s.id: s for s in room.steps()} if "plan" in root.data else {}
     plan = room.find(f"{room.run_id}|plan{root.data.get('plan')}")
-    sections: dict[str, str] = {}
-    for section, bead_id in (plan.data["answer"] if plan else {}).items():
-        artifact = steps[bead_id].data.get("artifact") if bead_id in steps else None
-        if artifact is not None:
-            sections[section] = artifact
-    complete = plan is not None and len(sections) == len(plan.data["answer"])
-    outcomes = {s.data.get("outcome") for s in steps.values()}
-    if complete and outcomes == {"verified"} and all(s.status == "closed" for s in steps.values()):
+    wanted: dict[str, str] = plan.data["answer"] if plan else {}
+    sections = {
+        section: artifact
+        for section, id in wanted.items()
+        if id in steps and (artifact := steps[id].data.get("artifact")) is not None
+    }
+    answer = _join(sections) if sections else None
+    complete = plan is not None and len(sections) == len(wanted)
+    closed = all(s.status == "closed" for s in steps.values())
+    ends = [steps[id] for id in wanted.values() if id in steps]
+    public, whole = await _public(room, ends, answer if complete else None)
+    refuted = any(result.refutes for result in public)
+    if public:
+        sound = all(r.passed for r in public) and (whole or all(map(_verified, ends)))
+    else:
+        sound = all(map(_verified, steps.values()))
+    if complete and sound:
         verdict: Verdict = "verified"
     elif reason.kind == "budget":
         verdict = "exhausted"
-    elif complete and all(s.status == "closed" for s in steps.values()):
+    elif complete and closed and not refuted:
         verdict = "unverified"
     else:
         verdict = "failed"
-    answer = _join(sections) if sections else None
+    doubts = [s.data["doubt"] for s in steps.values() if s.data.get("doubt")]
+    doubts += [result.detail for result in public if result.inconclusive]
     checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
-    result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks)
+    result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks,
+                    doubts=tuple(dict.fromkeys(doubts)))  # fmt: skip
     await routines.learn(room, verdict)
     data = {
         **root.data, "verdict": verdict, "answer": answer, "checks": list(checks),
-        "stop": reason.model_dump(),
+        "doubts": list(result.doubts), "stop": reason.model_dump(),
     }  # fmt: skip
     says = f"{verdict}: {reason.text}"
     room.store.apply(
@@ -61,6 +85,44 @@ async def conclude(room: Room, reason: StopReason) -> Result:
     )  # The last word: what is written here was all done.
     room.emit("report", says, verdict=verdict, answer=answer)
     return result
+
+
+def _verified(step: Bead) -> bool:
+    return step.status == "closed" and step.data.get("outcome") == "verified"
+
+
+async def _public(
+    room: Room, ends: Sequence[Bead], answer: str | None
+) -> tuple[list[CheckResult], bool]:
+    """How the problem's public checks went, and whether each judged the whole answer.
+
+    A check that a step of the answer was accepted by is not run again.
+    """
+    if answer is None or "verification" in room.without:
+        return [], False
+    results: list[CheckResult] = []
+    whole = True
+    for check in room.task.public_checks:
+        accepted = [s for s in ends if check.model_dump(mode="json") in s.data["acceptance"]]
+        if not accepted:
+            results.append(await _on_answer(room, check, answer))
+            continue
+        whole = whole and len(ends) == 1
+        undone = next((s for s in accepted if not _verified(s)), None)
+        results.append(
+            CheckResult(kind=check.kind, passed=True)
+            if undone is None
+            else undecided(check, UNDONE, undone.data.get("doubt") or f"{undone.title} is open")
+        )
+    return results, whole
+
+
+async def _on_answer(room: Room, check: Check, answer: str) -> CheckResult:
+    try:
+        async with room.caller.meter.within():
+            return await examine(room.validators, answer, check)
+    except BudgetExceeded as error:
+        return undecided(check, UNDONE, f"{check.kind}: {error}")
 
 
 def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:

@@ -179,6 +179,8 @@ class Room:
         A verified or unverified step is closed; a failed one is open for another specialist.
         """
         data = {**step.data, "artifact": outcome.artifact, "outcome": outcome.status}
+        if outcome.doubt:
+            data["doubt"] = outcome.doubt
         change: BeadChanges
         if outcome.status in ("verified", "unverified"):
             change = {
@@ -193,7 +195,8 @@ class Room:
         bead = Bead(
             key=f"{outcome.delegation_id}|outcome", kind="outcome", parent=outcome.delegation_id,
             title=f"{specialist}: {outcome.status}", run_id=self.run_id, tier="fleet",
-            assignee=specialist, status="closed", body=outcome.fault, surprise=outcome.surprise,
+            assignee=specialist, status="closed", body=outcome.fault or outcome.doubt,
+            surprise=outcome.surprise,
             labels=[] if worth_telling(outcome) else [QUIET],
             data={"outcome": outcome.model_dump(mode="json"), "step": step.id},
         )  # fmt: skip
@@ -207,8 +210,8 @@ class Room:
 
 
 def worth_telling(outcome: Outcome) -> bool:
-    """Whether an outcome says more than its step does: a fault, or a surprise."""
-    return bool(outcome.fault) or (outcome.surprise or 0.0) > EXPECTED
+    """Whether an outcome says more than its step does: a fault, a doubt, or a surprise."""
+    return bool(outcome.fault or outcome.doubt) or (outcome.surprise or 0.0) > EXPECTED
 
 
 def chat(card: Card, prompt: str) -> tuple[Message, ...]:

@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from specialists.pocket.arithmetic import LIMIT, read_result, within_reach
 from specialists.pocket.arithmetic import parse as parse_operation
+from specialists.pocket.arithmetic import read_result, within_reach
 from specialists.pocket.domains import program_prompt, solve_prompt
 from specialists.pocket.explain import explain_prompt, explains
 from specialists.pocket.stories import Step
 from specialists.registry import Card
+from tiers.checking import NO_CHECKER, examine, undecided
 from tiers.numbers import answer_number, write_number
 from tiers.protocol import Check, CheckResult, Delegation
 from tiers.room import Room
@@ -26,8 +27,16 @@ from tiers.splitter import sentences
 WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
 """Largest factor that the fleet multiplies, and how often it adds instead."""
 
+UNREAD = "no-evidence"
+"""Signature of an inverse operation that nobody could do."""
+DERIVATIONS = 3
+"""Programs that are asked for before a second derivation is given up."""
+
 Ask = Callable[[Card, str, int], Awaitable[str]]
-"""(specialist, prompt, sample number) → answer: a further call on the same delegation's account."""
+"""(specialist, prompt, sample number) → answer: a further call on the same delegation's account.
+
+Asked the same prompt again, a specialist answers with a fresh sample.
+"""
 
 
 def fill(objective: str, inputs: dict[str, str]) -> str:
@@ -66,10 +75,7 @@ class _Plain:
     async def check(
         self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        return CheckResult(
-            kind=check.kind, passed=False, detail=f"nobody can run the check {check.kind}",
-            signature="no-checker",
-        )  # fmt: skip
+        return undecided(check, NO_CHECKER, f"nobody can run the check {check.kind}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class _Claim:
         if self.result is not None:
             return values[0] == self.result
         return len(set(values)) == 1 and values[0] not in (None, c)
+
+    def refuted(self, values: Sequence[int | None], c: int) -> bool:
+        """Whether the operations' ``values`` speak against ``c``; unreadable ones say nothing."""
+        return None not in values and not self.borne_out(values, c) and set(values) != {c}
 
 
 def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
@@ -108,6 +118,13 @@ def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
     return claims
 
 
+def _impossible(a: int, op: str, b: int, c: int) -> bool:
+    """Whether no natural number undoes ``a op b = c``: too small, too large, or not divisible."""
+    if op in ("-", "/"):
+        return c > a
+    return c < max(a, b) if op == "+" or not a * b else bool(c % a or c % b)
+
+
 class MathCraft(_Plain):
     """One operation; checked by asking the fleet for operations that must fit its result.
 
@@ -126,16 +143,19 @@ class MathCraft(_Plain):
             return await super().check(room, order, check, artifact, ask)
         operation = parse_operation(order.objective)
         if operation is None:
-            return CheckResult(
-                kind="inverse", passed=False, detail=f"{order.objective!r} is not one operation",
-                signature="not-an-operation",
-            )  # fmt: skip
+            detail = f"{order.objective!r} is not one operation"
+            return undecided(check, "not-an-operation", detail)
         a, op, b = operation
         c = int(artifact)
         if op == "/" and c > WIDEST_FACTOR and b <= MOST_ADDITIONS:
-            return await self._added_up(room, a, b, c, ask)
+            return await self._added_up(room, check, (a, b, c), ask)
         claims = [(room.card("math"), claim) for claim in _claims(a, op, b, c)]
-        if not claims and (c > LIMIT or op == "/" or (op == "*" and b < 2)):
+        if not claims and _impossible(a, op, b, c):
+            return CheckResult(
+                kind="inverse", passed=False, signature="no-inverse",
+                detail=f"{order.objective} = {c} has no inverse",
+            )  # fmt: skip
+        if not claims:
             claims = [(room.card("generalist"), _Claim((order.objective,), c))]
         found: list[str] = []
         asked = 0
@@ -149,17 +169,21 @@ class MathCraft(_Plain):
             told = " and ".join(f"{o} = {v}" for o, v in zip(claim.operations, values, strict=True))
             if claim.borne_out(values, c):
                 return CheckResult(kind="inverse", passed=True, detail=f"{told} by {card.name}")
-            found.append(told)
+            if claim.refuted(values, c):
+                found.append(told)
+        if not found:
+            return undecided(check, UNREAD, f"nothing confirms {order.objective} = {c}")
         return CheckResult(
-            kind="inverse", passed=False,
-            detail=f"{found[0]} speaks against {order.objective} = {c}" if found
-            else f"{order.objective} = {c} has no inverse",
-            signature="inverse-mismatch" if found else "no-inverse",
+            kind="inverse", passed=False, signature="inverse-mismatch",
+            detail=f"{found[0]} speaks against {order.objective} = {c}",
         )  # fmt: skip
 
     @staticmethod
-    async def _added_up(room: Room, a: int, b: int, c: int, ask: Ask) -> CheckResult:
+    async def _added_up(
+        room: Room, check: Check, numbers: tuple[int, int, int], ask: Ask
+    ) -> CheckResult:
         """Whether ``c`` taken ``b`` times is ``a``, by additions: the fleet multiplies no such ``c``."""
+        a, b, c = numbers
         card, total = room.card("math"), c
         for number in range(b - 1):
             found = (
@@ -167,6 +191,8 @@ class MathCraft(_Plain):
                 if card and within_reach("+", total, c)
                 else None
             )
+            if found is None and total <= a:
+                return undecided(check, UNREAD, f"nobody could add up {c} taken {b} times")
             if found is None:
                 break
             total = found
@@ -240,10 +266,17 @@ class SolveCraft(_Plain):
         card = room.card("code")
         if check.kind != "cross" or card is None:
             return await super().check(room, order, check, artifact, ask)
-        program = await ask(card, program_prompt(sentences(order.objective)), 0)
-        return await _cross(
-            room, program, artifact, f"a program by {card.name} also gives {artifact}"
-        )
+        agrees = f"a program by {card.name} also gives {artifact}"
+        for number in range(DERIVATIONS):
+            program = await ask(card, program_prompt(sentences(order.objective)), number)
+            result = await _cross(room, program, artifact, agrees)
+            if result.passed or result.signature == "wrong-value":
+                return result
+            if result.inconclusive:
+                break
+        # A program that gives no number says nothing about the one that was solved for.
+        why = f"no program by {card.name} gives a number to compare: {result.detail}"
+        return undecided(check, "no-derivation", why)
 
 
 async def _cross(room: Room, program: str, value: str, agrees: str) -> CheckResult:
@@ -251,12 +284,9 @@ async def _cross(room: Room, program: str, value: str, agrees: str) -> CheckResu
     number = answer_number(value)
     if number is None:
         detail = f"{value[:60]!r} is no number that a program could be compared with"
-        return CheckResult(
-            kind="cross", passed=False, inconclusive=True, detail=detail, signature="no-number"
-        )
+        return undecided(Check(kind="cross"), "no-number", detail)
     spec = {"expected": write_number(number), "entry_point": "solve"}
-    check = Check(kind="program_value", spec=spec)
-    result = await room.validators["program_value"].validate(program, check)
+    result = await examine(room.validators, program, Check(kind="program_value", spec=spec))
     return result.model_copy(update={"kind": "cross", "detail": result.detail or agrees})
 
 

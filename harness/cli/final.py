@@ -39,6 +39,10 @@ def summary(report: RunReport) -> list[Text]:
         says = ", ".join(f"{name} {count}" for name, count in ranked)
         lines.append(Text(f"calls by specialist: {says}", "dim"))
     lines.append(Text(spent(report.calls, report.tokens, report.seconds, report.cost), "dim"))
+    if report.lost:
+        calls = "1 call" if report.lost == 1 else f"{report.lost} calls"
+        says = f"{calls} gave no answer in time, counted at the most they can have cost"
+        lines.append(Text(says, "dim"))
     lines.append(Text(f"run {report.run_id}", "dim"))
     if report.status == "interrupted":
         lines.append(Text(f"continue with: harness resume {report.run_id}"))
@@ -51,7 +55,7 @@ def _verdict(report: RunReport, state: State) -> Text:
     if report.verdict == "verified":
         why = "; ".join(report.checks)
     elif report.verdict == "unverified":
-        why = "no check applies to this answer, so it may be wrong"
+        why = "; ".join(report.doubts) or "no check applies to this answer, so it may be wrong"
     elif report.stop_kind == "budget":  # The reason names the verdict itself.
         meaning, why = why, ""
     return Text.assemble(

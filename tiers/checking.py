@@ -1,0 +1,48 @@
+"""Runs one check so that a check which fails by itself refutes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+from state.errors import HarnessError, SandboxUnavailable, UsageError
+from tiers.protocol import Check, CheckResult, Validator
+
+BROKEN = "check-failed"
+"""Signature of a check that raised instead of finding something."""
+NO_CHECKER = "no-checker"
+"""Signature of a check that nobody can run."""
+LONGEST = 400
+"""Characters of the reason."""
+
+
+async def examine(validators: Mapping[str, Validator], artifact: str, check: Check) -> CheckResult:
+    """What the validator of ``check`` finds; inconclusive where there is none, or it fails itself."""
+    validator = validators.get(check.kind)
+    if validator is None:
+        return undecided(check, NO_CHECKER, f"nobody can run the check {check.kind}")
+    return await guarded(check, validator.validate(artifact, check))
+
+
+async def guarded(check: Check, work: Awaitable[CheckResult]) -> CheckResult:
+    """The result of ``work``; inconclusive where it raises, be it a crash of the judge, a sandbox that
+    cannot start or a spec that it cannot read.
+
+    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store.
+    """
+    try:
+        return await work
+    except (SandboxUnavailable, UsageError) as error:
+        reason = str(error)
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a judge raises says nothing of an artifact
+        reason = f"{type(error).__name__}: {error}"
+    return undecided(check, BROKEN, f"the check {check.kind} could not be run: {reason}")
+
+
+def undecided(check: Check, signature: str, detail: str) -> CheckResult:
+    """A check that neither bears an artifact out nor refutes it; ``detail`` says why."""
+    return CheckResult(
+        kind=check.kind, passed=False, inconclusive=True, signature=signature,
+        detail=" ".join(detail.split())[:LONGEST],
+    )  # fmt: skip
