@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from eval.problems import NO_CHECKER, Problem, split_section
+from eval.sandbox import BubblewrapSandbox
 from eval.validators.explanation import ExplanationSpec
 from eval.validators.function import ClassOpsSpec, FunctionSpec
 from eval.validators.numeric import NumericSpec
-from eval.validators.predicate import PredicateSpec
+from eval.validators.predicate import PredicateSpec, self_test
 from eval.validators.program_value import ProgramValueSpec
 from eval.validators.stdio import StdioSpec
 from eval.validators.text import AnyOfSpec, ExactSpec, UnorderedSpec
 from eval.validators.unit_test import UnitTestSpec
 from eval.validators.verdict import Spec
 from specialists.pocket.split import LABELS
-from state.errors import UsageError
+from state.errors import SandboxUnavailable, UsageError
 from tiers.protocol import Check
 
 M = TypeVar("M", bound=BaseModel)
@@ -88,10 +92,25 @@ def _examine(check: Check, where: str) -> None:
         raise UsageError(f"{where}: kind: no {short(check.kind)}; kinds: {', '.join(_SPECS)}")
     _plain_data(check.spec, f"{where}: spec")
     spec = _parsed(_SPECS[check.kind], check.spec, where)
+    if isinstance(spec, PredicateSpec) and (fault := _tried(spec)):
+        raise UsageError(f"{where}: predicate: {flat(fault)}")
     if isinstance(spec, AnyOfSpec):
         for k, inner in enumerate(spec.checks):
             place = f"{where}: checks[{k}]"
             _examine(_parsed(Check, inner, place), place)
+
+
+def _tried(spec: PredicateSpec) -> str:
+    """What the predicate does wrong before there is an answer; nothing where no sandbox can tell."""
+
+    async def tried() -> str:
+        with contextlib.suppress(SandboxUnavailable):
+            return await self_test(spec, BubblewrapSandbox())
+        return ""
+
+    # In a thread of its own: whoever loads a problem may be in an event loop.
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(lambda: asyncio.run(tried())).result()
 
 
 def _parsed(model: type[M], data: object, where: str) -> M:

@@ -23,15 +23,20 @@ async def examine(validators: Mapping[str, Validator], artifact: str, check: Che
     return await guarded(check, validator.validate(artifact, check))
 
 
-async def guarded(check: Check, work: Awaitable[CheckResult]) -> CheckResult:
+async def guarded(
+    check: Check, work: Awaitable[CheckResult], *, setup: bool = False
+) -> CheckResult:
     """The result of ``work``; inconclusive where it raises, be it a crash of the judge, a sandbox that
     cannot start or a spec that it cannot read.
 
-    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store.
+    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store; with
+    ``setup`` also what the machine lacks, so that nothing is scored there.
     """
     try:
         return await work
     except (SandboxUnavailable, UsageError) as error:
+        if setup:
+            raise
         reason = str(error)
     except HarnessError:
         raise

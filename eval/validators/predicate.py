@@ -13,17 +13,29 @@ from eval.validators.extract import strip_thoughts
 from eval.validators.function import NO_CODE, Case, FunctionSpec, show_call
 from eval.validators.program import complete_program
 from eval.validators.running import Arguments, Failed, run_calls
-from eval.validators.verdict import Spec, failed, passed, read_spec
-from state.errors import UsageError
+from eval.validators.verdict import Spec, failed, inconclusive, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
 NAME = "accepts"
+NOT_ACCEPTED = "not-accepted"
+STOPPED = frozenset({"timeout", "memory", "output-limit", "crash", "bad-result"})
+"""Signatures of a predicate that ended without a word on the answer."""
 
 
 class PredicateCase(Spec):
     """Arguments of one call of the candidate."""
 
     args: list[Any] = Field(default_factory=list)
+
+
+class Example(Spec):
+    """An answer of which the problem's author knows whether it is right, to try the predicate on."""
+
+    answer: Any
+    """The text, or the value that the candidate would return."""
+    args: list[Any] = Field(default_factory=list)
+    """What the candidate would be called with, where there is an ``entry_point``."""
+    accepted: bool = True
 
 
 class PredicateSpec(Spec):
@@ -36,6 +48,8 @@ class PredicateSpec(Spec):
     cases: list[PredicateCase] = Field(default_factory=list)
     timeout: float | None = Field(default=None, gt=0)
     """Wall-clock seconds of one call of the candidate."""
+    examples: list[Example] = Field(default_factory=list)
+    """What the predicate is tried on when the problem is loaded."""
 
     @field_validator("predicate")
     @classmethod
@@ -61,7 +75,7 @@ class PredicateSpec(Spec):
 
 
 class PredicateValidator:
-    """Spec ``{"predicate", "entry_point", "cases": [{"args"}], "timeout"}``.
+    """Spec ``{"predicate", "entry_point", "cases": [{"args"}], "timeout", "examples"}``.
 
     The predicate runs in the sandbox as well, in a launch of its own: it sees the candidate's plain
     values, the candidate never sees the predicate.
@@ -73,7 +87,8 @@ class PredicateValidator:
         self._sandbox = sandbox
 
     async def validate(self, artifact: str, check: Check) -> CheckResult:
-        """See :class:`tiers.protocol.Validator`. Raises UsageError where the predicate itself fails,
+        """See :class:`tiers.protocol.Validator`. An answer on which the predicate raises is not
+        accepted; a predicate that cannot be loaded, or is stopped, is inconclusive. Raises
         SandboxUnavailable."""
         spec = read_spec(PredicateSpec, check)
         if spec.entry_point is None:
@@ -109,11 +124,34 @@ class PredicateValidator:
         report = await run_calls(self._sandbox, spec.predicate, NAME, None, given)
         seconds += report.result.seconds
         if report.unloaded:
-            raise UsageError(f"check 'predicate': predicate: {report.unloaded.story}")
+            story = f"the predicate cannot be used: {report.unloaded.story}"
+            return inconclusive(check, report.unloaded.signature, story, seconds)
         for story, outcome in zip(stories, report.outcomes, strict=False):
             if isinstance(outcome, Failed):
-                raise UsageError(f"check 'predicate': predicate: on {story}: it {outcome.story}")
+                why = f"{story}: the predicate {outcome.story}"
+                if outcome.signature in STOPPED:
+                    return inconclusive(check, outcome.signature, why, seconds)
+                return failed(check, NOT_ACCEPTED, why, seconds)
             if outcome.value is not True:
                 why = outcome.value if isinstance(outcome.value, str) else "is not accepted"
-                return failed(check, "not-accepted", f"{story}: {why}", seconds)
+                return failed(check, NOT_ACCEPTED, f"{story}: {why}", seconds)
         return passed(check, seconds)
+
+
+async def self_test(spec: PredicateSpec, sandbox: Sandbox) -> str:
+    """What is wrong with a predicate by itself or on its own examples; empty where nothing is.
+
+    Raises SandboxUnavailable.
+    """
+    given: list[Arguments] = [([e.answer, *e.args], {}) for e in spec.examples]
+    report = await run_calls(sandbox, spec.predicate, NAME, None, given)
+    if report.unloaded:
+        return report.unloaded.story
+    for example, outcome in zip(spec.examples, report.outcomes, strict=False):
+        story = f"on its own example {show(example.answer)} it"
+        if isinstance(outcome, Failed):
+            return f"{story} {outcome.story}"
+        if (outcome.value is True) != example.accepted:
+            verb = "refuses what it should accept" if example.accepted else "accepts what is wrong"
+            return f"{story} {verb}"
+    return ""

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from eval.validators.compare import show
 from eval.validators.extract import strip_thoughts
-from eval.validators.verdict import Spec, failed, passed, read_spec
+from eval.validators.verdict import Spec, failed, inconclusive, passed, read_spec
 from state.errors import UsageError
+from tiers.checking import guarded
 from tiers.numbers import bare_number
 from tiers.protocol import Check, CheckResult, Validator
 
@@ -78,7 +79,8 @@ class UnorderedValidator:
 
 
 class AnyOfValidator:
-    """Spec ``{"checks": [{"kind", "spec"}, …]}``: passes where one of them passes."""
+    """Spec ``{"checks": [{"kind", "spec"}, …]}``: passes where one of them passes; inconclusive where
+    none does and one of them is."""
 
     kinds = frozenset({"any_of"})
 
@@ -91,11 +93,14 @@ class AnyOfValidator:
         inner = [Check.model_validate(item) for item in self._checks(check)]
         seconds, misses = 0.0, []
         for one in inner:
-            result = await self._by_kind[one.kind].validate(artifact, one)
+            judged = self._by_kind[one.kind].validate(artifact, one)
+            result = await guarded(one, judged, setup=True)
             seconds += result.seconds
             if result.passed:
                 return passed(check, seconds)
             misses.append(result)
+        if (doubt := next((m for m in misses if m.inconclusive), None)) is not None:
+            return inconclusive(check, doubt.signature, doubt.detail, seconds)
         detail = f"none of {len(misses)} alternatives holds; first: {misses[0].detail}"
         return failed(check, misses[0].signature, detail, seconds)
 

@@ -260,6 +260,58 @@ def test_bad_files(tmp_path: Path, content: bytes, says: str) -> None:
     assert says in refusal(str(path))
 
 
+PREDICATE = "def accepts(answer): return 12 % int(answer) == 0"
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"predicate": f"{PREDICATE}\n1 / 0"}, "loading the code raised ZeroDivisionError"),
+        (
+            {"predicate": PREDICATE, "examples": [{"answer": "6"}, {"answer": "six"}]},
+            "predicate: on its own example 'six' it raised ValueError",
+        ),
+        (
+            {"predicate": PREDICATE, "examples": [{"answer": "5"}]},
+            "on its own example '5' it refuses what it should accept",
+        ),
+        (
+            {"predicate": PREDICATE, "examples": [{"answer": "6", "accepted": False}]},
+            "on its own example '6' it accepts what is wrong",
+        ),
+    ],
+)
+def test_a_predicate_that_fails_its_own_examples(
+    tmp_path: Path, spec: dict[str, object], says: str
+) -> None:
+    path = tmp_path / "p.json"
+    check = {"kind": "predicate", "spec": spec}
+    path.write_text(json.dumps({"statement": "x", "public_checks": [check]}))
+    said = refusal(str(path))
+    assert says in said
+    assert "public_checks[0]: predicate" in said
+
+
+def test_a_predicate_that_keeps_to_its_own_examples(tmp_path: Path) -> None:
+    examples = [{"answer": "6"}, {"answer": "5", "accepted": False}]
+    path = tmp_path / "p.json"
+    check = {"kind": "predicate", "spec": {"predicate": PREDICATE, "examples": examples}}
+    path.write_text(json.dumps({"statement": "x", "hidden_checks": [check]}))
+    assert load(str(path)).hidden_checks[0].spec["examples"] == examples
+
+
+def test_a_judge_that_crashes_scores_nothing() -> None:
+    class Crashing:
+        kinds = frozenset({"numeric"})
+
+        async def validate(self, artifact: str, check: Check) -> CheckResult:
+            raise TypeError("unhashable")
+
+    (result,) = asyncio.run(score(load("3"), "42", {"numeric": Crashing()}))
+    assert result.inconclusive
+    assert result.detail == "the check numeric could not be run: TypeError: unhashable"
+
+
 def test_bad_places(tmp_path: Path) -> None:
     broken = tmp_path / "p.json"
     broken.write_text('{"statement": "s",\n"id": }')

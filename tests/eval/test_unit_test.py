@@ -130,13 +130,50 @@ def test_the_candidate_never_meets_the_predicate() -> None:
     assert not predicate(spy, **calls).passed
 
 
-def test_a_predicate_that_is_wrong_itself_is_a_usage_error() -> None:
+def test_a_spec_without_a_predicate_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="defines no function accepts"):
         predicate("x", predicate="x = 1")
-    with pytest.raises(UsageError, match="raised ZeroDivisionError"):
-        predicate("x", predicate="def accepts(answer): return 1 / 0")
     with pytest.raises(UsageError, match="give entry_point and cases together"):
         predicate("x", predicate=FACTORS, entry_point="f")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("six", "the answer: the predicate raised ValueError: invalid literal"),
+        ("0", "the answer: the predicate raised ZeroDivisionError"),
+        ("99", "the answer: the predicate left the program instead of returning"),
+    ],
+)
+def test_an_answer_on_which_the_predicate_raises_is_not_accepted(answer: str, says: str) -> None:
+    code = (
+        "def accepts(answer):\n    if answer == '99': raise SystemExit\n"
+        "    return 12 % int(answer) == 0"
+    )
+    result = predicate(answer, predicate=code)
+    assert (result.passed, result.inconclusive, result.signature) == (False, False, "not-accepted")
+    assert says in result.detail
+    assert predicate("6", predicate=code).passed
+
+
+def test_a_value_on_which_the_predicate_raises_is_not_accepted() -> None:
+    calls = {"entry_point": "split", "cases": [{"args": [12]}], "predicate": FACTORS}
+    result = predicate("def split(n): return None", **calls)
+    assert result.refutes
+    assert "split(12) returned None: the predicate raised TypeError" in result.detail
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def accepts(answer): return accepts.x\nraise OSError",
+        "def accepts(answer):\n  while 1: pass",
+    ],
+)
+def test_a_predicate_that_cannot_judge_refutes_nothing(code: str) -> None:
+    result = predicate("6", predicate=code)
+    assert result.inconclusive
+    assert "the predicate" in result.detail
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.validators import extract_code, strip_thoughts, validators
+from eval.validators.text import AnyOfValidator
 from state.errors import UsageError
 from tiers.protocol import Check, CheckResult
 
@@ -160,3 +161,23 @@ def test_thoughts() -> None:
     assert strip_thoughts("<think>a</think>b<THINKING>c</THINKING>d") == "bd"
     assert strip_thoughts("a</think>b") == "b"
     assert strip_thoughts("a<think>b") == "a"
+
+
+def test_any_of_with_an_alternative_that_cannot_decide() -> None:
+    class Doubtful:
+        kinds = frozenset({"numeric"})
+
+        async def validate(self, artifact: str, check: Check) -> CheckResult:
+            raise RuntimeError("no idea")
+
+    by_kind = {**validators(), "numeric": Doubtful()}
+    either = AnyOfValidator(by_kind)
+    inner = [
+        {"kind": "numeric", "spec": {"expected": 3}},
+        {"kind": "exact", "spec": {"expected": "b"}},
+    ]
+    check = Check(kind="any_of", spec={"checks": inner})
+    assert asyncio.run(either.validate("b", check)).passed
+    doubtful = asyncio.run(either.validate("c", check))
+    assert doubtful.inconclusive
+    assert "no idea" in doubtful.detail

@@ -44,13 +44,25 @@ class Lab:
         memory: MemoryPolicy | None = None,
         **options: Any,
     ) -> RunReport:
-        async def open_backend(asked: RunOptions) -> Any:
-            return backend, list(cards)
-
-        self.patch.setattr(wiring, "open_backend", open_backend)
+        self.use(backend, cards)
         backend.calls.clear()
         wanted = RunOptions(memory=memory or MemoryPolicy(), **options)
         return asyncio.run(engine.start(problem, wanted, lambda event: None, stop=asyncio.Event()))
+
+    def use(
+        self,
+        backend: OracleBackend,
+        cards: Sequence[Card],
+        opened: list[RunOptions] | None = None,
+    ) -> None:
+        """Have further runs use this backend; ``opened`` is told their options."""
+
+        async def open_backend(asked: RunOptions) -> Any:
+            if opened is not None:
+                opened.append(asked)
+            return backend, list(cards)
+
+        self.patch.setattr(wiring, "open_backend", open_backend)
 
     def beads(self, **filters: Any) -> list[Bead]:
         store = BeadStore.open(database_url())
