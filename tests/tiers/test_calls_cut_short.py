@@ -15,7 +15,8 @@ from specialists.backends.base import GenerateRequest, GenerateResponse, Samplin
 from state import BeadStore, Ledger, Runs, Usage
 from state.errors import BackendUnavailable
 from tests.oracle import CARDS, OracleBackend
-from tiers.calls import Caller, Meter, Origin
+from tiers.budget import Meter
+from tiers.calls import Caller, Origin
 from tiers.protocol import Budget
 from tiers.room import chat
 
@@ -45,6 +46,7 @@ def test_a_call_that_fails_after_its_step_was_cut_short_is_not_an_unheard_except
         with contextlib.suppress(asyncio.CancelledError):
             await step
         await caller.drain()
+        caller = Caller(run.id, Failing(), Ledger(store), Meter(Budget(), Usage()))
         with pytest.raises(BackendUnavailable):
             await caller(card, chat(card, "3 + 4"), origin, Sampling())
         gc.collect()
