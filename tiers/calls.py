@@ -1,8 +1,8 @@
 """The one door to the model: ledger first, then budget, then backend, then ledger again.
 
 A call that the ledger holds is answered from it, so a resumed run pays for nothing twice. A call
-that the budget does not cover is refused here and nowhere else. A call that was sent and given up
-before its answer came is recorded as lost, at the most that it can have cost.
+that the budget does not cover is refused here and nowhere else. A call that was sent and gave no
+answer is recorded as lost, at the most that it can have cost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from specialists.backends.base import (
 )
 from specialists.registry import Card
 from state import Call, Ledger, Usage
-from state.errors import AdapterError, BackendTimeout, BudgetExceeded, HarnessError
+from state.errors import (
+    AdapterError,
+    BackendTimeout,
+    BadAnswer,
+    BudgetExceeded,
+    HarnessError,
+    RequestRefused,
+)
 from state.ledger import LOST
 from state.status import Exit
 from tiers.budget import Meter, Reserved
@@ -219,6 +226,12 @@ class Caller:
             if self._stopping:
                 raise Interrupted("stopped on request") from None
             raise
+        except BadAnswer as error:
+            if isinstance(error, RequestRefused):  # Nothing was generated.
+                self.meter.settle(asked.reserved, None)
+            else:
+                await self._lost(asked, began)
+            raise
         except BaseException:
             self.meter.settle(asked.reserved, None)
             raise
@@ -255,7 +268,7 @@ class Caller:
     async def _lost(
         self, asked: _Asked, began: float, spent: tuple[int, int] | None = None
     ) -> None:
-        """Record a call that was sent and given up. Where nobody knows what it has ``spent``, (prompt,
+        """Record a call that was sent and gave no answer. Where nobody knows what it has ``spent``, (prompt,
         completion) tokens, it counts as much as it can have cost."""
         prompt, completion = spent or (
             asked.reserved.prompt_tokens, asked.reserved.completion_tokens,

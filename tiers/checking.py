@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
-from state.errors import HarnessError, SandboxUnavailable, UsageError
+from state.errors import BadAnswer, HarnessError, SandboxUnavailable, UsageError
 from tiers.protocol import Check, CheckResult, Validator
 
 BROKEN = "check-failed"
@@ -37,6 +37,8 @@ async def guarded(
     except (SandboxUnavailable, UsageError) as error:
         if setup:
             raise
+        reason = str(error)
+    except BadAnswer as error:  # To a question that the check itself asked.
         reason = str(error)
     except HarnessError:
         raise

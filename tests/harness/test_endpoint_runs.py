@@ -66,7 +66,8 @@ def test_an_odd_answer_is_one_line_and_the_run_can_go_on(
         run_id = said.err.rpartition("resume ")[2].strip(" )\n")
         went_on = cli("resume", run_id, "--json")
         assert went_on.code == 0
-        assert json.loads(went_on.out)["calls"] == 1
+        report = json.loads(went_on.out)
+        assert report["calls"] - report["lost"] == 1
 
 
 def test_another_name_of_the_base_is_recorded_and_told_once(cli: Cli, words: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from specialists.backends.base import GenerateRequest, GenerateResponse, Message, Sampling, Usage
 from specialists.registry import Card
 from state import BackendTimeout, BackendUnavailable, BeadStore, Ledger
-from state.errors import AdapterError, BudgetExceeded
+from state.errors import AdapterError, BadAnswer, BudgetExceeded, RequestRefused
 from state.ledger import LOST
 from tests.oracle import OracleBackend
 from tiers import calls
@@ -192,6 +192,15 @@ def test_an_endpoint_that_fails_is_not_charged(ledger: Ledger) -> None:
         with pytest.raises(BackendUnavailable):
             asyncio.run(ask(call))
     assert ledger.spent("r").calls == call.meter.spent.calls == 0
+
+
+def test_an_unusable_answer_may_have_been_paid_for(ledger: Ledger) -> None:
+    with pytest.raises(BadAnswer):
+        asyncio.run(ask(caller(ledger, Scripted(error=BadAnswer("no choices")))))
+    assert (ledger.lost("r"), ledger.spent("r").tokens) == (1, 100)
+    with pytest.raises(RequestRefused):
+        asyncio.run(ask(caller(ledger, Scripted(error=RequestRefused("too long")))))
+    assert ledger.lost("r") == 1, "a request that is refused costs nothing"
 
 
 def test_an_answer_of_another_adapter_is_paid_for_and_answers_nothing(ledger: Ledger) -> None:
