@@ -94,7 +94,7 @@ def read_prices(path: Path) -> Prices:
 
 
 def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
-    """Add up the ledger of ``runs``. Raises UsageError where it holds no call, StoreError."""
+    """Add up the ledger of ``runs``. Raises StoreError."""
     total = Spent()
     by: dict[str, dict[str, Spent]] = {name: {} for name in GROUPS}
     for run in runs:
@@ -106,8 +106,6 @@ def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
             names = (call.tier, call.specialist, run.problem_id, run.id)
             for group, name in zip(GROUPS, names, strict=True):
                 by[group][name] = _plus(by[group].get(name, Spent()), spent)
-    if not total.calls:
-        raise UsageError(f"no model call in {len(runs)} runs: nothing to add up")
     ranked = {
         group: dict(sorted(sums.items(), key=lambda item: -item[1].tokens))
         for group, sums in by.items()

@@ -14,7 +14,7 @@ from langgraph.types import Command, Send, interrupt
 
 from harness.approval import plan_text
 from state.errors import BudgetExceeded
-from state.status import StopReason
+from state.stops import StopReason
 from tiers.architect import Architect
 from tiers.derivation import NoPlan, PlanError
 from tiers.dispatcher import Dispatcher

@@ -13,6 +13,8 @@ import typer
 from harness.columns import Cell, Column, show, when
 from harness.progress import STATES, Progress, StepLine, clean, one_line, spent
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database_url, home
+from state.fields import moment, time_of
+from state.status import reference_word, state_of
 
 if TYPE_CHECKING:
     from tiers.protocol import Budget
@@ -66,6 +68,7 @@ def budget_of(run: Run) -> Budget:
 def run_row(run: Run) -> dict[str, Any]:
     """What scripts get to know of a run."""
     row = run.model_dump(exclude=PRIVATE)
+    row |= {name: moment(row[name]) for name in ("created_at", "updated_at", "closed_at")}
     return {**row, "options": json.loads(run.config_json)}
 
 
@@ -83,7 +86,13 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
         "statement": problem.get("statement", "") if isinstance(problem, dict) else "",
         "plan": [_step_row(step, outcomes) for step in steps],
         "decisions": [
-            {"id": d.id, "tier": d.tier, "title": d.title, "why": d.body, "at": d.created_at}
+            {
+                "id": d.id,
+                "tier": d.tier,
+                "title": d.title,
+                "why": d.body,
+                "at": moment(d.created_at),
+            }
             for d in decisions
         ],
         "calls": [_call_row(call, trace=trace) for call in calls],
@@ -129,12 +138,15 @@ def _step_row(step: Bead, outcomes: list[Bead]) -> dict[str, Any]:
 
 def _call_row(call: Call, *, trace: bool) -> dict[str, Any]:
     short = {"key", "run_id", "prompt", "response", "params"}
-    return call.model_dump(exclude={"key", "run_id"} if trace else short)
+    row = call.model_dump(exclude={"key", "run_id"} if trace else short)
+    return {**row, "created_at": moment(call.created_at)}
 
 
 # --- for people ------------------------------------------------------------------------------
 
 
+LOUDER = {"disagrees": "DISAGREES", "-": "not compared"}
+"""The word for a comparison with the reference, where it stands alone."""
 RUN_COLUMNS = (
     Column("run"),
     Column("when", rank=1),
@@ -157,10 +169,9 @@ def print_runs(runs: list[Run]) -> None:
 
 
 def _run_cells(run: Run) -> tuple[str, ...]:
-    compared = run.reference_match if run.answer is not None else None
     return (
-        run.id, when(run.created_at), run.verdict or run.status,
-        {True: "agrees", False: "disagrees", None: "-"}[compared], f"{run.spent_calls:,}",
+        run.id, when(run.created_at), state_of(run.status, run.verdict).name,
+        reference_word(run.status, run.reference_match, run.answer), f"{run.spent_calls:,}",
         f"{run.spent_tokens:,}", f"{run.spent_seconds:.1f}", f"{run.spent_cost:.4f}",
         one_line(run.problem_id),
     )  # fmt: skip
@@ -169,12 +180,12 @@ def _run_cells(run: Run) -> tuple[str, ...]:
 def print_run(record: dict[str, Any], *, trace: bool) -> None:
     """One run: what was asked, planned, decided, answered and spent."""
     run = record["run"]
-    verdict = run["verdict"] or run["status"]
-    _line(f"{run['id']} · {run['problem_id']} · {when(run['created_at'])}", bold=True)
-    _line(f"{verdict}: {run['stop_reason'] or 'no reason recorded'}")
-    compared = run["reference_match"] if run["answer"] is not None else None
-    match = {True: "agrees", False: "DISAGREES", None: "not compared"}[compared]
-    _line(f"hidden reference: {match}")
+    state = state_of(run["status"], run["verdict"]).name
+    begun = when(time_of(run, "created_at"))
+    _line(f"{run['id']} · {run['problem_id']} · {begun}", bold=True)
+    _line(f"{state}: {run['stop_reason'] or 'no reason recorded'}")
+    word = reference_word(run["status"], run["reference_match"], run["answer"])
+    _line(f"hidden reference: {LOUDER.get(word, word)}")
     numbers = (run["spent_calls"], run["spent_tokens"], run["spent_seconds"], run["spent_cost"])
     _line(spent(*numbers), dim=True)
     _block("problem", record["statement"])

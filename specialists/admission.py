@@ -99,13 +99,13 @@ def add(
 def remove(fleet: Path, name: str) -> Path:
     """Delete a specialist's folder from the fleet; returns the folder that is gone.
 
-    Raises ``AdapterError`` naming those there are.
+    Raises ``UsageError`` naming those there are.
     """
     folder = fleet / "adapters" / name
     if not NAME.fullmatch(name) or not folder.is_dir():
         homes = fleet.joinpath("adapters").glob("[!.]*")
         known = ", ".join(sorted(p.name for p in homes if p.is_dir())) or "none"
-        raise AdapterError(f"no specialist {name!r} in {fleet}; known: {known}")
+        raise UsageError(f"no specialist {name!r} in {fleet}; known: {known}")
     shutil.rmtree(folder)
     return folder
 

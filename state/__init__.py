@@ -9,7 +9,6 @@ from state.errors import (
     BudgetExceeded,
     ClaimError,
     HarnessError,
-    NothingToDo,
     RequestRefused,
     SandboxMissing,
     SandboxUnavailable,
@@ -39,7 +38,8 @@ from state.models import (
 )
 from state.rows import BeadChanges, BeadFields, Order
 from state.runs import LOCK_TTL_S, Runs
-from state.status import RunStatus, StopReason
+from state.status import RunStatus
+from state.stops import StopReason
 from state.store import BeadStore
 
 __all__ = [
@@ -70,7 +70,6 @@ __all__ = [
     "HarnessError",
     "Ledger",
     "Meta",
-    "NothingToDo",
     "Order",
     "RequestRefused",
     "Run",

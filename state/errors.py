@@ -1,7 +1,6 @@
 """The one exception tree of the project. Every error that a user can cause carries one clear line.
 
 HarnessError                 exit code 1
-├── NothingToDo              exit code 0   what was looked through holds nothing to work on
 ├── UsageError               exit code 2   bad input: what, where, what to do
 ├── ClaimError               exit code 1   the bead is closed, blocked, taken, or there is none
 ├── BudgetExceeded           exit code 3   the run's one budget is spent
@@ -25,12 +24,6 @@ class HarnessError(Exception):
     """Base of all errors raised on purpose; ``str(error)`` is the line shown to the user."""
 
     exit_code: int = Exit.UNSOLVED
-
-
-class NothingToDo(HarnessError):
-    """There was nothing to work on: no fault, but worth a line."""
-
-    exit_code = Exit.DONE
 
 
 class UsageError(HarnessError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, select
 
@@ -11,8 +12,10 @@ from state import ids
 from state.errors import UsageError
 from state.ledger import SPENT, usage_of
 from state.models import Run
-from state.status import StopReason
 from state.store import BeadStore
+
+if TYPE_CHECKING:
+    from state.stops import StopReason
 
 LOCK_TTL_S = 60.0
 """How long a run stays locked after its owner last renewed the lock."""

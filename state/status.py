@@ -1,6 +1,7 @@
 """How runs and commands end: exit codes, why a run stopped, and the states that every verb shows.
 
-This is the one table. ``docs/exit-codes.md`` says the same for people, and a test compares the two.
+This is the one table, and it imports nothing: every command reads it. ``docs/exit-codes.md`` says the
+same for people, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal, TypeAlias, get_args
-
-from pydantic import BaseModel, ConfigDict
 
 
 class Exit(IntEnum):
@@ -54,15 +53,6 @@ STOP_KINDS: dict[StopKind, str] = {
     "stopped": "Ctrl-C or SIGTERM",
     "error": "the machine or the endpoint failed",
 }
-
-
-class StopReason(BaseModel):
-    """Why a run stopped: ``kind`` decides what follows from it, ``text`` is one line for people."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: StopKind
-    text: str
 
 
 RunStatus: TypeAlias = Literal["running", "awaiting-approval", "interrupted", "finished"]

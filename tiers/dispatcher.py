@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-import time
+from datetime import UTC, datetime, timedelta
 
 from specialists.routing import Ask, Decision
 from specialists.routing.roles import Role, natives, role_of
@@ -181,7 +181,8 @@ class Dispatcher:
             attempts=1 if room.strategy == "direct" else
             (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             pack=pack.text if pack else "",
-            records=decision.records, remedies=remedies, deadline=time.time() + room.lease_s,
+            records=decision.records, remedies=remedies,
+            deadline=datetime.now(UTC) + timedelta(seconds=room.lease_s),
             meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(

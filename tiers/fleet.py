@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections import Counter
+from datetime import UTC, datetime
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
@@ -93,7 +93,7 @@ class Fleet:
         error: str | None = None
         best: tuple[int, str, tuple[CheckResult, ...]] = (-1, "", ())
         for attempt in range(order.attempts):
-            if order.deadline is not None and time.time() > order.deadline:
+            if order.deadline is not None and datetime.now(UTC) > order.deadline:
                 break
             artifact = None
             try:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from state import Bead
 from state.evidence import EXPECTED
-from state.status import StopKind, StopReason
+from state.status import StopKind
+from state.stops import StopReason
 from state.vectors import QUIET
 from tiers import routines, scope, signs, splitter
 from tiers.protocol import Outcome

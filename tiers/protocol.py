@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from state.errors import StoreError
 
@@ -192,8 +192,8 @@ class Delegation(Versioned):
     """Beta parameters of verified success on such work before this run, by specialist, if known."""
     remedies: tuple[Remedy, ...] = ()
     """What memory knew about faults of such steps when the order was given."""
-    deadline: float | None = None
-    """Seconds since the epoch after which no further attempt starts."""
+    deadline: AwareDatetime | None = None
+    """When no further attempt starts any more."""
     meta: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod

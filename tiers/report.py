@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from specialists.pocket.split import LABELS
 from state import Bead
 from state.errors import BudgetExceeded
-from state.status import StopReason, Verdict
+from state.status import Verdict
+from state.stops import StopReason
 from tiers import routines
 from tiers.answer import join_sections
 from tiers.checking import examine, undecided

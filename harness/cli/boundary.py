@@ -17,8 +17,6 @@ from harness.cli import lazy
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_FILE = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EPERM)
-UNEXPECTED = 70
-"""Exit code of a fault in the program itself (EX_SOFTWARE of sysexits.h)."""
 BAD_COMMAND_LINE: type[Exception] = typer.BadParameter.__mro__[2]
 """What typer raises for any bad command line: ``ClickException``, whichever package it is in."""
 
@@ -75,7 +73,7 @@ app = typer.Typer(
     help="Specialists on one base model solve long problems together: plan, route, execute, "
     "verify, remember.",
     epilog="Exit codes: 0 verified, 1 not solved, 2 usage, 3 out of budget, 4 environment, "
-    "130 interrupted.",
+    "5 waiting for approval, 130 interrupted (docs/exit-codes.md).",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -105,37 +103,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(words, "interrupted", 130)
+        return _fail(words, "interrupted", _exit("INTERRUPTED"))
     except BrokenPipeError:
         return _nobody_reads()
     except OSError as error:
         if error.errno in NO_FILE and isinstance(error.filename, str):
-            return _fail(words, f"{error.filename}: {error.strerror}", 4)
+            return _fail(words, f"{error.filename}: {error.strerror}", _exit("SETUP"))
         if error.errno not in NO_SPACE:
             return _explain(words, error)
-        code = _fail(words, f"cannot write ({error.strerror}); free some space", 4)
+        says = f"cannot write ({error.strerror}); free some space"
+        code = _fail(words, says, _exit("SETUP"))
         _silence()
         return code
     except BAD_COMMAND_LINE as error:
         path = getattr(getattr(error, "ctx", None), "command_path", "harness")
         says = getattr(error, "format_message", error.__str__)()
-        return _fail(words, f"{says.rstrip('.')} (`{path} --help` shows what it takes)", 2)
+        says = f"{says.rstrip('.')} (`{path} --help` shows what it takes)"
+        return _fail(words, says, _exit("USAGE"))
     except Exception as error:  # noqa: BLE001 - the boundary
         return _explain(words, error)
 
 
+def _exit(name: str) -> int:
+    """An exit code by its name in the one table, which a command that ends well need not load."""
+    from state.status import Exit
+
+    return Exit[name]
+
+
 def _explain(words: Sequence[str], error: Exception) -> int:
+    from harness.cli.hints import Hint
     from state.errors import HarnessError
+    from state.status import Exit
 
     if os.environ.get("HARNESS_DEBUG") == "1":
         traceback.print_exc()
     said = getattr(error, "__notes__", [])  # libraries add notes of their own
-    notes = "".join(f" ({note})" for note in said if note.startswith("then continue with:"))
+    notes = "".join(f" ({note})" for note in said if isinstance(note, Hint))
     if isinstance(error, HarnessError):
         return _fail(words, f"{error}{notes}", error.exit_code)
     says = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     says = f"unexpected {says}{notes}; HARNESS_DEBUG=1 shows where"
-    return _fail(words, says, UNEXPECTED)
+    return _fail(words, says, Exit.FAULT)
 
 
 def _fail(words: Sequence[str], says: str, code: int) -> int:
@@ -145,7 +154,9 @@ def _fail(words: Sequence[str], says: str, code: int) -> int:
     says = one_line(says)
     try:
         if "--json" in words:
-            print(json.dumps({"error": says, "exit_code": code}, ensure_ascii=False), flush=True)
+            print(
+                json.dumps({"error": says, "exit_code": int(code)}, ensure_ascii=False), flush=True
+            )
         else:
             print(f"error: {says}", file=sys.stderr, flush=True)
     except BrokenPipeError:

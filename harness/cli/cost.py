@@ -61,6 +61,9 @@ def cost(
     if as_json:
         print(report.model_dump_json())
         return
+    if not report.total.calls:
+        typer.echo(f"no model call in {report.runs} runs: nothing to add up")
+        return
     ranks = {"wasted": 2, "seconds": 1}
     columns = [Column(n, rank=ranks.get(n, 0), right=bool(n)) for n in header]
     for title, cells in [

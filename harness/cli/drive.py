@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
 import signal
@@ -18,15 +19,14 @@ from typing import Any, NoReturn
 import typer
 
 from harness.cli.final import awaiting, conclude
+from harness.cli.hints import Hint, go_on
 from harness.progress import clean
 from harness.report import RunReport
 from harness.show import progress_of, recorded_run
 from harness.view import View, choose_view, console
-from state.errors import HarnessError, UsageError
+from state.errors import AdapterError, BackendUnavailable, HarnessError, UsageError
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, RunReport]]
-GO_ON = "then continue with:"
-"""How the note begins that an error gets on its way out of a run."""
 INSIST_S = 0.3
 """A signal this soon after the first is its echo (``timeout`` sends two), not a second wish."""
 
@@ -65,8 +65,18 @@ def drive(work: Work, view: View, run_id: str = "") -> RunReport:
     except HarnessError as error:
         known = run_id or view.progress.run_id
         if known and not isinstance(error, UsageError):
-            error.add_note(f"{GO_ON} harness resume {known}")
+            error.add_note(_how_to_go_on(known, error))
         raise
+
+
+def _how_to_go_on(run_id: str, error: HarnessError) -> Hint:
+    """The resume, and what it may change where the endpoint was the fault."""
+    command = f"harness resume {run_id}"
+    if isinstance(error, BackendUnavailable | AdapterError):
+        options = json.loads(recorded_run(run_id).config_json)
+        if options.get("backend") == "openai":
+            command += ", with --base-url URL or --model NAME if they were wrong"
+    return go_on(command)
 
 
 def _abort(view: View, run_id: str) -> NoReturn:

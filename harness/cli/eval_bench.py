@@ -56,6 +56,7 @@ def bench(
     from harness.sweep import HIERARCHY, open_solver
     from state.errors import UsageError
     from state.home import writable_home
+    from state.status import Exit
 
     if name not in SETS:
         raise UsageError(f"no set {name!r}; sets: {', '.join(SETS)}")
@@ -112,7 +113,8 @@ def bench(
             typer.echo(f"baseline written to {file}")
         elif before is None:
             say("there is no baseline yet: --save stores this result as one")
-    raise typer.Exit(1 if any(c.verdict == "worse" for c in found) else 0)
+    worse = any(c.verdict == "worse" for c in found)
+    raise typer.Exit(Exit.UNSOLVED if worse else Exit.DONE)
 
 
 def _row(c: Change) -> list[str]:

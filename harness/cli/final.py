@@ -9,7 +9,7 @@ from rich.text import Text
 from harness.progress import clean, one_line, spent
 from harness.report import RunReport
 from harness.view import console
-from state.status import RUN_STATES, State
+from state.status import RUN_STATES, State, reference_word
 
 
 def conclude(report: RunReport) -> None:
@@ -64,7 +64,8 @@ def _verdict(report: RunReport, state: State) -> Text:
 
 
 def _reference(report: RunReport) -> Text:
-    if report.reference_match is None or report.answer is None:
+    word = reference_word(report.status, report.reference_match, report.answer)
+    if word not in ("agrees", "disagrees"):
         return Text("hidden reference: none, or no answer to compare", "dim")
     passed = sum(check.passed for check in report.hidden)
     score = f" ({passed} of {len(report.hidden)} hidden checks passed)" if report.hidden else ""

@@ -8,7 +8,7 @@ from harness import settings
 from harness.cli.options import Flags
 from harness.wiring import PROMPT_FLEET, folders, open_backend
 from specialists import Card, Registry
-from state.errors import AdapterError
+from state.errors import UsageError
 
 
 def cards_in_force(flags: Flags | None = None) -> list[Card]:
@@ -31,10 +31,10 @@ def cards_in_force(flags: Flags | None = None) -> list[Card]:
 
 
 def card_in_force(name: str, flags: Flags | None = None) -> Card:
-    """The card of one of them. Raises as above, and AdapterError naming those there are."""
+    """The card of one of them. Raises as above, and UsageError naming those there are."""
     cards = cards_in_force(flags)
     for card in cards:
         if card.name == name:
             return card
     known = ", ".join(card.name for card in cards) or "none"
-    raise AdapterError(f"no specialist {name!r} in the fleet; known: {known}")
+    raise UsageError(f"no specialist {name!r} in the fleet; known: {known}")

@@ -56,6 +56,7 @@ def doctor(*, flags: Flags, as_json: Json = False) -> None:
     """Check that this machine can do a run, and say what to do where it cannot."""
     from harness.columns import Cell, Column, show
     from harness.doctor import Finding, examine
+    from state.status import Exit
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     columns = (Column("", least=4), Column("", least=11), Column("", text=True))
@@ -69,7 +70,7 @@ def doctor(*, flags: Flags, as_json: Json = False) -> None:
     if as_json:
         lines = [finding.model_dump() for finding in found]
         typer.echo(json.dumps({"ok": works, "findings": lines}, ensure_ascii=False))
-    raise typer.Exit(0 if works else 4)
+    raise typer.Exit(Exit.DONE if works else Exit.SETUP)
 
 
 def init(

@@ -15,6 +15,12 @@ ApiKey = Annotated[
     str | None,
     typer.Option(rich_help_panel=MODEL, help="Key for the endpoint (better: HARNESS_API_KEY)."),
 ]
+BaseUrl = Annotated[
+    str | None, typer.Option(rich_help_panel=MODEL, help="Endpoint of the openai backend.")
+]
+Model = Annotated[
+    str | None, typer.Option(rich_help_panel=MODEL, help="Model's name at the endpoint.")
+]
 Flags = Mapping[str, Any]
 """Settings by name as the command line gives them; ``None`` is not given."""
 
@@ -25,13 +31,9 @@ MODEL_OPTIONS: dict[str, Any] = {
             metavar="local|openai|recorded", rich_help_panel=MODEL, help="Who runs the model."
         ),
     ],
-    "base_url": Annotated[
-        str | None, typer.Option(rich_help_panel=MODEL, help="Endpoint of the openai backend.")
-    ],
+    "base_url": BaseUrl,
     "api_key": ApiKey,
-    "model": Annotated[
-        str | None, typer.Option(rich_help_panel=MODEL, help="Model's name at the endpoint.")
-    ],
+    "model": Model,
     "fleet": Annotated[
         str | None,
         typer.Option(metavar="DIR", rich_help_panel=MODEL, help="Folder with base/ and adapters/."),

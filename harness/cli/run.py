@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import ApiKey, Flags, Json, model_options
+from harness.cli.options import ApiKey, BaseUrl, Flags, Json, Model, model_options
 
 if TYPE_CHECKING:
     from harness.report import RunReport
@@ -157,7 +157,9 @@ def resume(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    base_url: BaseUrl = None,
     api_key: ApiKey = None,
+    model: Model = None,
 ) -> None:
     """Go on with a run that was interrupted or waits for your yes; nothing is paid twice."""
     from harness import settings
@@ -175,7 +177,10 @@ def resume(
         from harness import engine
 
         first = None if to_edit else answer
-        return await engine.resume(recorded.id, view, stop=stop, approval=first, api_key=key)
+        return await engine.resume(
+            recorded.id, view, stop=stop, approval=first, api_key=key, base_url=base_url,
+            model=model,
+        )  # fmt: skip
 
     report = drive(work, view, recorded.id)
     follow(report, view, key, as_json=as_json, quiet=quiet, edit=to_edit)

@@ -167,6 +167,7 @@ def check(*, flags: Flags, as_json: Json = False) -> None:
     from harness.wiring import folders, open_backend
     from specialists.admission import examine
     from state.errors import HarnessError
+    from state.status import Exit
 
     in_force = settings.load(flags)
     home = folders(in_force.fleet)[1].parent
@@ -189,4 +190,4 @@ def check(*, flags: Flags, as_json: Json = False) -> None:
         for row in rows or [{"name": str(home), "ok": False, "fault": "holds no specialist"}]:
             typer.echo(f"{'ok  ' if row['ok'] else 'fail'}  {row['name']}"
                        + (f": {row['fault']}" if row["fault"] else ""))  # fmt: skip
-    raise typer.Exit(0 if works else 4)
+    raise typer.Exit(Exit.DONE if works else Exit.SETUP)

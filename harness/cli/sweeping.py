@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import typer
 
-from harness.cli.drive import GO_ON, INSIST_S
+from harness.cli.drive import INSIST_S
+from harness.cli.hints import go_on
 from state.errors import HarnessError, StoreError, UsageError
 from tiers.calls import Interrupted
 
@@ -72,7 +73,7 @@ def noting(context: typer.Context) -> Iterator[None]:
 
 
 def _note(context: typer.Context) -> str:
-    return f"{GO_ON} {same_command(context)}"
+    return go_on(same_command(context))
 
 
 def same_command(context: typer.Context) -> str:

@@ -29,6 +29,8 @@ class FakeEngine(types.ModuleType):
         self.resumed: list[tuple[str, dict[str, Any] | None, str | None]] = []
         self.error: Exception | None = None
         self.endless = False
+        self.moved: tuple[str | None, str | None] | None = None
+        """Endpoint and model that the last resume was given."""
 
     def install(self) -> None:
         """Make ``from harness import engine`` find this one."""
@@ -55,8 +57,11 @@ class FakeEngine(types.ModuleType):
         stop: asyncio.Event,
         approval: dict[str, Any] | None = None,
         api_key: str | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
     ) -> RunReport:
         self.resumed.append((run_id, approval, api_key))
+        self.moved = base_url, model
         return await self._tell(run_id, "p", observer, stop, paused=False)
 
     async def _tell(

@@ -142,10 +142,16 @@ def test_cost_by_price_table_and_by_time(cli: Cli) -> None:
     assert data["total"]["dollars"] == pytest.approx(data["total"]["seconds"])
 
 
+def test_nothing_to_add_up_is_no_error(cli: Cli) -> None:
+    said = cli("eval", "cost")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "no model call in 0 runs: nothing to add up\n"
+    assert json.loads(cli("eval", "cost", "--json").out)["total"]["calls"] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("cost",), "no model call in 0 runs"),
         (("cost", "--prices", "none.toml"), "cannot be read"),
         (("cost", "--prices", "p.toml", "--gpu-hour", "1"), "give one of them"),
         (("errors", "--limit", "0"), "--limit: at least 1"),

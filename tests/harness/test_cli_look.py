@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 import tomllib
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -70,6 +72,67 @@ def test_runs_list(cli: Cli, run_id: str) -> None:
     assert [(row["id"], row["verdict"], row["spent_tokens"]) for row in rows] == [
         (run_id, "verified", 12)
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict", "answer", "words"),
+    [
+        (StopReason(kind="approval", text="waits"), None, None, ["awaiting-approval", "-"]),
+        (StopReason(kind="stopped", text="Ctrl-C"), None, None, ["interrupted", "-"]),
+        (
+            StopReason(kind="budget", text="all spent"),
+            "exhausted",
+            None,
+            ["exhausted", "no", "answer"],
+        ),
+        (StopReason(kind="budget", text="all spent"), "exhausted", "7", ["exhausted", "disagrees"]),
+        (StopReason(kind="done", text="done"), "unverified", "7", ["unverified", "disagrees"]),
+    ],
+)
+def test_states_of_runs_are_listed_as_the_table_has_them(
+    cli: Cli, reason: StopReason, verdict: str | None, answer: str | None, words: list[str]
+) -> None:
+    store = BeadStore.open(database_url())
+    runs = Runs(store)
+    run = runs.start("story-1")
+    if verdict is None:
+        runs.interrupt(run.id, reason)
+    else:
+        runs.finish(run.id, verdict=verdict, reason=reason, answer=answer, reference_match=False)
+    store.close_database()
+    line = cli("runs", "list").out.splitlines()[1].split()
+    assert line[3 : 3 + len(words)] == words
+    (row,) = json.loads(cli("runs", "list", "--json").out)
+    assert (row["stop_kind"], row["stop_reason"]) == (reason.kind, reason.text)
+    shown = cli("runs", "show", run.id).out.splitlines()
+    assert shown[1] == f"{words[0]}: {reason.text}"
+
+
+def test_times_for_scripts_are_iso_with_their_zone(cli: Cli, run_id: str) -> None:
+    said = [
+        cli("runs", "list", "--json"), cli("runs", "show", run_id, "--json"),
+        cli("runs", "show", run_id, "--trace", "--json"), cli("bead", "list", "--all", "--json"),
+    ]  # fmt: skip
+    times = [
+        (name, value)
+        for one in said
+        for name, value in fields(json.loads(one.out))
+        if name == "at" or name.endswith(("_at", "_until", "deadline"))
+    ]
+    assert {name for name, _ in times} >= {"at", "created_at", "updated_at", "closed_at"}
+    for name, value in times:
+        assert value is None or datetime.fromisoformat(value).tzinfo is not None, (name, value)
+
+
+def fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of all mappings in a value."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, inner
+            yield from fields(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from fields(inner)
 
 
 def test_looking_where_no_run_was_creates_nothing(cli: Cli, folder: Path) -> None:
@@ -226,7 +289,8 @@ def test_specialists_of_an_endpoint_are_its_prompts(
     assert json.loads(cli("specialist", "show", name, "--json").out) == cards[0]
     assert cards[0]["description"] in cli("specialist", "show", name).out
     said = cli("specialist", "show", "nobody")
-    assert said.code == 4
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "no specialist 'nobody'" in said.err
     assert name in said.err
 
 

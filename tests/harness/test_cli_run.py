@@ -111,6 +111,17 @@ def test_every_end_has_its_words_and_its_code(
     assert says in said.out
 
 
+def test_an_endpoint_at_fault_can_be_changed_by_the_resume(cli: Cli, engine: FakeEngine) -> None:
+    endpoint = ("--backend", "openai", "--base-url", "http://old/v1", "--model", "old")
+    engine.error = BackendUnavailable("the endpoint is gone")
+    said = cli(*P, *endpoint, "--quiet")
+    assert ", with --base-url URL or --model NAME if they were wrong)\n" in said.err
+    engine.error = None
+    run_id = said.err.partition("resume ")[2].partition(",")[0]
+    assert cli("resume", run_id, "--base-url", "http://new/v1", "--model", "new").code == 0
+    assert engine.moved == ("http://new/v1", "new")
+
+
 def test_an_error_on_the_way_says_how_to_go_on(cli: Cli, engine: FakeEngine) -> None:
     engine.error = BackendUnavailable("the endpoint\nis gone")
     said = cli(*P, "--quiet")

@@ -128,7 +128,7 @@ def test_names_are_safe_and_taken_once(plain: Path, fleet: Path) -> None:
 def test_remove_takes_the_folder_and_names_those_there_are(plain: Path, fleet: Path) -> None:
     add(plain, fleet)
     for name in ("nobody", "..", "../base"):
-        with pytest.raises(AdapterError, match="known: sql-lora"):
+        with pytest.raises(UsageError, match="known: sql-lora"):
             remove(fleet, name)
     remove(fleet, "sql-lora")
     assert (fleet / "base").is_dir()

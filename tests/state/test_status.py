@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from state import BudgetExceeded, ClaimError, NothingToDo, SetupError, UsageError
+from state import BudgetExceeded, ClaimError, SetupError, UsageError
 from state.status import (
     EXIT_MEANINGS,
     RUN_STATES,
@@ -55,7 +55,7 @@ def test_every_status_and_verdict_has_a_state() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (NothingToDo("x"), 0), (ClaimError("x"), 1), (UsageError("x"), 2),
+        (ClaimError("x"), 1), (UsageError("x"), 2),
         (BudgetExceeded("3 of 3 calls"), 3), (SetupError("x"), 4),
     ],
 )  # fmt: skip

@@ -92,6 +92,7 @@ def cycles(context: typer.Context, as_json: Json = False) -> None:
     """Find beads that wait for each other in a circle; exit code 1 if there are any."""
     from harness.cli.bead.render import print_json
     from state import graph
+    from state.status import Exit
 
     with opened(context, looking=True) as store, store.database.read() as session:
         circles = graph.cycles(graph.holding_edges(session))
@@ -102,4 +103,4 @@ def cycles(context: typer.Context, as_json: Json = False) -> None:
             typer.echo(" → ".join([*circle, circle[0]]))
         if not circles:
             typer.echo("no cycles")
-    raise typer.Exit(1 if circles else 0)
+    raise typer.Exit(Exit.UNSOLVED if circles else Exit.DONE)

@@ -104,6 +104,7 @@ def doctor(
     from harness.cli.bead.render import print_json
     from harness.columns import Cell, Column, show
     from state import health
+    from state.status import Exit
 
     with opened(context, looking=not fix) as store:
         checks = health.examine(store, fix=fix)
@@ -118,4 +119,4 @@ def doctor(
         }  # fmt: skip
         columns = (Column("", least=5), Column("", least=10), Column("", text=True))
         show(columns, [(signs[c.name], c.name, c.detail) for c in checks], head=False)
-    raise typer.Exit(0 if sound else 1)
+    raise typer.Exit(Exit.DONE if sound else Exit.UNSOLVED)
