@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 from eval.validators.verdict import failed
 from state.errors import UsageError
 from tiers.answer import join_sections, sections
-from tiers.checking import guarded
 from tiers.protocol import Check, CheckResult, Frozen, Task, Validator
 
 __all__ = ["NO_CHECKER", "Problem", "join_sections", "score", "sections"]
@@ -89,9 +88,8 @@ async def score(
 ) -> list[CheckResult]:
     """Run the hidden checks on a finished answer, each on its section. Call it after the run only.
 
-    No hidden checks, no results: that is "no checker", never success. A judge that crashes is
-    inconclusive. Raises UsageError for a check that no validator runs, SandboxUnavailable where code
-    must run and cannot.
+    No hidden checks, no results: that is "no checker", never success. Raises UsageError for a check
+    that no validator runs, SandboxUnavailable where code must run and cannot.
     """
     found = sections(answer_text)
     results = []
@@ -103,10 +101,9 @@ async def score(
             )
         bare, section = split_section(check)
         if section is None:
-            results.append(await guarded(bare, validator.validate(answer_text, bare), setup=True))
+            results.append(await validator.validate(answer_text, bare))
         elif section in found:
-            judged = validator.validate(found[section], bare)
-            results.append(await guarded(bare, judged, setup=True))
+            results.append(await validator.validate(found[section], bare))
         else:
             results.append(failed(bare, "no-section", f"the answer has no section {section!r}"))
     return results

@@ -41,7 +41,7 @@ class RunState(TypedDict, total=False):
     exhausted: str | None
     """Which limit stopped the last planning."""
     stop: dict[str, str]
-    """Why the run stops: a :class:`state.status.StopReason` as plain data."""
+    """Why the run stops: a :class:`state.stops.StopReason` as plain data."""
     verdict: str
 
 
@@ -106,10 +106,16 @@ def build(
         return Command(goto="dispatcher")
 
     async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
+        here = room(state)
         try:
-            orders = await Dispatcher(room(state)).dispatch()
+            async with (
+                here.caller.meter.within()
+            ):  # A scorer may ask the model for log-probabilities.
+                orders = await Dispatcher(here).dispatch()
         except NoPlan as error:
             return Command(goto="monitor", update={"error": str(error), "final": True})
+        except BudgetExceeded as error:
+            return Command(goto="monitor", update={"exhausted": error.limit})
         if not orders:
             return Command(goto="monitor", update={"error": "no step is ready"})
         return Command(

@@ -38,13 +38,14 @@ EXIT_MEANINGS: dict[Exit, str] = {
 }
 
 StopKind: TypeAlias = Literal[
-    "done", "budget", "progress", "no_plan", "strategy", "unwatched", "refused", "approval",
+    "done", "budget", "progress", "scope", "no_plan", "strategy", "unwatched", "refused", "approval",
     "stopped", "error",
 ]  # fmt: skip
 STOP_KINDS: dict[StopKind, str] = {
     "done": "every step of the plan is closed",
     "budget": "a limit of the budget does not cover another call",
     "progress": "nothing new came of further attempts",
+    "scope": "nobody in the fleet can take such a problem",
     "no_plan": "the problem could not be planned",
     "strategy": "the strategy allows no further attempt",
     "unwatched": "a step failed and the monitor was left out",

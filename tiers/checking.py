@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
-from state.errors import BadAnswer, HarnessError, SandboxUnavailable, UsageError
+from state.errors import BadAnswer, HarnessError, SandboxMissing, SandboxUnavailable, UsageError
 from tiers.protocol import Check, CheckResult, Validator
 
 BROKEN = "check-failed"
@@ -23,23 +23,19 @@ async def examine(validators: Mapping[str, Validator], artifact: str, check: Che
     return await guarded(check, validator.validate(artifact, check))
 
 
-async def guarded(
-    check: Check, work: Awaitable[CheckResult], *, setup: bool = False
-) -> CheckResult:
+async def guarded(check: Check, work: Awaitable[CheckResult]) -> CheckResult:
     """The result of ``work``; inconclusive where it raises, be it a crash of the judge, a sandbox that
     cannot start or a spec that it cannot read.
 
-    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store; with
-    ``setup`` also what the machine lacks, so that nothing is scored there.
+    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store, a machine
+    that has no sandbox at all.
     """
     try:
         return await work
-    except (SandboxUnavailable, UsageError) as error:
-        if setup:
-            raise
-        reason = str(error)
-    except BadAnswer as error:  # To a question that the check itself asked.
-        reason = str(error)
+    except SandboxMissing:
+        raise
+    except (SandboxUnavailable, UsageError, BadAnswer) as error:
+        reason = str(error)  # A bad answer is to a question that the check itself asked.
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a judge raises says nothing of an artifact

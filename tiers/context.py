@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from specialists.backends.base import TEMPLATE_TOKENS
 from specialists.registry import Card
 from state import Bead
 from state.context import InputsTooLong, Pack, Ranking, pack
-from tiers.calls import TEMPLATE_TOKENS
 from tiers.derivation import NoPlan
 from tiers.memory import Packs
 from tiers.protocol import Delegation

@@ -54,8 +54,8 @@ class Verdict(BaseModel):
 
     @property
     def stop_reason(self) -> StopReason:
-        """Why the run stops. Only of a ``stop``; raises ValueError otherwise."""
-        return StopReason.model_validate({"kind": self.stop, "text": self.reason})
+        """Why the run stops; of a ``stop`` that an older program wrote, without its kind."""
+        return StopReason(kind=self.stop or "done", text=self.reason)
 
 
 def _stop(kind: StopKind, reason: str) -> Verdict:
@@ -110,7 +110,7 @@ class Monitor:
             tries = sum("error" in d.data for d in past) + 1
             fault = {"error": error}
             if final:
-                return Verdict(kind="stop", reason=error), fault
+                return _stop("no_plan", error), fault
             if tries >= MOST_PLANS:
                 return _stop("no_plan", f"no plan after {tries} tries: {error}"), fault
             return Verdict(kind="replan", reason=error, plan=number + 1 + tries), fault
@@ -148,7 +148,7 @@ class Monitor:
     def _first(self) -> Verdict:
         room, task = self.room, self.room.task
         if outside := scope.out_of_scope(room):
-            return Verdict(kind="stop", reason=outside)
+            return _stop("scope", outside)
         if room.strategy in ("direct", "plan"):
             kind: Kind = "direct" if room.strategy == "direct" else "plan"
             return Verdict(kind=kind, reason=f"the strategy is {room.strategy}")

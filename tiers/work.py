@@ -27,6 +27,8 @@ from tiers.splitter import sentences
 WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
 """Largest factor that the fleet multiplies, and how often it adds instead."""
 
+WRONG_VALUE = "wrong-value"
+"""Signature of a program that gives another number; see ``eval.validators.causes``."""
 UNREAD = "no-evidence"
 """Signature of an inverse operation that nobody could do."""
 DERIVATIONS = 3
@@ -272,7 +274,7 @@ class SolveCraft(_Plain):
         for number in range(DERIVATIONS):
             program = await ask(card, program_prompt(sentences(order.objective)), number)
             result = await _cross(room, program, artifact, agrees)
-            if result.passed or result.signature == "wrong-value":
+            if result.passed or result.signature == WRONG_VALUE:
                 return result
             if result.inconclusive:
                 break

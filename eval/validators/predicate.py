@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from eval.sandbox import Sandbox
+from eval.validators import causes
 from eval.validators.compare import show
 from eval.validators.extract import strip_thoughts
 from eval.validators.function import NO_CODE, Case, FunctionSpec, show_call
@@ -18,7 +19,9 @@ from tiers.protocol import Check, CheckResult
 
 NAME = "accepts"
 NOT_ACCEPTED = "not-accepted"
-STOPPED = frozenset({"timeout", "memory", "output-limit", "crash", "bad-result"})
+STOPPED = causes.JUDGES_OWN | {
+    causes.TIMEOUT, causes.MEMORY, causes.OUTPUT_LIMIT, causes.CRASH, causes.BAD_RESULT,
+}  # fmt: skip
 """Signatures of a predicate that ended without a word on the answer."""
 
 

@@ -300,18 +300,6 @@ def test_a_predicate_that_keeps_to_its_own_examples(tmp_path: Path) -> None:
     assert load(str(path)).hidden_checks[0].spec["examples"] == examples
 
 
-def test_a_judge_that_crashes_scores_nothing() -> None:
-    class Crashing:
-        kinds = frozenset({"numeric"})
-
-        async def validate(self, artifact: str, check: Check) -> CheckResult:
-            raise TypeError("unhashable")
-
-    (result,) = asyncio.run(score(load("3"), "42", {"numeric": Crashing()}))
-    assert result.inconclusive
-    assert result.detail == "the check numeric could not be run: TypeError: unhashable"
-
-
 def test_bad_places(tmp_path: Path) -> None:
     broken = tmp_path / "p.json"
     broken.write_text('{"statement": "s",\n"id": }')
