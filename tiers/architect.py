@@ -72,8 +72,9 @@ class Architect:
             steps, answer = expression_steps(task.statement)
             why = f"{len(steps)} operations by precedence"
             return Plan(steps=tuple(steps), answer={"": answer}, decomposer="rules", why=why)
-        # Public checks judge one answer, which sections are not.
-        if not task.public_checks and (sequence := stages(task.statement)):
+        # Public checks judge one answer, and a program is one answer: sections are neither.
+        whole = task.public_checks or wants_code(task)
+        if not whole and (sequence := stages(task.statement)):
             return sequence
         if general:
             return await self._by_model(general, number)

@@ -19,19 +19,22 @@ _PROTECTED = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”\n]*”|(?<!\w)'[^'\n]+'(?!\w)",
     re.S,
 )
-_MATTER = (
-    r"(?:text|e-?mail|article|passage|paragraph|message|sentence|letter|note|quote|quotation|document"
+_TEXT = (
+    r"text|e-?mail|article|passage|paragraph|message|sentence|letter|note|quote|quotation|document"
     r"|review|post|tweet|poem|excerpt|transcript|conversation|dialogue|abstract|essay|comment|headline"
-    r"|phrase|proverb|speech|report|code|program|function|snippet|script|error|log|output|data|table)s?"
+    r"|phrase|proverb|speech"
 )
+_LINES = rf"{_TEXT}|report|code|program|function|snippet|script|error|log|output|data|table"
+_POINTED = r"\b(?:following|this|these|that|my)\s+(?:\w+\s+){0,2}?"
 _NOT_MARKED = r"(?!\s*(?:```|~~~|[`\"“']))"
 _PASTED = re.compile(
-    rf"(?:\b(?:following|this|these|that|my)\s+(?:\w+\s+){{0,2}}?{_MATTER}\b[^.?!:\n]{{0,60}}:[ \t]*)"
-    rf"{_NOT_MARKED}(?:\n.*\Z|.*?(?=\n\s*\n|\Z))"
-    rf"|\b{_MATTER}\s+below\b[^\n]{{0,80}}\n{_NOT_MARKED}.*\Z",
+    rf"{_POINTED}(?:{_TEXT})s?\b[^.?!:\n]{{0,60}}:[ \t]*{_NOT_MARKED}(?=\S).*?(?=\n\s*\n|\Z)"
+    rf"|(?:{_POINTED}(?:{_LINES})s?\b[^.?!:\n]{{0,60}}:|\b(?:{_LINES})s?\s+below\b[^\n]{{0,80}})[ \t]*"
+    rf"\n{_NOT_MARKED}.*\Z",
     re.I | re.S,
 )
-"""A text that a request is about, pasted behind a colon or below it without marks of its own."""
+"""A text that a request is about, pasted behind a colon or below the request
+without marks of its own."""
 _FENCE = re.compile(r"```|~~~")
 _STRONG = (
     r"(?:[,;:–—-]\s*|\s+)(?:and\s+|but\s+)?(?:then|next|finally|lastly|afterwards?|after\s+that|"
@@ -142,11 +145,11 @@ def _clauses(masked: str, start: int, end: int, led: bool) -> list[tuple[Role | 
     ``led`` says that a segment stands before it, which a sentence without a verb then continues.
     """
     pieces: list[tuple[Role | None, int, int]] = []
-    begin, role = start, _sentence_role(masked[start:end])
-    at = start
+    begin, (role, at) = start, _sentence_role(masked[start:end], masked[:start])
+    at += start
     while (match := _CUE.search(masked, at, end)) is not None:
         at = match.end() if match.end() > match.start() else match.start() + 1
-        follows = opening_role(masked[match.end() : end])
+        follows = opening_role(masked[match.end() : end], masked[: match.end()])
         before = masked[begin : match.start()]
         if follows is None or not _complete(before):
             continue
@@ -160,16 +163,17 @@ def _clauses(masked: str, start: int, end: int, led: bool) -> list[tuple[Role | 
     return [(None, start, end)]
 
 
-def _sentence_role(text: str) -> Role | None:
-    """What a sentence asks for at its beginning, perhaps after "In Python," or "Given that, "."""
+def _sentence_role(text: str, before: str) -> tuple[Role | None, int]:
+    """What a sentence asks for at its beginning, perhaps after "In Python," or "Given that, ", and
+    where that begins: its introduction is no clause of its own."""
     if instructs(text):
-        return None
-    if found := opening_role(text):
-        return found
+        return None, 0
+    if found := opening_role(text, before):
+        return found, 0
     match = _INTRODUCED.match(text)
-    if match and (found := opening_role(text[match.end() :])):
-        return found
-    return role_of(text) if text.rstrip().endswith("?") else None
+    if match and (found := opening_role(text[match.end() :], before + text[: match.end()])):
+        return found, match.end()
+    return (role_of(text, before) if text.rstrip().endswith("?") else None), 0
 
 
 def _complete(before: str) -> bool:

@@ -111,8 +111,9 @@ def instructs(text: str) -> bool:
     return manner.instructs(text.lstrip()) or bool(lead and manner.instructs(text[lead.end() :]))
 
 
-def opening_role(text: str) -> Role | None:
-    """The role of the verb that ``text`` opens with, polite and sequential words left aside.
+def opening_role(text: str, before: str = "") -> Role | None:
+    """The role of the verb that ``text`` opens with, polite and sequential words left aside; what
+    stands ``before`` it may give the numbers that a "what is" is about.
 
     Of several cues that match there the longest is meant: "convert it to Python" asks for code.
     """
@@ -125,14 +126,18 @@ def opening_role(text: str) -> Role | None:
         return None
     role = max(ends)[1]
     asked = next((m["verb"] for _, name, m in found if name == role), "")
-    if role == "solve" and _WHAT.match(asked) and not _QUANTITY.search(text):
+    if role == "solve" and _WHAT.match(asked) and not _about_numbers(text, before):
         return "explain"
     return role
 
 
-def role_of(text: str) -> Role | None:
+def _about_numbers(text: str, before: str) -> bool:
+    return bool(_QUANTITY.search(text)) or any(sign.isdigit() for sign in before)
+
+
+def role_of(text: str, before: str = "") -> Role | None:
     """The role that ``text`` asks for: by its opening verb, else by the cue that comes first."""
-    if opens := opening_role(text):
+    if opens := opening_role(text, before):
         return opens
     for cues in (_INSIDE, _NAMED):
         found = [(m.start(), -m.end(), role) for role in ROLES if (m := cues[role].search(text))]

@@ -150,6 +150,13 @@ def test_a_request_with_a_public_check_keeps_it_under_every_plan(lab: Lab, strat
     assert {s.data["name"] for s in steps(lab, report.run_id)} <= {"all", "idea", "class"}
 
 
+def test_a_programming_problem_is_not_cut_into_sections(lab: Lab) -> None:
+    asked = ask("Explain stacks, then write a class Stack.", kind="code")
+    report = lab.run(asked, chat(lambda prompt, request: "pass"), CHAT, strategy="plan")
+    assert [s.data["kind"] for s in steps(lab, report.run_id)] == ["code"]
+    assert report.answer == "pass"
+
+
 def test_a_story_s_public_check_holds_for_its_answer(lab: Lab) -> None:
     story = horizon_story(8, 1)
     for expected, verdict in ((story.answer, "verified"), (story.answer + 1, "failed")):

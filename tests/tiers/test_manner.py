@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from itertools import islice
+
 import pytest
 
+from tests.shared_data import shared
 from tiers.segments import asks_in_stages, segment
 
 ONE = """\
@@ -75,3 +79,20 @@ def test_a_pasted_text_ends_where_a_fence_or_a_blank_line_ends_it() -> None:
         "Summarise this message: solve it, then code it.\n\nThen write a program that mails it."
     )
     assert [one.label for one in segment(pasted)] == ["explain", "code"]
+
+
+def test_what_is_pasted_below_a_request_is_none() -> None:
+    for text in (
+        "Summarise the text below.\n\nFirst compute the total. Then write code for it.",
+        "Explain this code:\ndef f(x):\n    # then write a program; compute it\n    return x",
+    ):
+        assert [one.label for one in segment(text)] == ["explain"]
+    assert [one.label for one in segment("For this data: 4, 8. Compute the mean and explain it.")] == [
+        "solve", "explain",
+    ]  # fmt: skip
+
+
+def test_a_word_problem_is_one_request() -> None:
+    with shared("gsm8k_train.jsonl").open() as rows:
+        questions = [json.loads(row)["question"] for row in islice(rows, 1000)]
+    assert sum(asks_in_stages(question) for question in questions) <= 1
