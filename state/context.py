@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import or_
-from sqlmodel import col, select
 
+from state.driver import among, chunks
 from state.errors import UsageError
 from state.evidence import fade
 from state.models import Bead
@@ -270,30 +269,36 @@ def _decisions(store: BeadStore, line: Sequence[Bead]) -> list[Bead]:
 
 
 def _beads(store: BeadStore, ids: Sequence[str]) -> list[Bead]:
-    with store.database.read() as session:
-        query = select(Bead).where(col(Bead.id).in_(ids), audible())
-        return list(session.exec(query).all())
+    condition, values = audible()
+    with store.database.reading() as tx:
+        return [
+            bead
+            for those, names in chunks(ids)
+            for bead in tx.records(
+                Bead, f"WHERE id IN {those} AND {condition}", {**values, **names}
+            )
+        ]
 
 
 def _others(store: BeadStore, scopes: Sequence[str], known: set[str]) -> bool:
     """Whether a search of the scopes could find a bead that is not known already."""
-    with store.database.read() as session:
-        there = or_(*(in_scope(scope) for scope in scopes))
-        query = select(Bead.id).where(there, col(Bead.id).not_in(known)).limit(1)
-        return session.exec(query).first() is not None
+    those, names = among(sorted(known))
+    with store.database.reading() as tx:
+        for scope in scopes:
+            condition, values = in_scope(scope)
+            query = f"SELECT 1 FROM bead WHERE {condition} AND id NOT IN {those} LIMIT 1"
+            if tx.value(query, {**values, **names}):
+                return True
+    return False
 
 
 def _newest(store: BeadStore, scopes: Sequence[str]) -> list[Bead]:
     """The newest beads of each scope."""
     found: list[Bead] = []
-    with store.database.read() as session:
+    with store.database.reading() as tx:
         for scope in scopes:
-            query = (
-                select(Bead)
-                .where(in_scope(scope))
-                .order_by(col(Bead.created_at).desc(), col(Bead.id))
-                .limit(CANDIDATES)
-            )
-            found += session.exec(query).all()
+            condition, values = in_scope(scope)
+            rest = f"WHERE {condition} ORDER BY created_at DESC, id LIMIT {CANDIDATES}"
+            found += tx.records(Bead, rest, values)
     newest = sorted(found, key=lambda b: (-b.created_at, b.id))
     return newest[:CANDIDATES]

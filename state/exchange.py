@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
-from sqlmodel import Session, SQLModel, col, select
-
 from state import frontier, graph, jsonl
+from state.driver import Transaction, encoded
 from state.errors import UsageError
 from state.fields import Malformed
+from state.filters import matching, where
 from state.jsonl import Issue
-from state.models import BEAD_TABLE, Bead, Comment, Dependency
+from state.models import Bead, Comment, Dependency
 from state.store import BeadStore
 
-_EDGES = SQLModel.metadata.tables["dependency"]
-_COMMENTS = SQLModel.metadata.tables["comment"]
 _OWN = ("key", "run_id", "tier", "attempts", "confidence", "surprise", "data")
 """What a newer record that comes from another program cannot know, and so does not take away."""
 
@@ -48,6 +45,11 @@ class ImportReport:
     """Dependencies ``(from, to, type)`` of imported issues on issues that are not here."""
 
 
+_REPLACE = "UPDATE bead SET {} WHERE id = %(id)s".format(
+    ", ".join(f'"{name}" = %({name})s' for name in Bead.names() if name != "id")
+)
+
+
 class _Undo(Exception):
     """Ends a dry run's transaction without a trace."""
 
@@ -60,12 +62,9 @@ def export_lines(
     status: str | None = None,
 ) -> Iterator[str]:
     """Beads as lines, in the order of their ids; all of them, or those that match."""
-    with store.database.read() as session:
-        query = select(Bead)
-        for column, value in ((Bead.run_id, run_id), (Bead.kind, kind), (Bead.status, status)):
-            if value is not None:
-                query = query.where(col(column) == value)
-        issues = _load(session, session.exec(query).all())
+    conditions, values = matching(run_id=run_id, kind=kind, status=status)
+    with store.database.reading() as tx:
+        issues = _load(tx, tx.records(Bead, where(conditions), values))
     return map(jsonl.line, (issues[id] for id in sorted(issues)))
 
 
@@ -81,9 +80,9 @@ def import_lines(
     incoming = list(_parse(lines, source))
     report = ImportReport()
     try:
-        with store.database.write() as session:
-            _merge(session, incoming, report)
-            _refuse_cycles(session, incoming, source)
+        with store.database.writing() as tx:
+            _merge(tx, incoming, report)
+            _refuse_cycles(tx, incoming, source)
             if dry_run:
                 raise _Undo
     except _Undo:
@@ -107,22 +106,21 @@ def _refusal(source: str, number: int, why: str) -> UsageError:
     return UsageError(f"{source} line {number}: {why}; nothing was imported")
 
 
-def _load(session: Session, beads: Iterable[Bead]) -> dict[str, Issue]:
+def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
     """Beads with what hangs on them."""
     issues = {bead.id: Issue(bead) for bead in beads}
-    for edge in session.exec(select(Dependency)).all():
+    for edge in tx.records(Dependency):
         if edge.from_id in issues:
             issues[edge.from_id].edges.append(edge)
-    for comment in session.exec(select(Comment).order_by(col(Comment.sequence))).all():
+    for comment in tx.records(Comment, "ORDER BY sequence"):
         if comment.bead_id in issues:
             issues[comment.bead_id].comments.append(comment)
     return issues
 
 
-def _merge(session: Session, incoming: list[tuple[int, Issue]], report: ImportReport) -> None:
+def _merge(tx: Transaction, incoming: list[tuple[int, Issue]], report: ImportReport) -> None:
     names = {issue.bead.id for _, issue in incoming}
-    issues = _load(session, graph.beads_of(session, names).values())
-    session.expunge_all()  # they are changed by hand below
+    issues = _load(tx, graph.beads_of(tx, names).values())
     fresh: dict[str, Issue] = {}
     replaced: dict[str, Issue] = {}
     added: list[Comment] = []
@@ -148,10 +146,10 @@ def _merge(session: Session, incoming: list[tuple[int, Issue]], report: ImportRe
             why = "same time" if same else "older"
             report.conflicts.append(Conflict(id, number, tuple(differing), why))
     report.created, report.updated, report.comments = list(fresh), list(replaced), len(added)
-    _refuse_taken_keys(session, [*fresh.values(), *replaced.values()])
-    _write(session, fresh, replaced, added)
+    _refuse_taken_keys(tx, [*fresh.values(), *replaced.values()])
+    _write(tx, fresh, replaced, added)
     present = graph.beads_of(
-        session, {edge.to_id for i in (*fresh.values(), *replaced.values()) for edge in i.edges}
+        tx, {edge.to_id for i in (*fresh.values(), *replaced.values()) for edge in i.edges}
     )
     report.dangling = [
         (edge.from_id, edge.to_id, edge.type)
@@ -189,10 +187,10 @@ def _keep_own(known: Bead, new: Bead) -> None:
             setattr(new, name, getattr(known, name))
 
 
-def _refuse_taken_keys(session: Session, issues: list[Issue]) -> None:
+def _refuse_taken_keys(tx: Transaction, issues: list[Issue]) -> None:
     keys = {issue.bead.key: issue.bead.id for issue in issues if issue.bead.key is not None}
-    query = select(Bead.key, Bead.id).where(col(Bead.key).is_not(None))
-    for key, id in session.exec(query).all() if keys else ():
+    query = 'SELECT "key", id FROM bead WHERE "key" IS NOT NULL'
+    for key, id in tx.rows(query) if keys else ():
         if key in keys and keys[key] != id:
             raise UsageError(
                 f"bead {keys[key]} has the key of bead {id}, {key!r}; nothing was imported"
@@ -200,48 +198,29 @@ def _refuse_taken_keys(session: Session, issues: list[Issue]) -> None:
 
 
 def _write(
-    session: Session,
+    tx: Transaction,
     fresh: Mapping[str, Issue],
     replaced: Mapping[str, Issue],
     comments: list[Comment],
 ) -> None:
-    connection = session.connection()
-    if fresh:
-        beads = [issue.bead.model_dump() for issue in fresh.values()]
-        connection.execute(insert(BEAD_TABLE), beads)
-    if replaced:
-        names = [name for name in Bead.model_fields if name != "id"]
-        statement = (
-            update(BEAD_TABLE)
-            .where(BEAD_TABLE.c.id == bindparam("this"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        values = [
-            {"this": id, **{f"new_{name}": getattr(issue.bead, name) for name in names}}
-            for id, issue in replaced.items()
-        ]
-        connection.execute(statement, values)
-        connection.execute(
-            delete(_EDGES).where(_EDGES.c.from_id == bindparam("this")),
-            [{"this": id} for id in replaced],
-        )
-    edges = {
-        (edge.from_id, edge.to_id, edge.type): edge.model_dump()
-        for issue in (*fresh.values(), *replaced.values())
-        for edge in issue.edges
-    }
-    if edges:
-        connection.execute(insert(_EDGES), list(edges.values()))
-    if comments:
-        said = [comment.model_dump(exclude={"sequence"}) for comment in comments]
-        connection.execute(insert(_COMMENTS), said)
+    tx.insert(issue.bead for issue in fresh.values())
+    tx.run_many(_REPLACE, [encoded(issue.bead) for issue in replaced.values()])
+    tx.run_many("DELETE FROM dependency WHERE from_id = %(id)s", [{"id": id} for id in replaced])
+    tx.insert(
+        {
+            (edge.from_id, edge.to_id, edge.type): edge
+            for issue in (*fresh.values(), *replaced.values())
+            for edge in issue.edges
+        }.values()
+    )
+    tx.insert(comments, leaving_out=("sequence",))
     if fresh or replaced:
-        frontier.settle_all(connection)
+        frontier.settle_all(tx)
 
 
-def _refuse_cycles(session: Session, incoming: list[tuple[int, Issue]], source: str) -> None:
+def _refuse_cycles(tx: Transaction, incoming: list[tuple[int, Issue]], source: str) -> None:
     line_of = {issue.bead.id: number for number, issue in incoming}
-    for circle in graph.cycles(graph.holding_edges(session)):
+    for circle in graph.cycles(graph.holding_edges(tx)):
         for id in circle:
             if id in line_of:
                 way = " → ".join([*circle, circle[0]])

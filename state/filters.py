@@ -1,19 +1,26 @@
-"""What a listing of beads may be narrowed to, as SQL conditions."""
+"""What a listing of beads may be narrowed to, as SQL conditions with their parameters."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, String, cast, func, or_
-from sqlmodel import col
-
-from state.models import BEAD_KINDS, BEAD_STATUSES, Bead
-from state.rows import one_of
+from state.driver import listed
+from state.errors import UsageError
+from state.models import BEAD_KINDS, BEAD_STATUSES
 
 NO_RUN = ""
 """Stands for a run where beads are asked for that belong to none."""
+
+Order = Literal["priority", "created", "updated"]
+"""Most urgent first, oldest first, or last changed first."""
+
+ORDERS: dict[Order, str] = {
+    "priority": "ORDER BY priority, created_at, id",
+    "created": "ORDER BY created_at, id",
+    "updated": "ORDER BY updated_at DESC, id",
+}
 
 
 class Filters(TypedDict, total=False):
@@ -27,32 +34,56 @@ class Filters(TypedDict, total=False):
     assignee: str | None
     label: str | None
     priority: int | None
+    parent: str | None
+    """A whole id."""
     text: str | None
     """Looked for in title and body, in any case."""
 
 
-def matching(**filters: Unpack[Filters]) -> list[ColumnElement[bool]]:
-    """Conditions that hold for beads which match all filters.
+def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
+    """(conditions that hold for beads which match all filters, their parameters).
 
     Raises UsageError for an unknown kind or status.
     """
-    run_id = filters.get("run_id")
-    equal = (
-        (Bead.run_id, run_id or None), (Bead.tier, filters.get("tier")),
-        (Bead.assignee, filters.get("assignee")), (Bead.priority, filters.get("priority")),
-    )  # fmt: skip
-    conditions = [col(column) == value for column, value in equal if value is not None]
-    if run_id == NO_RUN:
-        conditions.append(col(Bead.run_id).is_(None))
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    for name in ("run_id", "tier", "assignee", "priority", "parent"):
+        value = filters.get(name)
+        if value is not None and value != NO_RUN:
+            conditions.append(f"{name} = %({name})s")
+            values[name] = value
+    if filters.get("run_id") == NO_RUN:
+        conditions.append("run_id IS NULL")
     if (kind := filters.get("kind")) is not None:
-        conditions.append(col(Bead.kind).in_(one_of("bead kind", kind, BEAD_KINDS)))
+        conditions.append(f"kind IN {listed(one_of('bead kind', kind, BEAD_KINDS))}")
     if (status := filters.get("status")) is not None:
-        conditions.append(col(Bead.status).in_(one_of("bead status", status, BEAD_STATUSES)))
+        conditions.append(f"status IN {listed(one_of('bead status', status, BEAD_STATUSES))}")
     if (label := filters.get("label")) is not None:
         # Unlike LIKE, replace() minds the case on every database.
-        stored = cast(col(Bead.labels), String)
-        conditions.append(func.replace(stored, json.dumps(label), "") != stored)
+        stored = "CAST(labels AS VARCHAR)"
+        conditions.append(f"replace({stored}, %(label)s, '') <> {stored}")
+        values["label"] = json.dumps(label)
     if (text := filters.get("text")) is not None:
-        in_title = col(Bead.title).icontains(text, autoescape=True)
-        conditions.append(or_(in_title, col(Bead.body).icontains(text, autoescape=True)))
-    return conditions
+        found = "lower({}) LIKE lower(%(text)s) ESCAPE '/'"
+        conditions.append(f"({found.format('title')} OR {found.format('body')})")
+        values["text"] = f"%{escaped(text)}%"
+    return conditions, values
+
+
+def where(conditions: Collection[str]) -> str:
+    """The conditions as a WHERE, which is empty where there are none."""
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def escaped(text: str) -> str:
+    """``text`` for a LIKE with ``ESCAPE '/'``."""
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+def one_of(what: str, value: str | Collection[str], allowed: Collection[str]) -> list[str]:
+    """``value`` as a list, each member being one of ``allowed``. Raises UsageError."""
+    values = [value] if isinstance(value, str) else list(value)
+    for member in values:
+        if member not in allowed:
+            raise UsageError(f"unknown {what} {member!r}; choose one of {', '.join(allowed)}")
+    return values

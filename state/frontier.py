@@ -6,19 +6,14 @@ that may have changed; :func:`settle` recomputes the column for them and all bel
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-
-from sqlalchemy import ColumnElement, Connection, and_, not_, or_, text
-from sqlmodel import Session, col
-
-from state.driver import among, run
+from state.driver import Transaction, among, listed
 from state.errors import UsageError
-from state.models import BEAD_TABLE, DONE, WORK_KINDS, Bead
+from state.models import DONE, WORK_KINDS
 
 _MANY = 500
 """Above so many beads it is cheaper to settle them all."""
 
-_OPEN = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
+_OPEN = f"status NOT IN {listed(DONE)}"
 
 _HELD = f"""
     held(id) AS (
@@ -32,18 +27,18 @@ _HELD = f"""
     )
 """
 
-_SETTLE_ALL = text(f"""
+_SETTLE_ALL = f"""
     WITH RECURSIVE {_HELD}
     UPDATE bead SET waiting = 1 - waiting
     WHERE waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
-""")
+"""
 
-UNSETTLED = text(f"""
+UNSETTLED = f"""
     WITH RECURSIVE {_HELD}
     SELECT id FROM bead
     WHERE waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
     ORDER BY id
-""")
+"""
 """Beads for which the column is wrong: none, unless rows were changed behind the store's back."""
 
 # The beads noted and all below them; for each, the line of beads above it. EXISTS, because SQLite
@@ -85,88 +80,67 @@ HOLDING = ("blocks", "parent-child")
 _HELD_BY = "SELECT from_id FROM dependency WHERE type = 'blocks' AND to_id IN {blockers}"
 
 # Everything that ``start`` waits for: its blockers and its parents, theirs, and so on.
-_AWAITED = text("""
+_AWAITED = """
     WITH RECURSIVE awaited(id) AS (
-        SELECT CAST(:start AS VARCHAR)
+        SELECT CAST(%(start)s AS VARCHAR)
         UNION
         SELECT dependency.to_id
         FROM awaited JOIN dependency ON dependency.from_id = awaited.id
         WHERE dependency.type IN ('blocks', 'parent-child')
     )
-    SELECT 1 FROM awaited WHERE id = :goal
-""")
+    SELECT 1 FROM awaited WHERE id = %(goal)s
+"""
 
 
-def is_free(now: float) -> ColumnElement[bool]:
-    """Nobody works on the bead: it is open, or the lease on it has expired."""
-    expired = and_(col(Bead.status) == "in_progress", col(Bead.lease_until) <= now)
-    return or_(col(Bead.status) == "open", expired)
+WORK = f"kind IN {listed(WORK_KINDS)}"
+LAPSED = f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AND {WORK}"
+"""SQL for work whose lease has expired at the parameter ``now``."""
+READY = f"((status = 'open' OR status = 'in_progress' AND lease_until <= %(now)s) AND waiting = 0 AND {WORK})"
+"""SQL for work that is free at the parameter ``now`` and waits for nothing."""
+BLOCKED = f"({WORK} AND {_OPEN} AND (waiting = 1 OR status = 'blocked'))"
+"""SQL for unfinished work that waits for a blocker, or that somebody marked blocked."""
 
 
-def is_ready(now: float) -> ColumnElement[bool]:
-    """The bead is work, free, and neither it nor a bead above it has an open blocker."""
-    return and_(col(Bead.kind).in_(WORK_KINDS), is_free(now), BEAD_TABLE.c.waiting == 0)
-
-
-def is_blocked() -> ColumnElement[bool]:
-    """The bead is unfinished work that waits for a blocker, or that somebody marked blocked."""
-    return and_(
-        col(Bead.kind).in_(WORK_KINDS),
-        not_(col(Bead.status).in_(DONE)),
-        or_(BEAD_TABLE.c.waiting == 1, col(Bead.status) == "blocked"),
-    )
-
-
-def note(session: Session, *ids: str) -> None:
+def note(tx: Transaction, *ids: str) -> None:
     """The blockers or parents of these beads change in this transaction."""
-    session.info.setdefault("waiting", set()).update(ids)
+    tx.noted.update(ids)
 
 
-def note_blocker(session: Session, id: str) -> None:
-    """This bead is finished or reopened in this transaction."""
-    session.info.setdefault("blockers", set()).add(id)
+def note_blocker(tx: Transaction, *ids: str) -> None:
+    """These beads are finished or reopened in this transaction."""
+    tx.finished.update(ids)
 
 
-def settle(session: Session) -> None:
+def settle(tx: Transaction) -> None:
     """Bring the column up to date with what the transaction has noted."""
-    noted: set[str] = session.info.pop("waiting", set())
-    blockers: set[str] = session.info.pop("blockers", set())
-    if noted or blockers:
-        session.flush()
-        settle_rows(session.connection(), noted, blockers)
-
-
-def settle_rows(
-    connection: Connection, noted: Iterable[str] = (), blockers: Collection[str] = ()
-) -> None:
-    """As :func:`settle`, for a bare connection."""
-    changed = set(noted)
-    if len(blockers) > _MANY:
-        settle_all(connection)
+    changed, finished = tx.noted, tx.finished
+    if not changed and not finished:
         return
-    if blockers:
-        names, values = among(sorted(blockers))
-        held = run(connection, _HELD_BY.format(blockers=names), values).fetchall()
-        changed.update(id for (id,) in held)
+    tx.noted, tx.finished = set(), set()
+    if len(finished) > _MANY:
+        settle_all(tx)
+        return
+    if finished:
+        names, values = among(sorted(finished))
+        changed |= {id for (id,) in tx.rows(_HELD_BY.format(blockers=names), values)}
     if len(changed) > _MANY:
-        settle_all(connection)
+        settle_all(tx)
     elif changed:
         names, values = among(sorted(changed))
-        run(connection, _SETTLE.format(noted=names), values)
+        tx.run(_SETTLE.format(noted=names), values)
 
 
-def settle_all(connection: Connection) -> int:
+def settle_all(tx: Transaction) -> int:
     """Recompute the column for every bead; returns how many it was wrong for."""
-    return connection.execute(_SETTLE_ALL).rowcount
+    return int(tx.run(_SETTLE_ALL).rowcount)
 
 
-def refuse_cycle(session: Session, from_id: str, to_id: str) -> None:
+def refuse_cycle(tx: Transaction, from_id: str, to_id: str) -> None:
     """Raise UsageError if ``from_id`` waiting for ``to_id`` would make it wait for itself.
 
     Blockers and parents count alike, because a child of a blocked parent waits too.
     """
     if from_id == to_id:
         raise UsageError(f"bead {from_id} cannot depend on itself")
-    session.flush()  # textual SQL sees only what has been sent
-    if session.connection().execute(_AWAITED, {"start": to_id, "goal": from_id}).first():
+    if tx.value(_AWAITED, {"start": to_id, "goal": from_id}):
         raise UsageError(f"{from_id} → {to_id} would close a cycle: {to_id} waits for {from_id}")

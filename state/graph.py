@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from sqlmodel import Session, col, select
-
 from state import rows
+from state.driver import Transaction, chunks, listed
+from state.frontier import HOLDING
 from state.models import DONE, Bead, Dependency
 from state.store import BeadStore
-
-HOLDING = ("blocks", "parent-child")
-"""Types of dependency that make a bead wait, directly or through what it is part of."""
 
 
 @dataclass
@@ -35,12 +32,12 @@ def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = Non
 
     With ``up``, what waits for it and what it is part of. ``depth`` limits the levels.
     """
-    with store.database.read() as session:
-        root = rows.find(session, id)
+    with store.database.reading() as tx:
+        root = rows.find(tx, id)
         top = Node(root.id, root)
         seen, level, deep = {root.id}, [top], 0
         while level and (depth is None or deep < depth):
-            level = _grow(session, level, seen, up=up)
+            level = _grow(tx, level, seen, up=up)
             deep += 1
         return top
 
@@ -48,11 +45,11 @@ def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = Non
 _ORDER = {"part": 0, "part of": 0, "needs": 1, "needed by": 1}
 
 
-def _grow(session: Session, level: list[Node], seen: set[str], *, up: bool) -> list[Node]:
+def _grow(tx: Transaction, level: list[Node], seen: set[str], *, up: bool) -> list[Node]:
     """Add the nodes below ``level``; returns those that may have nodes below them."""
     ids = [node.id for node in level]
     links: dict[str, list[tuple[str, str]]] = {}
-    for edge in _touching(session, ids):
+    for edge in _touching(tx, ids):
         downward = edge.type != "parent-child"  # a part points up to the whole
         for source, target, forward in (
             (edge.from_id, edge.to_id, True),
@@ -60,7 +57,7 @@ def _grow(session: Session, level: list[Node], seen: set[str], *, up: bool) -> l
         ):
             if source in ids and forward is (downward is not up):
                 links.setdefault(source, []).append((target, _relation(edge.type, up=up)))
-    beads = beads_of(session, {target for found in links.values() for target, _ in found})
+    beads = beads_of(tx, {target for found in links.values() for target, _ in found})
     following = []
     for node in level:
         for target, relation in sorted(
@@ -84,36 +81,28 @@ def _relation(type: str, *, up: bool) -> str:
     return names[type][up] if type in names else type
 
 
-def _touching(session: Session, ids: Collection[str]) -> list[Dependency]:
-    found: list[Dependency] = []
-    for chunk in _chunks(ids):
-        found += session.exec(
-            select(Dependency).where(
-                col(Dependency.from_id).in_(chunk) | col(Dependency.to_id).in_(chunk)
-            )
-        ).all()
-    return found
+def _touching(tx: Transaction, ids: Collection[str]) -> list[Dependency]:
+    found: dict[tuple[str, str, str], Dependency] = {}
+    for those, values in chunks(sorted(ids)):
+        for edge in tx.records(Dependency, f"WHERE from_id IN {those} OR to_id IN {those}", values):
+            found[edge.from_id, edge.to_id, edge.type] = edge
+    return list(found.values())
 
 
-def beads_of(session: Session, ids: Collection[str]) -> dict[str, Bead]:
+def beads_of(tx: Transaction, ids: Collection[str]) -> dict[str, Bead]:
     """The beads with these whole ids, as far as they are here."""
-    found: dict[str, Bead] = {}
-    for chunk in _chunks(ids):
-        beads = session.exec(select(Bead).where(col(Bead.id).in_(chunk))).all()
-        found.update((bead.id, bead) for bead in beads)
-    return found
+    return {bead.id: bead for bead in tx.among(Bead, "id", ids)}
 
 
-def _chunks(ids: Collection[str], size: int = 1000) -> Iterable[list[str]]:
-    ordered = sorted(ids)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+_HOLDING_EDGES = (
+    f"SELECT from_id, to_id FROM dependency WHERE type IN {listed(HOLDING)} ORDER BY from_id, to_id"
+)
 
 
-def holding_edges(session: Session) -> dict[str, list[str]]:
+def holding_edges(tx: Transaction) -> dict[str, list[str]]:
     """Bead → what it waits for, its blockers and parents, open or not."""
-    query = select(Dependency.from_id, Dependency.to_id).where(col(Dependency.type).in_(HOLDING))
     found: dict[str, list[str]] = {}
-    for source, target in session.exec(query.order_by(Dependency.from_id, Dependency.to_id)).all():
+    for source, target in tx.rows(_HOLDING_EDGES):
         found.setdefault(source, []).append(target)
     return found
 
@@ -178,11 +167,11 @@ def _circle(knot: set[str], edges: Mapping[str, list[str]]) -> list[str]:
 
 def blockers(store: BeadStore, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """For each bead its open blockers, each with the bead that has it: itself, or one above."""
-    with store.database.read() as session:
+    with store.database.reading() as tx:
         above: dict[str, set[str]] = {id: {id} for id in ids}
         level = dict(above)
         while level:
-            edges = _touching(session, {a for found in level.values() for a in found})
+            edges = _touching(tx, {a for found in level.values() for a in found})
             parents: dict[str, list[str]] = {}
             for edge in edges:
                 if edge.type == "parent-child":
@@ -195,8 +184,8 @@ def blockers(store: BeadStore, ids: Collection[str]) -> dict[str, list[tuple[str
                     following[id] = new
             level = following
         everybody = {a for found in above.values() for a in found}
-        blocks = [e for e in _touching(session, everybody) if e.type == "blocks"]
-        beads = beads_of(session, {edge.to_id for edge in blocks})
+        blocks = [e for e in _touching(tx, everybody) if e.type == "blocks"]
+        beads = beads_of(tx, {edge.to_id for edge in blocks})
     held: dict[str, list[str]] = {}
     for edge in blocks:
         if edge.to_id in beads and beads[edge.to_id].status not in DONE:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Unpack
+from typing import Any, Unpack
 
-from sqlalchemy import func
-from sqlmodel import col, select
-
-from state import graph, hot, rows, search
+from state import frontier, graph, hot, rows, search
+from state.driver import inserting, listed
 from state.errors import ClaimError, UsageError
-from state.filters import matching
-from state.frontier import is_blocked, is_ready, note
 from state.models import DONE, Bead, BeadKind, Comment, Dependency, DependencyType
 from state.rows import BeadChanges, BeadFields
 from state.store import BeadStore
@@ -65,13 +61,13 @@ class Tracker:
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
         now = self.database.now()
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             bead = Bead(kind=kind, title=title, **fields)
             if parent is not None:
-                bead.parent = rows.find(session, parent).id
-            rows.insert(session, bead, now)
+                bead.parent = rows.find(tx, parent).id
+            rows.insert(tx, bead, now)
             for target, type in dependencies:
-                rows.link(session, bead.id, rows.find(session, target).id, type, now, by)
+                rows.link(tx, bead.id, rows.find(tx, target).id, type, now, by)
             return bead
 
     def update(
@@ -83,26 +79,25 @@ class Tracker:
     ) -> list[Bead]:
         """Change all of the beads, or none. Raises UsageError."""
         rows.refuse_unknown(fields)
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             changed = []
             for id in ids:
-                bead = rows.find(session, id)
+                bead = rows.find(tx, id)
                 changes = fields.copy()
                 if add_labels or remove_labels:
                     before = changes.get("labels", bead.labels)
                     after = dict.fromkeys((*before, *add_labels))
                     changes["labels"] = [label for label in after if label not in remove_labels]
-                changed.append(rows.change(session, bead, changes, self.database.now()))
+                changed.append(rows.change(tx, bead, changes, self.database.now()))
             return changed
 
     def close(self, ids: Collection[str], reason: str = "") -> list[Bead]:
         """Close all of the beads, or none; closed ones stay as they are. Raises UsageError."""
-        with self.database.writing() as connection:
-            found = hot.by_ids(self.database, connection, list(ids))
-            with self.database.session(connection) as session:
-                whole = [id if id in found else rows.find(session, id).id for id in ids]
-            hot.close(self.database, connection, whole, reason)
-            found = hot.by_ids(self.database, connection, whole)
+        with self.database.writing() as tx:
+            found = hot.by_ids(tx, list(ids))
+            whole = [id if id in found else rows.find(tx, id).id for id in ids]
+            hot.close(tx, whole, reason, self.database.now())
+            found = hot.by_ids(tx, whole)
             return [found[id] for id in whole]
 
     def reopen(self, ids: Collection[str]) -> list[Bead]:
@@ -136,10 +131,10 @@ class Tracker:
     ) -> Dependency:
         """Make one bead depend on another. Raises UsageError."""
         now = self.database.now()
-        with self.database.write() as session:
-            source, target = rows.find(session, from_id), rows.find(session, to_id)
-            edge = rows.link(session, source.id, target.id, type, now, by)
-            source.updated_at = now
+        with self.database.writing() as tx:
+            source, target = rows.find(tx, from_id), rows.find(tx, to_id)
+            edge = rows.link(tx, source.id, target.id, type, now, by)
+            rows.touch(tx, rows.find(tx, source.id), now)
             return edge
 
     def undepend(self, from_id: str, to_id: str, type: str | None = None) -> list[Dependency]:
@@ -147,11 +142,11 @@ class Tracker:
 
         ``to_id`` may name a bead that is not here, if in full. Raises UsageError if there is none.
         """
-        with self.database.write() as session:
-            source = rows.find(session, from_id)
-            edges = rows.edges(session, source.id)
+        with self.database.writing() as tx:
+            source = rows.find(tx, from_id)
+            edges = rows.edges(tx, source.id)
             if to_id not in {edge.to_id for edge in edges}:
-                to_id = rows.find(session, to_id).id
+                to_id = rows.find(tx, to_id).id
             removed = [e for e in edges if e.to_id == to_id and type in (None, e.type)]
             if not removed:
                 what = f"{type} dependency" if type else "dependency"
@@ -159,11 +154,10 @@ class Tracker:
             now = self.database.now()
             for edge in removed:
                 if edge.type == "parent-child" and source.parent == to_id:
-                    rows.set_parent(session, source, None, now)
+                    rows.change(tx, source, {"parent": None}, now)
                 else:
-                    session.delete(edge)
-                    note(session, source.id)
-            source.updated_at = now
+                    rows.remove_edge(tx, source.id, to_id, edge.type)
+            rows.touch(tx, source, now)
             return removed
 
     def comment(self, id: str, text: str, author: str) -> Comment:
@@ -171,25 +165,24 @@ class Tracker:
         if not text.strip():
             raise UsageError("a comment needs a text")
         now = self.database.now()
-        with self.database.write() as session:
-            bead = rows.find(session, id)
+        with self.database.writing() as tx:
+            bead = rows.find(tx, id)
             comment = Comment(bead_id=bead.id, author=author, text=text, created_at=now)
-            session.add(comment)
-            bead.updated_at = now
-            session.flush()
+            comment.sequence = tx.value(_SAY, {**comment.model_dump(), "extra": "{}"})
+            rows.touch(tx, bead, now)
             return comment
 
     # --- looking -------------------------------------------------------------------------------
 
     def detail(self, id: str) -> Detail:
         """A bead with dependencies and comments. Raises UsageError."""
-        with self.database.read() as session:
-            bead = rows.find(session, id)
-            edges, back = rows.edges(session, bead.id), rows.edges_to(session, bead.id)
-            query = select(Comment).where(Comment.bead_id == bead.id)
-            comments = session.exec(query.order_by(col(Comment.sequence))).all()
+        with self.database.reading() as tx:
+            bead = rows.find(tx, id)
+            edges, back = rows.edges(tx, bead.id), rows.edges_to(tx, bead.id)
+            said = "WHERE bead_id = %(id)s ORDER BY sequence"
+            comments = tx.records(Comment, said, {"id": bead.id})
             ends = {edge.to_id for edge in edges} | {edge.from_id for edge in back}
-            return Detail(bead, edges, back, list(comments), graph.beads_of(session, ends))
+            return Detail(bead, edges, back, comments, graph.beads_of(tx, ends))
 
     def ready(
         self,
@@ -202,56 +195,59 @@ class Tracker:
         limit: int | None = None,
     ) -> list[Bead]:
         """As :meth:`state.BeadStore.ready`, with more filters."""
-        if label is None and assignee is None and priority is None:
-            return self.store.ready(run_id=run_id, kind=kind, limit=limit)
-        more = matching(run_id=run_id, kind=kind, label=label, assignee=assignee, priority=priority)
-        return hot.select(self.database, [is_ready(self.database.now()), *more], limit)
+        return hot.ready(
+            self.database, limit, run_id=run_id, kind=kind, label=label, assignee=assignee,
+            priority=priority,
+        )  # fmt: skip
 
     def search(self, words: str, limit: int | None = None) -> list[Bead]:
         """Beads that contain all words in title, body, notes or comments, best first.
 
         ``word*`` stands for its continuations, ``"…"`` for a phrase. Raises UsageError.
         """
-        with self.database.read() as session:
-            behind = search.is_behind(session.connection())
+        with self.database.reading() as tx:
+            behind = search.is_behind(tx)
         if behind:
-            with self.database.write() as session:
-                search.catch_up(session.connection())
-        with self.database.read() as session:
-            ids = search.find_ids(session.connection(), words, limit)
-            beads = graph.beads_of(session, ids)
+            with self.database.writing() as tx:
+                search.catch_up(tx)
+        with self.database.reading() as tx:
+            ids = search.find_ids(tx, words, limit)
+            beads = graph.beads_of(tx, ids)
             return [beads[id] for id in ids]
 
     def stats(self) -> Stats:
         """Numbers about all beads."""
-        unfinished = col(Bead.status).not_in(DONE)
-        with self.database.read() as session:
+        with self.database.reading() as tx:
 
-            def count(column: object, *conditions: object) -> dict[str, int]:
-                query = select(column, func.count()).where(*conditions).group_by(column)  # type: ignore[call-overload]
-                return dict(sorted(session.exec(query).all()))
+            def count(column: str, condition: str = "1 = 1") -> dict[Any, int]:
+                query = f"SELECT {column}, count(*) FROM bead WHERE {condition} GROUP BY {column}"
+                return dict(sorted(map(tuple, tx.rows(query))))
 
-            def number(condition: object) -> int:
-                query = select(func.count()).select_from(Bead).where(condition)  # type: ignore[arg-type]
-                return session.exec(query).one()
+            def number(condition: str) -> int:
+                query = f"SELECT count(*) FROM bead WHERE {condition}"
+                return int(tx.value(query, {"now": self.database.now()}))
 
-            by_status = count(Bead.status)
-            lead = select(func.avg(col(Bead.closed_at) - col(Bead.created_at)))
+            by_status = count("status")
+            lead = "SELECT avg(closed_at - created_at) FROM bead WHERE status = 'closed'"
             return Stats(
                 total=sum(by_status.values()),
                 by_status=by_status,
-                by_kind=count(Bead.kind, col(Bead.status) != "tombstone"),
-                by_priority={int(p): n for p, n in count(Bead.priority, unfinished).items()},
-                ready=number(is_ready(self.database.now())),
-                blocked=number(is_blocked()),
-                lead_time_s=session.exec(lead.where(Bead.status == "closed")).one(),
+                by_kind=count("kind", "status <> 'tombstone'"),
+                by_priority=count("priority", f"status NOT IN {listed(DONE)}"),
+                ready=number(frontier.READY),
+                blocked=number(frontier.BLOCKED),
+                lead_time_s=tx.value(lead),
             )
 
     def ids(self, start: str, limit: int = 50) -> list[tuple[str, str]]:
         """Ids that begin so, with or without ``hm-``, and their titles; unfinished ones first."""
-        with self.database.read() as session:
-            done = col(Bead.status).in_(DONE)
-            query = select(Bead.id, Bead.title).where(
-                rows.starts_so(start), Bead.status != "tombstone"
-            )
-            return list(session.exec(query.order_by(done, Bead.id).limit(limit)).all())
+        condition, values = rows.starts_so(start)
+        query = (
+            f"SELECT id, title FROM bead WHERE {condition} AND status <> 'tombstone' "
+            f"ORDER BY status IN {listed(DONE)}, id LIMIT %(limit)s"
+        )
+        with self.database.reading() as tx:
+            return list(map(tuple, tx.rows(query, {**values, "limit": limit})))
+
+
+_SAY = f"{inserting(Comment.TABLE, Comment.names()[1:])} RETURNING sequence"

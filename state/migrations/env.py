@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlmodel import SQLModel
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata,
-    render_as_batch=True,
-)
+context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
 context.run_migrations()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from state import BeadStore, ClaimError, UsageError, graph, health
 from state.tracker import Tracker
@@ -34,8 +33,8 @@ def tracker(store: BeadStore) -> Tracker:
 
 def execute(store: BeadStore, sql: str) -> None:
     """Change rows behind the store's back."""
-    with store.database.writing() as connection:
-        connection.execute(text(sql))
+    with store.database.writing() as tx:
+        tx.run(sql)
 
 
 class TestChanging:

@@ -361,8 +361,8 @@ def test_a_full_disk(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     before = said(cli, "list")
     configure = sqlite._configure
 
-    def small(connection: sqlite3.Connection, record: Any) -> None:
-        configure(connection, record)
+    def small(connection: sqlite3.Connection) -> None:
+        configure(connection)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from state import SCHEMA_VERSION, BeadStore, Runs, StoreError
+from state import (
+    SCHEMA_VERSION,
+    Bead,
+    BeadStore,
+    Call,
+    Comment,
+    Dependency,
+    Run,
+    Runs,
+    StoreError,
+)
 from state.tracker import Tracker
 from tests import postgres
 
@@ -159,3 +169,13 @@ def test_the_scripts_ship_with_the_package() -> None:
     assert (MIGRATIONS / "env.py").is_file()
     scripts = sorted(f for f in os.listdir(MIGRATIONS / "versions") if f[0].isdigit())
     assert scripts[-1].startswith(f"{SCHEMA_VERSION:04}_")
+
+
+def test_the_columns_are_the_fields_of_the_records(tmp_path: Path) -> None:
+    BeadStore.open(tmp_path / "new.db").close_database()
+    kept = {Bead: ["waiting"]}
+    """Columns that the store keeps for itself."""
+    with sqlite3.connect(tmp_path / "new.db") as connection:
+        for record in (Run, Bead, Dependency, Comment, Call):
+            columns = connection.execute(f'SELECT * FROM "{record.TABLE}"').description
+            assert [column[0] for column in columns] == [*record.names(), *kept.get(record, [])]

@@ -93,8 +93,8 @@ def cycles(context: typer.Context, as_json: Json = False) -> None:
     from harness.cli.bead.render import print_json
     from state import graph
 
-    with opened(context, looking=True) as store, store.database.read() as session:
-        circles = graph.cycles(graph.holding_edges(session))
+    with opened(context, looking=True) as store, store.database.reading() as tx:
+        circles = graph.cycles(graph.holding_edges(tx))
     if as_json:
         print_json(circles)
     else:

@@ -117,18 +117,17 @@ def list_beads(
 ) -> None:
     """List beads of any status; tombstones only when asked for."""
     from harness.cli.bead.render import bead_row, print_beads, print_json
-    from state import BEAD_STATUSES, Order, UsageError
-    from state.rows import ORDERS
+    from state import BEAD_STATUSES, UsageError
+    from state.filters import ORDERS
 
     if sort not in ORDERS:
         raise UsageError(f"--sort: should be one of {', '.join(ORDERS)}, not {sort!r}")
-    order: Order = sort
     visible = [name for name in BEAD_STATUSES if name != "tombstone"]
     with opened(context, looking=True) as store:
         beads = store.query(
             run_id=run_of(store, run), kind=type.split(",") if type else None,
             status=status.split(",") if status else visible, assignee=assignee, label=label,
-            parent=parent, text=text, order=order, limit=limit_of(limit),
+            parent=parent, text=text, order=sort, limit=limit_of(limit),
         )  # fmt: skip
     if as_json:
         print_json([bead_row(bead) for bead in beads])
