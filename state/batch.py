@@ -8,7 +8,7 @@ from typing import Any
 
 from state import frontier, hot, ids, rows
 from state.database import Database
-from state.driver import Transaction, among
+from state.driver import Transaction, among, listed
 from state.errors import UsageError
 from state.filters import one_of
 from state.models import DEPENDENCY_TYPES, DONE, Bead, Dependency
@@ -24,10 +24,10 @@ _AWAITED = """
         SELECT id FROM bead WHERE id IN {starts}
         UNION
         SELECT dependency.to_id FROM awaited JOIN dependency ON dependency.from_id = awaited.id
-        WHERE dependency.type IN ('blocks', 'parent-child')
+        WHERE dependency.type IN {types}
     )
     SELECT from_id, to_id FROM dependency JOIN awaited ON dependency.from_id = awaited.id
-    WHERE dependency.type IN ('blocks', 'parent-child')
+    WHERE dependency.type IN {types}
 """
 
 _Stored = Bead | dict[str, Any]
@@ -96,7 +96,14 @@ def _write(
     # parent does (see ``hot.insert``) unless something else holds it.
     if any(source not in born or target in born for source, target, _ in new):
         _refuse_cycles(tx, new)
+    # What is born waits for something that was there: which may be what it is part of.
+    for source, target, type in new:
+        if type in frontier.HELD_TYPES and target not in born:
+            frontier.refuse_cycle(tx, source, target, type)
     plain = {row["id"] for draft, row in fresh if id_of.get(draft.parent or "") not in born}
+    frontier.note_blocker(
+        tx, *(id_of[d.parent] for d, _ in fresh if d.parent is not None and d.run_id is None)
+    )
     frontier.note(tx, *(s for s, _, type in new if type != "parent-child" or s not in plain))
     _change(tx, changes or {}, now)
     return stored
@@ -174,7 +181,9 @@ def _refuse_cycles(tx: Transaction, edges: Sequence[_Edge]) -> None:
         return
     starts, values = among(sorted({source for source, _ in holding}))
     waits: TopologicalSorter[str] = TopologicalSorter()
-    for source, target in tx.rows(_AWAITED.format(starts=starts), values):
+    for source, target in tx.rows(
+        _AWAITED.format(starts=starts, types=listed(frontier.HOLDING)), values
+    ):
         waits.add(source, target)
     try:
         waits.prepare()

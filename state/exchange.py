@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from state import frontier, graph, jsonl
+from state import frontier, graph, history, jsonl
 from state.driver import Transaction, encoded
 from state.errors import UsageError
 from state.fields import Malformed
 from state.filters import matching, where
 from state.jsonl import Issue
-from state.models import Bead, Comment, Dependency
+from state.models import Bead, Comment, Dependency, ForeignLine
 from state.store import BeadStore
 
 _OWN = ("key", "run_id", "tier", "attempts", "confidence", "surprise", "data")
@@ -43,6 +44,8 @@ class ImportReport:
     """Comments that were new, on beads new or known."""
     dangling: list[tuple[str, str, str]] = field(default_factory=list)
     """Dependencies ``(from, to, type)`` of imported issues on issues that are not here."""
+    kept: dict[str, int] = field(default_factory=dict)
+    """Type → lines of the file that are no issues, and kept for the next export."""
 
 
 _REPLACE = "UPDATE bead SET {} WHERE id = %(id)s".format(
@@ -58,30 +61,49 @@ def export_lines(
     store: BeadStore,
     *,
     run_id: str | None = None,
-    kind: str | None = None,
-    status: str | None = None,
+    kind: str | Collection[str] | None = None,
+    status: str | Collection[str] | None = None,
 ) -> Iterator[str]:
-    """Beads as lines, in the order of their ids; all of them, or those that match."""
+    """Beads as lines, in the order of their ids; all of them, or those that match.
+
+    With all of them come the lines of other types that imports have kept.
+    """
     conditions, values = matching(run_id=run_id, kind=kind, status=status)
     with store.database.reading() as tx:
         issues = _load(tx, tx.records(Bead, where(conditions), values))
-    return map(jsonl.line, (issues[id] for id in sorted(issues)))
+        others = [] if conditions else tx.records(ForeignLine, "ORDER BY sequence")
+    yield from (line.text for line in others if line.type == jsonl.HEADER)
+    yield from map(jsonl.line, (issues[id] for id in sorted(issues)))
+    yield from (line.text for line in others if line.type != jsonl.HEADER)
 
 
 def import_lines(
-    store: BeadStore, lines: Iterable[bytes], source: str, *, dry_run: bool = False
+    store: BeadStore,
+    lines: Iterable[bytes],
+    source: str,
+    *,
+    dry_run: bool = False,
+    by: str | None = None,
 ) -> ImportReport:
     """Merge issues into the store: new ones are created, newer ones replace what is there.
 
     A record that differs without being newer is a conflict, and the store's version stays; comments
-    are only ever added. Doing it again changes nothing. Raises UsageError, and writes nothing, for a
-    line that is no issue (naming its number), or if dependencies would close a cycle.
+    are only ever added. Lines of other types are kept as they are. Doing it again changes nothing.
+    Raises UsageError, and writes nothing, for a line that is malformed (naming its number), or if
+    dependencies would close a cycle.
     """
-    incoming = list(_parse(lines, source))
-    report = ImportReport()
+    incoming: list[tuple[int, Issue]] = []
+    others: list[ForeignLine] = []
+    for number, found in _parse(lines, source):
+        if isinstance(found, ForeignLine):
+            others.append(found)
+        else:
+            incoming.append((number, found))
+    report = ImportReport(kept=dict(Counter(line.type for line in others)))
     try:
         with store.database.writing() as tx:
-            _merge(tx, incoming, report)
+            _merge(tx, incoming, report, store.database.now(), by)
+            _keep(tx, others)
             _refuse_cycles(tx, incoming, source)
             if dry_run:
                 raise _Undo
@@ -90,7 +112,7 @@ def import_lines(
     return report
 
 
-def _parse(lines: Iterable[bytes], source: str) -> Iterator[tuple[int, Issue]]:
+def _parse(lines: Iterable[bytes], source: str) -> Iterator[tuple[int, Issue | ForeignLine]]:
     for number, raw in enumerate(lines, 1):
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -118,12 +140,35 @@ def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
     return issues
 
 
-def _merge(tx: Transaction, incoming: list[tuple[int, Issue]], report: ImportReport) -> None:
+def _keep(tx: Transaction, lines: list[ForeignLine]) -> None:
+    """Keep lines of other types, each once; one with the key of another replaces it."""
+    known = {(line.type, line.name or line.text): line for line in tx.records(ForeignLine)}
+    for line in lines:
+        there = known.get((line.type, line.name or line.text))
+        if there is None:
+            tx.insert([line], leaving_out=("sequence",))
+            known[line.type, line.name or line.text] = line
+        elif there.text != line.text:
+            there.text = line.text
+            tx.run(
+                "UPDATE foreign_line SET text = %(text)s WHERE type = %(type)s AND name = %(name)s",
+                line.model_dump(("sequence",)),
+            )
+
+
+def _merge(
+    tx: Transaction,
+    incoming: list[tuple[int, Issue]],
+    report: ImportReport,
+    now: float,
+    by: str | None,
+) -> None:
     names = {issue.bead.id for _, issue in incoming}
     issues = _load(tx, graph.beads_of(tx, names).values())
     fresh: dict[str, Issue] = {}
     replaced: dict[str, Issue] = {}
     added: list[Comment] = []
+    changed: dict[str, str] = {}
     for number, issue in incoming:
         id = issue.bead.id
         known = issues.get(id)
@@ -139,6 +184,7 @@ def _merge(tx: Transaction, incoming: list[tuple[int, Issue]], report: ImportRep
             report.unchanged += not new and id not in fresh and id not in replaced
         elif issue.bead.updated_at > known.bead.updated_at:
             _keep_own(known.bead, issue.bead)
+            changed[id] = ", ".join(differing)
             issues[id] = issue
             (fresh if id in fresh else replaced)[id] = issue
         else:
@@ -148,6 +194,8 @@ def _merge(tx: Transaction, incoming: list[tuple[int, Issue]], report: ImportRep
     report.created, report.updated, report.comments = list(fresh), list(replaced), len(added)
     _refuse_taken_keys(tx, [*fresh.values(), *replaced.values()])
     _write(tx, fresh, replaced, added)
+    imported = [(id, changed.get(id, "")) for id in (*fresh, *replaced)]
+    history.add_imports(tx, imported, now, by)
     present = graph.beads_of(
         tx, {edge.to_id for i in (*fresh.values(), *replaced.values()) for edge in i.edges}
     )
@@ -173,9 +221,13 @@ def _differences(known: Issue, issue: Issue) -> list[str]:
 
 
 def _comparable(issue: Issue) -> dict[str, Any]:
-    """The record, with times as instants and dependencies without their order."""
-    record = jsonl.encode(issue)
-    for name in ("created_at", "updated_at", "closed_at"):
+    """The record, with times as instants and dependencies without their order.
+
+    What its program computes for each export is left out: it changes without the issue.
+    """
+    record = {n: value for n, value in jsonl.encode(issue).items() if n not in jsonl.COMPUTED}
+    record.setdefault("description", "")
+    for name in jsonl.TIMES:
         record[name] = getattr(issue.bead, name)
     record["dependencies"] = {(edge.to_id, edge.type) for edge in issue.edges}
     return record
@@ -214,13 +266,18 @@ def _write(
         }.values()
     )
     tx.insert(comments, leaving_out=("sequence",))
+    beads = [issue.bead for issue in (*fresh.values(), *replaced.values())]
+    tx.run_many(
+        "UPDATE bead SET aside = %(aside)s WHERE id = %(id)s AND aside <> %(aside)s",
+        [{"id": b.id, "aside": jsonl.aside_of(b.status, b.extra)} for b in beads],
+    )
     if fresh or replaced:
         frontier.settle_all(tx)
 
 
 def _refuse_cycles(tx: Transaction, incoming: list[tuple[int, Issue]], source: str) -> None:
     line_of = {issue.bead.id: number for number, issue in incoming}
-    for circle in graph.cycles(graph.holding_edges(tx)):
+    for circle in graph.cycles(graph.holding_edges(tx, ("blocks", "parent-child"))):
         for id in circle:
             if id in line_of:
                 way = " → ".join([*circle, circle[0]])

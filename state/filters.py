@@ -8,36 +8,45 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from state.driver import listed
 from state.errors import UsageError
-from state.models import BEAD_KINDS, BEAD_STATUSES
+from state.models import BEAD_KINDS, BEAD_STATUSES, DONE, RECORD_KINDS
 
 NO_RUN = ""
 """Stands for a run where beads are asked for that belong to none."""
 
-Order = Literal["priority", "created", "updated"]
-"""Most urgent first, oldest first, or last changed first."""
+Order = Literal["priority", "created", "updated", "due"]
+"""Most urgent first, oldest first, last changed first, or soonest due first."""
 
 ORDERS: dict[Order, str] = {
     "priority": "ORDER BY priority, created_at, id",
     "created": "ORDER BY created_at, id",
     "updated": "ORDER BY updated_at DESC, id",
+    "due": "ORDER BY due_at IS NULL, due_at, priority, id",
 }
 
 
-class Filters(TypedDict, total=False):
-    """What beads may be asked for; ``None`` filters nothing."""
+class Work(TypedDict, total=False):
+    """What beads may be asked for, whoever has them; ``None`` filters nothing."""
 
     run_id: str | None
     """:data:`NO_RUN` for beads that no run made."""
     kind: str | Collection[str] | None
     status: str | Collection[str] | None
     tier: str | None
-    assignee: str | None
-    label: str | None
+    label: str | Collection[str] | None
+    """All of these."""
     priority: int | None
     parent: str | None
     """A whole id."""
     text: str | None
     """Looked for in title and body, in any case."""
+    due_before: float | None
+    """Beads with a due date before this; the unfinished ones."""
+
+
+class Filters(Work, total=False):
+    """What beads may be asked for, and whose they are."""
+
+    assignee: str | None
 
 
 def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
@@ -52,21 +61,29 @@ def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
         if value is not None and value != NO_RUN:
             conditions.append(f"{name} = %({name})s")
             values[name] = value
+    kind = filters.get("kind")
+    kinds = [] if kind is None else one_of("bead kind", kind, BEAD_KINDS)
+    if kinds:
+        conditions.append(f"kind IN {listed(kinds)}")
     if filters.get("run_id") == NO_RUN:
         conditions.append("run_id IS NULL")
-    if (kind := filters.get("kind")) is not None:
-        conditions.append(f"kind IN {listed(one_of('bead kind', kind, BEAD_KINDS))}")
+        if not set(kinds) & set(RECORD_KINDS):  # What runs remember stands outside of any run.
+            conditions.append("tier IS NULL")
     if (status := filters.get("status")) is not None:
         conditions.append(f"status IN {listed(one_of('bead status', status, BEAD_STATUSES))}")
-    if (label := filters.get("label")) is not None:
+    label = filters.get("label") or ()
+    for number, one in enumerate([label] if isinstance(label, str) else label):
         # Unlike LIKE, replace() minds the case on every database.
         stored = "CAST(labels AS VARCHAR)"
-        conditions.append(f"replace({stored}, %(label)s, '') <> {stored}")
-        values["label"] = json.dumps(label)
+        conditions.append(f"replace({stored}, %(label{number})s, '') <> {stored}")
+        values[f"label{number}"] = json.dumps(one)
     if (text := filters.get("text")) is not None:
         found = "lower({}) LIKE lower(%(text)s) ESCAPE '/'"
         conditions.append(f"({found.format('title')} OR {found.format('body')})")
         values["text"] = f"%{escaped(text)}%"
+    if (due_before := filters.get("due_before")) is not None:
+        conditions.append(f"due_at < %(due_before)s AND status NOT IN {listed(DONE)}")
+        values["due_before"] = due_before
     return conditions, values
 
 

@@ -26,7 +26,7 @@ class Check:
 
 
 def examine(store: BeadStore, *, fix: bool = False) -> list[Check]:
-    """Look at integrity, search index, waiting beads, orphans, parents, leases and cycles.
+    """Look at integrity, search index, waiting beads, orphans, parents, leases, cycles and deadlocks.
 
     With ``fix``, what can be put right is: the search index and the column of waiting beads are
     made anew, dependencies on beads that are gone are dropped, stale leases freed. Which edge of a
@@ -44,8 +44,7 @@ def examine(store: BeadStore, *, fix: bool = False) -> list[Check]:
                 repair(tx, database.now())
             check = Check(check.name, True, f"fixed: {check.detail}", check.ids, fixed=True)
         checks.append(check)
-    checks.append(_cycles(database))
-    return checks
+    return [*checks, *_circles(database)]
 
 
 def _integrity(database: Database) -> Check:
@@ -164,11 +163,24 @@ _PARENTS: tuple[Look, Repair] = (_look_parents, _repair_parents)
 _LEASES: tuple[Look, Repair] = (_look_leases, _repair_leases)
 
 
-def _cycles(database: Database) -> Check:
+def _circles(database: Database) -> list[Check]:
     with database.reading() as tx:
-        circles = graph.cycles(graph.holding_edges(tx))
+        found = {
+            "deadlocks": graph.deadlocks(tx),
+            "cycles": graph.cycles(graph.holding_edges(tx)),
+        }
+    return [_circle(name, circles) for name, circles in found.items()]
+
+
+def _circle(name: str, circles: list[list[str]]) -> Check:
     some = "; ".join(" → ".join([*circle, circle[0]]) for circle in circles[:3])
     some += "; …" if len(circles) > 3 else ""
     ids = [id for circle in circles for id in circle]
-    detail = f"{some}; `harness bead dep remove` one edge of each" if circles else "none"
-    return Check("cycles", not circles, detail, tuple(ids))
+    why = {
+        "cycles": "wait for each other",
+        "deadlocks": "can never be ready: parts wait for what is done only after them",
+    }
+    detail = (
+        f"{some} {why[name]}; `harness bead dep remove` one edge of each" if circles else "none"
+    )
+    return Check(name, not circles, detail, tuple(ids))

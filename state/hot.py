@@ -7,12 +7,12 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from state import frontier
+from state import frontier, history
 from state.database import Database
 from state.driver import Transaction, chunks, encode, listed
 from state.errors import UsageError
 from state.filters import ORDERS, Filters, Order, matching, where
-from state.frontier import LAPSED, READY
+from state.frontier import LAPSED, OFFERED, READY
 from state.models import DONE, OPEN_WORK, Bead, BeadKind, BeadStatus
 from state.rows import drawn_ids
 
@@ -123,9 +123,9 @@ def changed(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 def _as_columns(values: dict[str, Any], now: float) -> dict[str, Any]:
     _encode_json(values)
-    if values["status"] in DONE:
+    if values["status"] == "closed":
         values["closed_at"] = now
-    else:
+    elif values["status"] not in DONE:
         values["closed_at"] = values["close_reason"] = None
     if values["status"] != "in_progress":
         values["lease_until"] = None
@@ -167,11 +167,17 @@ def claim(
     """See :meth:`state.BeadStore.claim`; ``id`` is a whole one."""
     conditions, values = matching(**filters)
     sql = _claim_sql(id is not None, tuple(conditions), database.is_postgres)
+    if database.is_postgres:
+        noted = history.CLAIMED.format("taken")
+        sql = f"WITH taken AS ({sql}), noted AS ({noted}) SELECT {_COLUMNS} FROM taken"
     now = database.now()
     values |= {"id": id, "now": now, "who": who, "until": now + lease_s}
     with database.claiming() as tx:
-        # All rows: a statement that has not run to its end holds up SQLite's commit.
         rows = tx.rows(sql, values)
+        if rows and not tx.is_postgres:  # There it is part of the one statement.
+            tx.run(
+                f"{history.CLAIMED.format('bead')} AND id = %(id)s", {**values, "id": rows[0][0]}
+            )
     return Bead.of(rows[0]) if rows else None
 
 
@@ -211,9 +217,12 @@ def insert(tx: Transaction, values: dict[str, Any], proposals: Iterable[str]) ->
     raise UsageError(f"bead id {values['id']!r} is taken by another bead")
 
 
-def close(tx: Transaction, whole_ids: Sequence[str], reason: str, now: float) -> None:
+def close(
+    tx: Transaction, whole_ids: Sequence[str], reason: str, now: float, by: str | None = None
+) -> None:
     """Close those of the beads that are not closed; whole ids."""
     for names, values in chunks(whole_ids):
+        history.add_close(tx, names, values, now, by, reason)
         sql = (
             "UPDATE bead SET status = 'closed', close_reason = %(reason)s, closed_at = %(now)s, "
             f"updated_at = %(now)s, lease_until = NULL WHERE id IN {names} AND {_NOT_DONE}"
@@ -227,7 +236,7 @@ def _ready_sql(conditions: tuple[str, ...], limited: bool) -> str:
     tail = "".join(f" AND {each}" for each in conditions)
     tail += f" {_ORDER} LIMIT %(limit)s" if limited else ""
     opened, lapsed = (
-        f"SELECT * FROM (SELECT {_COLUMNS} FROM bead WHERE {which}{tail}) AS {name}"
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM bead WHERE {which} AND {OFFERED}{tail}) AS {name}"
         for name, which in (("opened", OPEN_WORK), ("lapsed", LAPSED))
     )
     return f"{opened} UNION ALL {lapsed}"
@@ -243,7 +252,9 @@ def _claim_sql(
     else:
         # Of many claimants each locks a row that no other has: PostgreSQL skips locked ones, on
         # SQLite the transaction has the only write lock there is.
-        tail = f"{within} {_ORDER} LIMIT 1" + (" FOR UPDATE SKIP LOCKED" if postgres else "")
+        tail = f" AND {OFFERED}{within} {_ORDER} LIMIT 1" + (
+            " FOR UPDATE SKIP LOCKED" if postgres else ""
+        )
         part = "SELECT id, priority, created_at FROM bead WHERE"
         chosen = (
             f"id = (SELECT id FROM (SELECT * FROM ({part} {OPEN_WORK}{tail}) AS opened UNION ALL "

@@ -9,21 +9,43 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables, and number of the last script in ``state/migrations/versions``."""
 
 BeadKind: TypeAlias = Literal[
-    "epic", "task", "bug", "feature", "chore", "step", "decision", "outcome", "insight", "routine"
+    "epic",
+    "task",
+    "bug",
+    "feature",
+    "chore",
+    "step",
+    "decision",
+    "outcome",
+    "insight",
+    "routine",
+    "gate",
+    "message",
+    "molecule",
+    "event",
+    "agent",
+    "role",
+    "rig",
+    "merge-request",
 ]
 BeadStatus: TypeAlias = Literal["open", "in_progress", "blocked", "deferred", "closed", "tombstone"]
-DependencyType: TypeAlias = Literal["blocks", "parent-child", "related", "discovered-from"]
+DependencyType: TypeAlias = Literal[
+    "blocks", "parent-child", "related", "discovered-from", "conditional-blocks", "waits-for"
+]
 RunStatus: TypeAlias = Literal["running", "interrupted", "finished"]
 
 BEAD_KINDS: tuple[str, ...] = get_args(BeadKind)
 BEAD_STATUSES: tuple[str, ...] = get_args(BeadStatus)
 DEPENDENCY_TYPES: tuple[str, ...] = get_args(DependencyType)
 WORK_KINDS: tuple[str, ...] = ("epic", "task", "bug", "feature", "chore", "step")
-"""Kinds that somebody can claim and do; the other kinds record what happened."""
+"""Kinds that somebody can claim and do."""
+RECORD_KINDS: tuple[str, ...] = ("decision", "outcome", "insight", "routine")
+"""Kinds that record what happened. The kinds after these come with imported issues: what another
+program waits for, tells or keeps, and offers to nobody as work."""
 DONE: tuple[str, ...] = ("closed", "tombstone")
 """Statuses that hold nobody back; a tombstone is what remains of a deleted issue."""
 
@@ -158,14 +180,20 @@ class Bead(Record):
     """What was noted on the way, beside the description in ``body``."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What an imported record said that no other field can hold; export writes it back."""
+    due_at: float | None = None
+    """When it should be done."""
+    defer_until: float | None = None
+    """Before that neither the bead nor what is part of it is offered as work."""
 
 
 @dataclass(kw_only=True)
 class Dependency(Record):
     """``from_id`` depends on ``to_id``; with ``blocks``, it waits until ``to_id`` is closed.
 
-    ``to_id`` may name a bead that is not here: imported issues point to other projects, and to
-    issues that have gone. Imported rows may have types beyond ours, which hold nobody back.
+    ``conditional-blocks`` holds in the same way; ``waits-for`` holds until the parts of ``to_id``
+    are closed, or one of them if the gate in its metadata is ``any-children``. ``to_id`` may name a
+    bead that is not here: imported issues point to other projects, and to issues that have gone.
+    Imported rows may have types beyond ours, which hold nobody back.
     """
 
     TABLE = "dependency"
@@ -195,6 +223,41 @@ class Comment(Record):
     created_at: float = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
     """See :attr:`Bead.extra`."""
+
+
+@dataclass(kw_only=True)
+class Change(Record):
+    """One change of a bead: what somebody did to it, and when."""
+
+    TABLE = "bead_change"
+
+    sequence: int | None = None
+    """Order of writing in this database, from 1."""
+    bead_id: str
+    at: float
+    author: str | None = None
+    what: str
+    """The field that changed, or ``created``, ``claimed``, ``dependency``, ``imported``."""
+    old: str | None = None
+    new: str | None = None
+    note: str | None = None
+    """Why, where somebody said so."""
+
+
+@dataclass(kw_only=True)
+class ForeignLine(Record):
+    """A line of an imported file that is no issue, kept for the next export."""
+
+    TABLE = "foreign_line"
+
+    sequence: int | None = None
+    """Order of writing in this database, from 1."""
+    type: str
+    """What the line says it is, such as ``memory``."""
+    name: str | None = None
+    """Its key: another line of the type with this key replaces it."""
+    text: str
+    """The line as it was, without its end."""
 
 
 @dataclass(kw_only=True)
@@ -231,7 +294,7 @@ class Call(Record):
     created_at: float = 0.0
 
 
-OPEN_WORK = "status = 'open' AND waiting = 0 AND kind IN ({})".format(
+OPEN_WORK = "status = 'open' AND waiting = 0 AND aside = 0 AND kind IN ({})".format(
     ", ".join(f"'{kind}'" for kind in WORK_KINDS)
 )
 """SQL for work that anybody may take; word for word the condition of the index ``bead_ready``."""

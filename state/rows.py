@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
-from state import ids
+from state import history, ids
 from state.driver import Transaction, encode
 from state.errors import UsageError
+from state.fields import moment
 from state.filters import escaped, one_of
-from state.frontier import note, note_blocker, refuse_cycle
+from state.frontier import HELD_TYPES, note, note_blocker, refuse_cycle
+from state.jsonl import DELETION, aside_of
 from state.models import (
     BEAD_KINDS,
     BEAD_STATUSES,
@@ -40,6 +42,8 @@ class BeadFields(TypedDict, total=False):
     data: dict[str, Any]
     extra: dict[str, Any]
     close_reason: str | None
+    due_at: float | None
+    defer_until: float | None
 
 
 class BeadChanges(BeadFields, total=False):
@@ -60,9 +64,11 @@ def find(tx: Transaction, id: str) -> Bead:
     bead = get(tx, id)
     if bead is not None:
         return bead
-    condition, values = starts_so(id)
-    beads = tx.records(Bead, f"WHERE {condition} ORDER BY id LIMIT 4", values)
-    if not id or not beads:
+    beads = starting(tx, id, limit=4) if id else []
+    exact = [bead for bead in beads if bead.id.endswith(f"-{id}")]
+    if len(exact) == 1:
+        return exact[0]
+    if not beads:
         raise UsageError(f"unknown bead id {id!r}; `harness bead list` shows them")
     if len(beads) > 1:
         some = ", ".join(bead.id for bead in beads[:3]) + (", …" if len(beads) > 3 else "")
@@ -70,11 +76,18 @@ def find(tx: Transaction, id: str) -> Bead:
     return beads[0]
 
 
-def starts_so(id: str) -> tuple[str, dict[str, str]]:
-    """(the bead's id begins with ``id``, with or without ``hm-``, as a condition; its parameters)."""
-    starts = [id] if id.startswith("hm-") else [id, f"hm-{id}"]
-    values = {f"start{n}": f"{escaped(start)}%" for n, start in enumerate(starts)}
-    return "({})".format(" OR ".join(f"id LIKE %({name})s ESCAPE '/'" for name in values)), values
+def starting(tx: Transaction, id: str, limit: int) -> list[Bead]:
+    """Beads whose id begins so, with or without its prefix; the shortest first.
+
+    A prefix is all up to a hyphen: ``hm-`` of our ids, whatever it is of imported ones.
+    """
+    values = {"start": f"{escaped(id)}%", "inside": f"%-{escaped(id)}%", "limit": limit}
+    return tx.records(
+        Bead,
+        "WHERE id LIKE %(start)s ESCAPE '/' OR id LIKE %(inside)s ESCAPE '/' "
+        "ORDER BY length(id), id LIMIT %(limit)s",
+        values,
+    )
 
 
 def insert(tx: Transaction, bead: Bead, now: float) -> Bead:
@@ -91,13 +104,21 @@ def insert(tx: Transaction, bead: Bead, now: float) -> Bead:
     bead.created_at = bead.updated_at = now
     _settle(bead, now)
     tx.insert([bead])
+    set_aside(tx, bead)
     if bead.parent is not None:
         _put_under(tx, bead, bead.parent, now)
     return bead
 
 
-def change(tx: Transaction, bead: Bead, fields: Mapping[str, Any], now: float) -> Bead:
-    """Set fields of a stored bead. Raises UsageError."""
+def change(
+    tx: Transaction,
+    bead: Bead,
+    fields: Mapping[str, Any],
+    now: float,
+    by: str | None = None,
+    note: str | None = None,
+) -> Bead:
+    """Set fields of a stored bead. What nobody's run made keeps a history. Raises UsageError."""
     check(fields)
     before = bead.model_dump()
     for name, value in fields.items():
@@ -105,12 +126,35 @@ def change(tx: Transaction, bead: Bead, fields: Mapping[str, Any], now: float) -
             set_parent(tx, bead, value and find(tx, value).id, now)
         else:
             setattr(bead, name, value)
+    if "tombstone" in (bead.status, before["status"]) and bead.status != before["status"]:
+        _mark_deletion(bead, now, by, note)
     if (bead.status in DONE) != (before["status"] in DONE):
         note_blocker(tx, bead.id)
     bead.updated_at = now
     _settle(bead, now)
     tx.save(bead, before)
+    if "status" in fields or "extra" in fields:
+        set_aside(tx, bead)
+    history.record(tx, bead, before, by, note)
     return bead
+
+
+def _mark_deletion(bead: Bead, now: float, by: str | None, reason: str | None) -> None:
+    """Say of a new tombstone what the format says of one, and no more of what is none any longer."""
+    said = {name: value for name, value in bead.extra.items() if name not in DELETION}
+    if bead.status == "tombstone":
+        marks = (moment(now), by, reason, bead.kind)
+        said |= {n: value for n, value in zip(DELETION, marks, strict=True) if value}
+        bead.closed_at = bead.close_reason = None
+    bead.extra = said
+
+
+def set_aside(tx: Transaction, bead: Bead) -> None:
+    """Keep the column ``aside`` up to date with what the bead says."""
+    values = {"aside": aside_of(bead.status, bead.extra), "id": bead.id}
+    sql = "UPDATE bead SET aside = %(aside)s WHERE id = %(id)s AND aside <> %(aside)s"
+    if tx.run(sql, values).rowcount:
+        note_blocker(tx, bead.id)
 
 
 def touch(tx: Transaction, bead: Bead, now: float) -> None:
@@ -128,7 +172,7 @@ def set_parent(tx: Transaction, bead: Bead, parent: str | None, now: float) -> N
     if bead.parent == parent:
         return
     if parent is not None:
-        refuse_cycle(tx, bead.id, parent)
+        refuse_cycle(tx, bead.id, parent, "parent-child")
     if bead.parent is not None:
         remove_edge(tx, bead.id, bead.parent, "parent-child")
     bead.parent = parent
@@ -139,6 +183,7 @@ def set_parent(tx: Transaction, bead: Bead, parent: str | None, now: float) -> N
 def _put_under(tx: Transaction, bead: Bead, parent: str, now: float) -> None:
     add_edge(tx, Dependency(from_id=bead.id, to_id=parent, type="parent-child", created_at=now))
     note(tx, bead.id)
+    note_blocker(tx, parent)
 
 
 def link(
@@ -161,8 +206,8 @@ def link(
     for edge in edges(tx, from_id):
         if (edge.to_id, edge.type) == (to_id, type):
             return edge
-    if type == "blocks":
-        refuse_cycle(tx, from_id, to_id)
+    if type in HELD_TYPES:
+        refuse_cycle(tx, from_id, to_id, type)
         note(tx, from_id)
     edge = Dependency(from_id=from_id, to_id=to_id, type=type, created_at=now, created_by=by)
     add_edge(tx, edge)
@@ -188,6 +233,8 @@ def remove_edge(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
         {"from": from_id, "to": to_id, "type": type},
     )
     note(tx, from_id)
+    if type == "parent-child":
+        note_blocker(tx, to_id)
 
 
 def edges(tx: Transaction, id: str) -> list[Dependency]:
@@ -230,9 +277,9 @@ def _settle(bead: Bead, now: float) -> None:
     """Make lease and closing fields say what the status says."""
     if bead.status != "in_progress":
         bead.lease_until = None
-    if bead.status in DONE:
+    if bead.status == "closed":
         bead.closed_at = bead.closed_at or now
-    else:
+    elif bead.status not in DONE:
         bead.closed_at = bead.close_reason = None
 
 

@@ -53,8 +53,8 @@ _TABLES = (
     """,
     "CREATE INDEX ix_run_created_at ON run (created_at)",
     "CREATE INDEX ix_run_status ON run (status)",
-    # `waiting` is kept by the store and no part of a bead: 1 while the bead, or one above it, has
-    # an open blocker.
+    # Kept by the store and no part of a bead: `waiting` is 1 while the bead, or one above it, has
+    # an open blocker; `aside` is 1 for what is never offered as work, 2 if it holds nobody either.
     """
     CREATE TABLE bead (
         id VARCHAR NOT NULL PRIMARY KEY,
@@ -80,7 +80,10 @@ _TABLES = (
         close_reason VARCHAR,
         notes VARCHAR DEFAULT '' NOT NULL,
         extra JSON DEFAULT '{}' NOT NULL,
-        waiting INTEGER DEFAULT '0' NOT NULL
+        due_at FLOAT,
+        defer_until FLOAT,
+        waiting INTEGER DEFAULT '0' NOT NULL,
+        aside INTEGER DEFAULT '0' NOT NULL
     )
     """,
     f"CREATE INDEX bead_ready ON bead (priority, created_at, id) WHERE {OPEN_WORK}",
@@ -89,6 +92,8 @@ _TABLES = (
     "CREATE INDEX bead_of_run ON bead (run_id, created_at)",
     "CREATE INDEX bead_leased ON bead (lease_until) WHERE status = 'in_progress'",
     "CREATE INDEX ix_bead_parent ON bead (parent)",
+    "CREATE INDEX bead_due ON bead (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX bead_deferred ON bead (defer_until) WHERE defer_until IS NOT NULL",
     """
     CREATE TABLE dependency (
         from_id VARCHAR NOT NULL,
@@ -114,6 +119,28 @@ _TABLES = (
     )
     """,
     "CREATE INDEX ix_comment_bead_id ON comment (bead_id)",
+    """
+    CREATE TABLE bead_change (
+        sequence SERIAL NOT NULL PRIMARY KEY,
+        bead_id VARCHAR NOT NULL,
+        at FLOAT NOT NULL,
+        author VARCHAR,
+        what VARCHAR NOT NULL,
+        old VARCHAR,
+        new VARCHAR,
+        note VARCHAR,
+        FOREIGN KEY (bead_id) REFERENCES bead (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_bead_change_bead_id ON bead_change (bead_id)",
+    """
+    CREATE TABLE foreign_line (
+        sequence SERIAL NOT NULL PRIMARY KEY,
+        type VARCHAR NOT NULL,
+        name VARCHAR,
+        text VARCHAR NOT NULL
+    )
+    """,
     """
     CREATE TABLE call (
         sequence SERIAL NOT NULL PRIMARY KEY,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 from state import batch, hot, rows
 from state.database import Database
 from state.errors import UsageError
-from state.filters import Filters, Order, matching, where
+from state.filters import Filters, Order, Work, matching, where
 from state.frontier import BLOCKED
 from state.models import (
     DONE,
@@ -173,10 +173,14 @@ class BeadStore:
         **filters: Unpack[Filters],
     ) -> list[Bead]:
         """Beads that match all filters."""
-        if (parent := filters.get("parent")) is not None:
-            filters["parent"] = self.get(parent).id
-        conditions, values = matching(**filters)
+        conditions, values = matching(**self.whole(filters))
         return hot.select(self.database, conditions, values, limit, order)
+
+    def whole(self, filters: Filters) -> Filters:
+        """The filters, with the whole id of a parent for the start of one."""
+        if (parent := filters.get("parent")) is None:
+            return filters
+        return {**filters, "parent": self.get(parent).id}
 
     def of_run(
         self,
@@ -195,20 +199,19 @@ class BeadStore:
 
     # --- the frontier ------------------------------------------------------------------------
 
-    def ready(
-        self, run_id: str | None = None, kind: str | None = None, limit: int | None = None
-    ) -> list[Bead]:
+    def ready(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Work that may be claimed now, most urgent first, then oldest.
 
         Ready work is open or its lease has expired, and neither it nor a bead above it has an
-        open blocker. Decisions, outcomes, insights and routines are no work.
+        open blocker or is deferred. An epic is offered when its parts are done. What records
+        something is no work, and what an import set aside (pinned, a template) is not offered.
         """
-        return hot.ready(self.database, limit, run_id=run_id, kind=kind)
+        return hot.ready(self.database, limit, **self.whole(filters))
 
-    def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
+    def blocked(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
-        conditions, values = matching(run_id=run_id, kind=kind)
-        return hot.select(self.database, [BLOCKED, *conditions], values)
+        conditions, values = matching(**self.whole(filters))
+        return hot.select(self.database, [BLOCKED, *conditions], values, limit)
 
     def claim(
         self,
@@ -216,16 +219,18 @@ class BeadStore:
         *,
         assignee: str,
         lease_s: float,
-        run_id: str | None = None,
-        kind: str | None = None,
+        **filters: Unpack[Work],
     ) -> Bead | None:
         """Take a ready bead, this one or the first, for ``lease_s`` seconds; ``None`` if none is.
 
-        Atomic: of many claimants one gets the bead. Counts as one more of its attempts.
+        Atomic: of many claimants one gets the bead. Counts as one more of its attempts. An epic
+        whose parts are open can be claimed by its id alone.
         """
         if id is not None:
             id = self.get(id).id
-        return hot.claim(self.database, id, who=assignee, lease_s=lease_s, run_id=run_id, kind=kind)
+        return hot.claim(
+            self.database, id, who=assignee, lease_s=lease_s, **self.whole(cast(Filters, filters))
+        )
 
     def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
         """As :meth:`claim` of the parents of ``orders``, whole ids, by their assignees; with each

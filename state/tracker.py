@@ -6,10 +6,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
-from state import frontier, graph, hot, rows, search
-from state.driver import inserting, listed
+from state import frontier, graph, history, hot, rows, rules, search
+from state.driver import Transaction, chunks, inserting, listed
 from state.errors import ClaimError, UsageError
-from state.models import DONE, Bead, BeadKind, Comment, Dependency, DependencyType
+from state.filters import Filters, Work, matching, where
+from state.frontier import HOLDING
+from state.models import (
+    DONE,
+    WORK_KINDS,
+    Bead,
+    BeadKind,
+    Change,
+    Comment,
+    Dependency,
+    DependencyType,
+)
 from state.rows import BeadChanges, BeadFields
 from state.store import BeadStore
 
@@ -66,6 +77,7 @@ class Tracker:
             if parent is not None:
                 bead.parent = rows.find(tx, parent).id
             rows.insert(tx, bead, now)
+            history.add(tx, bead.id, now, by, "created")
             for target, type in dependencies:
                 rows.link(tx, bead.id, rows.find(tx, target).id, type, now, by)
             return bead
@@ -75,6 +87,8 @@ class Tracker:
         ids: Collection[str],
         add_labels: Collection[str] = (),
         remove_labels: Collection[str] = (),
+        *,
+        by: str | None = None,
         **fields: Unpack[BeadChanges],
     ) -> list[Bead]:
         """Change all of the beads, or none. Raises UsageError."""
@@ -88,27 +102,105 @@ class Tracker:
                     before = changes.get("labels", bead.labels)
                     after = dict.fromkeys((*before, *add_labels))
                     changes["labels"] = [label for label in after if label not in remove_labels]
-                changed.append(rows.change(tx, bead, changes, self.database.now()))
+                if "extra" in changes:
+                    changes["extra"] = {**bead.extra, **changes["extra"]}
+                if changes.get("kind", bead.kind) != bead.kind:
+                    rules.refuse_kind(changes["kind"], bead)
+                if changes.get("status") == "closed" and bead.status not in DONE:
+                    rules.refuse_close(tx, [bead.id], ())
+                changed.append(rows.change(tx, bead, changes, self.database.now(), by))
             return changed
 
-    def close(self, ids: Collection[str], reason: str = "") -> list[Bead]:
-        """Close all of the beads, or none; closed ones stay as they are. Raises UsageError."""
+    def close(
+        self,
+        ids: Collection[str],
+        reason: str = "",
+        *,
+        by: str | None = None,
+        force: bool = False,
+    ) -> list[Bead]:
+        """Close all of the beads, or none; closed ones stay as they are.
+
+        Raises UsageError, and ClaimError for an epic with open parts and for a bead that waits,
+        unless what holds it is closed with it, or by ``force``.
+        """
         with self.database.writing() as tx:
             found = hot.by_ids(tx, list(ids))
             whole = [id if id in found else rows.find(tx, id).id for id in ids]
-            hot.close(tx, whole, reason, self.database.now())
+            if not force:
+                rules.refuse_close(
+                    tx, [id for id in whole if not rules.is_done(found.get(id))], whole
+                )
+            hot.close(tx, whole, reason, self.database.now(), by)
             found = hot.by_ids(tx, whole)
             return [found[id] for id in whole]
 
-    def reopen(self, ids: Collection[str]) -> list[Bead]:
+    def reopen(self, ids: Collection[str], *, by: str | None = None) -> list[Bead]:
         """Open all of the beads again, or none. Raises UsageError."""
-        return self.update(ids, status="open", assignee=None)
+        return self.update(ids, by=by, status="open", assignee=None)
 
-    def claim(self, id: str, *, assignee: str, lease_s: float) -> Bead:
-        """Take this bead. Raises ClaimError that says why it cannot be had."""
-        bead = self.store.claim(id, assignee=assignee, lease_s=lease_s)
+    def delete(
+        self,
+        ids: Collection[str],
+        reason: str = "",
+        *,
+        by: str | None = None,
+        force: bool = False,
+    ) -> list[Bead]:
+        """Make tombstones of all of the beads, or of none: what they said stays, for other copies of
+        the store to learn of it.
+
+        Their dependencies go, in both directions. Raises UsageError, and without ``force`` ClaimError
+        if unfinished beads that stay are part of one or wait for it.
+        """
+        now = self.database.now()
+        with self.database.writing() as tx:
+            beads = [rows.find(tx, id) for id in ids]
+            going = {bead.id for bead in beads}
+            for bead in beads:
+                if bead.status == "tombstone":
+                    continue
+                edges = [*rows.edges(tx, bead.id), *rows.edges_to(tx, bead.id)]
+                others = {e.from_id for e in edges if e.to_id == bead.id and e.type in HOLDING}
+                stay = [
+                    b.id
+                    for b in graph.beads_of(tx, others - going).values()
+                    if not rules.is_done(b)
+                ]
+                if stay and not force:
+                    raise ClaimError(
+                        f"{', '.join(stay)} depend on bead {bead.id}; with --force it is deleted, "
+                        "and they depend on it no longer"
+                    )
+                for edge in edges:
+                    self._cut(tx, edge, now)
+                changes: BeadChanges = {"status": "tombstone", "assignee": None}
+                rows.change(tx, rows.find(tx, bead.id), changes, now, by, reason)
+            return [rows.find(tx, bead.id) for bead in beads]
+
+    def _cut(self, tx: Transaction, edge: Dependency, now: float) -> None:
+        """Remove a dependency, and the parent that it may stand for."""
+        source = rows.find(tx, edge.from_id)
+        if edge.type == "parent-child" and source.parent == edge.to_id:
+            rows.change(tx, source, {"parent": None}, now)
+        else:
+            rows.remove_edge(tx, edge.from_id, edge.to_id, edge.type)
+            rows.touch(tx, source, now)
+
+    def claim(
+        self,
+        id: str | None = None,
+        *,
+        assignee: str,
+        lease_s: float,
+        **filters: Unpack[Work],
+    ) -> Bead:
+        """Take this bead, or the most urgent that is ready. Raises ClaimError that says why not."""
+        bead = self.store.claim(id, assignee=assignee, lease_s=lease_s, **filters)
         if bead is not None:
             return bead
+        if id is None:
+            raise ClaimError("nothing is ready to be claimed")
         bead = self.store.get(id)
         if bead.status in DONE:
             raise ClaimError(
@@ -120,6 +212,13 @@ class Tracker:
         if held:
             names = ", ".join(dict.fromkeys(blocker for blocker, _ in held))
             raise ClaimError(f"bead {bead.id} waits for {names}; close what blocks it first")
+        if why := rules.unoffered(bead):
+            raise ClaimError(f"bead {bead.id} is no work to claim: it is {why}")
+        if bead.status == "open" and bead.kind in WORK_KINDS:
+            raise ClaimError(
+                f"bead {bead.id} is deferred, or part of what is; "
+                f"`harness bead update {bead.id} --defer none` ends it"
+            )
         raise ClaimError(
             f"bead {bead.id} is no work to claim: kind {bead.kind}, status {bead.status}"
         )
@@ -135,9 +234,12 @@ class Tracker:
             source, target = rows.find(tx, from_id), rows.find(tx, to_id)
             edge = rows.link(tx, source.id, target.id, type, now, by)
             rows.touch(tx, rows.find(tx, source.id), now)
+            history.add(tx, source.id, now, by, "dependency", new=f"{type} {target.id}")
             return edge
 
-    def undepend(self, from_id: str, to_id: str, type: str | None = None) -> list[Dependency]:
+    def undepend(
+        self, from_id: str, to_id: str, type: str | None = None, by: str | None = None
+    ) -> list[Dependency]:
         """Remove the dependencies of one bead on another, of one type or all; returns them.
 
         ``to_id`` may name a bead that is not here, if in full. Raises UsageError if there is none.
@@ -153,11 +255,8 @@ class Tracker:
                 raise UsageError(f"bead {source.id} has no {what} on {to_id}")
             now = self.database.now()
             for edge in removed:
-                if edge.type == "parent-child" and source.parent == to_id:
-                    rows.change(tx, source, {"parent": None}, now)
-                else:
-                    rows.remove_edge(tx, source.id, to_id, edge.type)
-            rows.touch(tx, source, now)
+                self._cut(tx, edge, now)
+                history.add(tx, source.id, now, by, "dependency", old=f"{edge.type} {to_id}")
             return removed
 
     def comment(self, id: str, text: str, author: str) -> Comment:
@@ -184,23 +283,30 @@ class Tracker:
             ends = {edge.to_id for edge in edges} | {edge.from_id for edge in back}
             return Detail(bead, edges, back, comments, graph.beads_of(tx, ends))
 
-    def ready(
-        self,
-        *,
-        run_id: str | None = None,
-        kind: str | None = None,
-        label: str | None = None,
-        assignee: str | None = None,
-        priority: int | None = None,
-        limit: int | None = None,
-    ) -> list[Bead]:
-        """As :meth:`state.BeadStore.ready`, with more filters."""
-        return hot.ready(
-            self.database, limit, run_id=run_id, kind=kind, label=label, assignee=assignee,
-            priority=priority,
-        )  # fmt: skip
+    def history(self, id: str) -> list[Change]:
+        """What happened to a bead, oldest first: its creation, each change, what was said.
 
-    def search(self, words: str, limit: int | None = None) -> list[Bead]:
+        Raises UsageError.
+        """
+        with self.database.reading() as tx:
+            bead = rows.find(tx, id)
+            found = history.of(tx, bead.id)
+            comments = tx.records(Comment, "WHERE bead_id = %(id)s", {"id": bead.id})
+        if not any(change.what == "created" for change in found):
+            by = bead.extra.get("created_by")
+            author = by if isinstance(by, str) else None
+            found.insert(
+                0, Change(bead_id=bead.id, at=bead.created_at, author=author, what="created")
+            )
+        found += [
+            Change(bead_id=bead.id, at=c.created_at, author=c.author, what="comment", new=c.text)
+            for c in comments
+        ]
+        return sorted(found, key=lambda change: change.at)
+
+    def search(
+        self, words: str, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> list[Bead]:
         """Beads that contain all words in title, body, notes or comments, best first.
 
         ``word*`` stands for its continuations, ``"…"`` for a phrase. Raises UsageError.
@@ -211,9 +317,16 @@ class Tracker:
             with self.database.writing() as tx:
                 search.catch_up(tx)
         with self.database.reading() as tx:
-            ids = search.find_ids(tx, words, limit)
-            beads = graph.beads_of(tx, ids)
-            return [beads[id] for id in ids]
+            conditions, values = matching(**self.store.whole(filters))
+            ids = search.find_ids(tx, words, None if conditions else limit)
+            beads = {
+                bead.id: bead
+                for those, names in chunks(ids)
+                for bead in tx.records(
+                    Bead, where([f"id IN {those}", *conditions]), {**values, **names}
+                )
+            }
+            return [beads[id] for id in ids if id in beads][:limit]
 
     def stats(self) -> Stats:
         """Numbers about all beads."""
@@ -234,20 +347,17 @@ class Tracker:
                 by_status=by_status,
                 by_kind=count("kind", "status <> 'tombstone'"),
                 by_priority=count("priority", f"status NOT IN {listed(DONE)}"),
-                ready=number(frontier.READY),
+                ready=number(f"{frontier.READY} AND {frontier.OFFERED}"),
                 blocked=number(frontier.BLOCKED),
                 lead_time_s=tx.value(lead),
             )
 
     def ids(self, start: str, limit: int = 50) -> list[tuple[str, str]]:
         """Ids that begin so, with or without ``hm-``, and their titles; unfinished ones first."""
-        condition, values = rows.starts_so(start)
-        query = (
-            f"SELECT id, title FROM bead WHERE {condition} AND status <> 'tombstone' "
-            f"ORDER BY status IN {listed(DONE)}, id LIMIT %(limit)s"
-        )
         with self.database.reading() as tx:
-            return list(map(tuple, tx.rows(query, {**values, "limit": limit})))
+            beads = [b for b in rows.starting(tx, start, 4 * limit) if b.status != "tombstone"]
+        found = sorted(beads, key=lambda bead: (bead.status in DONE, bead.id))
+        return [(bead.id, bead.title) for bead in found[:limit]]
 
 
 _SAY = f"{inserting(Comment.TABLE, Comment.names()[1:])} RETURNING sequence"

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = {
     "id", "key", "kind", "title", "body", "notes", "status", "priority", "parent", "run_id", "tier",
     "assignee", "lease_until", "attempts", "confidence", "surprise", "labels", "data", "extra",
-    "created_at", "updated_at", "closed_at", "close_reason",
+    "created_at", "updated_at", "closed_at", "close_reason", "due_at", "defer_until",
 }  # fmt: skip
 """Documented in docs/beads.md."""
 
@@ -193,7 +193,7 @@ def test_export_and_import(cli: Cli, folder: Path) -> None:
     assert not (folder / "runs").exists()
     done = said(cli, "import", "issues.jsonl")
     assert set(done) == {
-        "created", "updated", "unchanged", "conflicts", "comments", "dangling", "dry_run",
+        "created", "updated", "unchanged", "conflicts", "comments", "dangling", "dry_run", "kept",
     }  # fmt: skip
     assert done["dangling"] == [
         {"from": "bd-03", "to": "external:other:thing", "type": "waits-for"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -21,6 +22,7 @@ from state import (
     Runs,
     StoreError,
 )
+from state.models import Change, ForeignLine
 from state.tracker import Tracker
 from tests import postgres
 
@@ -70,7 +72,7 @@ def test_a_populated_older_database(tmp_path: Path) -> None:
     top, first, second = (store.get(f"hm-{n}") for n in ("top", "one", "two"))
     assert (top.kind, top.title, top.data) == ("epic", "Naïve — \x22quoted\x22", {"n": [1]})
     assert (second.parent, second.notes, second.extra) == ("hm-top", "", {})
-    assert [bead.id for bead in store.ready()] == ["hm-top", "hm-one"]
+    assert [bead.id for bead in store.ready()] == ["hm-one"]
     assert [bead.id for bead in store.blocked()] == ["hm-two"]
     assert [(e.to_id, e.type) for e in store.dependencies("hm-two")] == [
         ("hm-top", "parent-child"), ("hm-one", "blocks"),
@@ -148,7 +150,7 @@ def test_sqlite_from_nothing_through_every_script(tmp_path: Path) -> None:
     assert shape_at(url) == shape_at(f"sqlite:///{tmp_path}/new.db")
 
 
-def run_scripts(connection: Connection, until: str) -> None:
+def run_scripts(connection: Connection, until: str, since: int = 0) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -158,7 +160,10 @@ def run_scripts(connection: Connection, until: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     with connection:
+        if since:
+            command.stamp(config, f"{since:04}")
         command.upgrade(config, until)
+        connection.execute(text("DELETE FROM meta WHERE key = 'schema_version'"))
         connection.execute(text(f"INSERT INTO meta VALUES ('schema_version', '{int(until)}')"))
         connection.commit()
 
@@ -173,9 +178,38 @@ def test_the_scripts_ship_with_the_package() -> None:
 
 def test_the_columns_are_the_fields_of_the_records(tmp_path: Path) -> None:
     BeadStore.open(tmp_path / "new.db").close_database()
-    kept = {Bead: ["waiting"]}
+    kept = {Bead: ["waiting", "aside"]}
     """Columns that the store keeps for itself."""
     with sqlite3.connect(tmp_path / "new.db") as connection:
-        for record in (Run, Bead, Dependency, Comment, Call):
+        for record in (Run, Bead, Dependency, Comment, Change, ForeignLine, Call):
             columns = connection.execute(f'SELECT * FROM "{record.TABLE}"').description
             assert [column[0] for column in columns] == [*record.names(), *kept.get(record, [])]
+
+
+IMPORTED = {
+    "hm-gate": {"issue_type": "gate"},
+    "hm-pin": {"pinned": True},
+    "hm-old": {"defer_until": "2099-01-01T00:00:00Z", "due_at": "2098-01-01T00:00:00Z"},
+    "hm-odd": {"due_at": "some day"},
+}
+"""Beads that an import brought before their fields were understood → what they kept in ``extra``."""
+
+
+def test_what_an_earlier_import_kept_is_read_again(tmp_path: Path) -> None:
+    path = older(tmp_path)
+    run_scripts(create_engine(f"sqlite:///{path}").connect(), "0003", since=1)
+    with sqlite3.connect(path) as connection:
+        for id, extra in IMPORTED.items():
+            connection.execute(
+                "INSERT INTO bead (id, kind, title, body, status, priority, attempts, labels, data, "
+                "created_at, updated_at, extra) VALUES (?, 'task', 't', '', 'open', 2, 0, '[]', "
+                "'{}', 0, 0, ?)",
+                (id, json.dumps(extra)),
+            )
+    store = BeadStore.open(path)
+    assert store.get("hm-gate").kind == "gate"
+    assert store.get("hm-old").due_at == 4039372800.0
+    assert store.get("hm-odd").due_at is None
+    assert store.get("hm-odd").extra == IMPORTED["hm-odd"]
+    ready = [bead.id for bead in store.ready()]
+    assert set(IMPORTED) & set(ready) == {"hm-odd"}

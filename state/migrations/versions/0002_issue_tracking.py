@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from state import frontier, search
+from state import search
 from state.driver import Transaction
 
 revision = "0002"
@@ -66,7 +66,7 @@ def upgrade() -> None:
         condition = sa.text(where)
         op.create_index(name, "bead", columns, sqlite_where=condition, postgresql_where=condition)
     search.create(Transaction.within(op.get_bind()))
-    frontier.settle_all(Transaction.within(op.get_bind()))
+    # The column `waiting` is filled in by 0004, which changes what it means.
 
 
 def _extra() -> sa.Column[object]:
