@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from state import frontier, schema, sqlite
 from state.driver import Transaction
-from state.errors import StoreError
+from state.errors import NoStoreError, StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -98,10 +98,13 @@ class Database:
     def _make(self) -> None:
         with self._explained():
             self.backend.prepare()
-        with self.writing() as tx:
-            current = schema.is_current(tx, self.backend.name)
-            # SQLite lets a read-only file be opened, and begins a writing transaction on it too.
-            tx.run("UPDATE meta SET value = value")
+        try:
+            with self.writing() as tx:
+                current = schema.is_current(tx, self.backend.name)
+                # SQLite lets a read-only file be opened, and begins a writing transaction on it too.
+                tx.run("UPDATE meta SET value = value")
+        except NoStoreError:
+            current = False
         if not current:
             self._upgrade()
 
@@ -109,7 +112,7 @@ class Database:
         if isinstance(self.backend, sqlite.Sqlite):
             self.backend.refuse_missing()
         with self.reading() as tx:
-            current = schema.is_current(tx, self.backend.name, create=False)
+            current = schema.is_current(tx, self.backend.name)
         if not current:
             self._upgrade()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import JSON, Boolean, Connection, create_engine, inspect, text
+from sqlmodel import SQLModel
 
 from state import (
     SCHEMA_VERSION,
@@ -21,8 +23,9 @@ from state import (
     Run,
     Runs,
     StoreError,
+    tables,
 )
-from state.models import Change, ForeignLine
+from state.models import OPEN_WORK, Change, ForeignLine, Record
 from state.tracker import Tracker
 from tests import postgres
 
@@ -176,14 +179,41 @@ def test_the_scripts_ship_with_the_package() -> None:
     assert scripts[-1].startswith(f"{SCHEMA_VERSION:04}_")
 
 
-def test_the_columns_are_the_fields_of_the_records(tmp_path: Path) -> None:
-    BeadStore.open(tmp_path / "new.db").close_database()
-    kept = {Bead: ["waiting", "aside"]}
-    """Columns that the store keeps for itself."""
-    with sqlite3.connect(tmp_path / "new.db") as connection:
-        for record in (Run, Bead, Dependency, Comment, Change, ForeignLine, Call):
-            columns = connection.execute(f'SELECT * FROM "{record.TABLE}"').description
-            assert [column[0] for column in columns] == [*record.names(), *kept.get(record, [])]
+RECORDS = (Run, Bead, Dependency, Comment, Change, ForeignLine, Call)
+KEPT = {Bead: ("waiting", "aside")}
+"""Columns that the store keeps for itself."""
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_records_and_tables_have_the_same_fields(record: type[Record]) -> None:
+    table: Any = getattr(tables, record.__name__)
+    assert table.__tablename__ == record.TABLE
+    assert tuple(table.model_fields) == record.names()
+    types, required = get_type_hints(record), set()
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        defined = table.model_fields[field.name]
+        assert defined.annotation == types[field.name], field.name
+        if field.default is field.default_factory is dataclasses.MISSING:
+            required.add(field.name)
+            continue
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
+        assert defined.default == default, field.name
+    assert required == {n for n, f in table.model_fields.items() if f.is_required()}
+    columns = SQLModel.metadata.tables[record.TABLE].columns
+    assert tuple(columns.keys()) == (*record.names(), *KEPT.get(record, ()))
+    for name, kind in ((name, columns[name].type) for name in record.names()):
+        assert isinstance(kind, JSON) is (name in record.JSON), name
+        assert isinstance(kind, Boolean) is (name in record.BOOLEAN), name
+
+
+def test_every_table_is_one_of_the_records() -> None:
+    assert {t.__tablename__ for t in tables.TABLES} == {"meta", *(r.TABLE for r in RECORDS)}
+
+
+def test_the_index_of_ready_work_is_what_is_asked_for() -> None:
+    (index,) = (i for i in SQLModel.metadata.tables["bead"].indexes if i.name == "bead_ready")
+    assert str(index.dialect_options["sqlite"]["where"]) == OPEN_WORK
 
 
 IMPORTED = {
