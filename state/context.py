@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from state import graph
 from state.driver import among, chunks
 from state.errors import UsageError
 from state.evidence import fade
-from state.models import Bead
+from state.models import Bead, Comment
 from state.store import BeadStore
 from state.vectors import FOLDED, INSIGHTS, QUIET, ROUTINES, Vectors, audible, in_scope, scope_of
 
@@ -114,6 +115,13 @@ def pack(
         builder.add(given, f"Known, {name}: {result}", "input of this step")
     if ranking == "inputs":
         return builder.pack()
+    if bead.run_id is None:  # A step of a run is not executed while it waits, nor discussed.
+        for blocker in _open_blockers(store, bead):
+            says = f"Waits for {blocker.id} ({blocker.status}): {blocker.title}"
+            builder.add(blocker, says, "open blocker")
+        for comment in _comments(store, bead):
+            says = f"Said by {comment.author or 'somebody'}: {comment.text}"
+            builder.add(bead, says, "comment on it")
     for decision in _decisions(store, [bead, *above]):
         builder.add(decision, line_of(decision), f"decision above, by the {decision.tier}")
     known = {bead.id, root.id, *builder.seen}
@@ -247,8 +255,8 @@ def _join(lines: Iterable[str]) -> str:
 def _ancestors(store: BeadStore, bead: Bead) -> list[Bead]:
     """The beads above, the nearest first; the store keeps parents free of cycles."""
     above: list[Bead] = []
-    while bead.parent is not None:
-        bead = store.get(bead.parent)
+    while bead.parent is not None and (parent := store.find(bead.parent)) is not None:
+        bead = parent
         above.append(bead)
     return above
 
@@ -258,8 +266,21 @@ def _inputs(store: BeadStore, bead: Bead) -> list[tuple[str, Bead]]:
     named = bead.data.get("inputs")
     if isinstance(named, dict):
         return [(str(name), store.get(str(id))) for name, id in named.items()]
-    blockers = [store.get(d.to_id) for d in store.dependencies(bead.id) if d.type == "blocks"]
-    return [(b.title, b) for b in blockers if b.status == "closed"]
+    names = [d.to_id for d in store.dependencies(bead.id) if d.type == "blocks"]
+    found = store.find_all(names)  # What an import points to may not be here.
+    return [(b.title, b) for b in (found[n] for n in names if n in found) if b.status == "closed"]
+
+
+def _open_blockers(store: BeadStore, bead: Bead) -> list[Bead]:
+    """What the bead waits for, itself or as a part of what waits."""
+    names = list(dict.fromkeys(id for id, _ in graph.blockers(store, [bead.id])[bead.id]))
+    found = store.find_all(names)
+    return [found[name] for name in names]
+
+
+def _comments(store: BeadStore, bead: Bead) -> list[Comment]:
+    with store.database.reading() as tx:
+        return tx.records(Comment, "WHERE bead_id = %(id)s ORDER BY sequence", {"id": bead.id})
 
 
 def _decisions(store: BeadStore, line: Sequence[Bead]) -> list[Bead]:

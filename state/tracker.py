@@ -40,6 +40,10 @@ class Stats:
     """Mean time from creation to closing."""
 
 
+EMPTY = Stats(0, {}, {}, {}, 0, 0, None)
+"""What they are where there is no bead."""
+
+
 @dataclass(frozen=True)
 class Detail:
     """A bead with what hangs on it."""

@@ -64,8 +64,12 @@ def compact(
     """Fold the closed beads of a finished run into one summary bead; nothing is deleted."""
     from harness.cli.bead.place import existing
     from state.compaction import compact as fold
+    from state.errors import UsageError
 
-    with existing(here) as store:
+    def absent(note: str) -> None:
+        raise UsageError(f"unknown run id {run!r}: {note}")
+
+    with existing(here, absent=absent) as store:
         done = fold(store, run)
     if as_json:
         typer.echo(done.model_dump_json())

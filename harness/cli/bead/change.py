@@ -177,7 +177,7 @@ def claim(
     as_json: Json = False,
 ) -> None:
     """Take a bead to work on it: of many who try, one gets it."""
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing
     from state import ClaimError, UsageError
     from state.tracker import Tracker
 
@@ -188,9 +188,11 @@ def claim(
     if renew and id is None:
         raise UsageError("--renew is for a bead that you name, not for --next")
     who = name or me()
-    with existing(context, *([id] if id else [])) as store:
-        if note := absent(context):
-            raise ClaimError(f"nothing is ready to be claimed: {note}")
+
+    def absent(note: str) -> None:
+        raise ClaimError(f"nothing is ready to be claimed: {note}")
+
+    with existing(context, *([id] if id else []), absent=None if id else absent) as store:
         if id is None:
             bead = Tracker(store).claim(
                 assignee=who, lease_s=lease, run_id=run_of(store, run), kind=split([type]) or None,

@@ -120,11 +120,11 @@ def tree(
 @dep.command("cycles")
 def cycles(context: typer.Context, as_json: Json = False) -> None:
     """Find beads that wait for each other in a circle; exit code 1 if there are any."""
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
     from state import graph
 
-    with existing(context) as store, store.database.reading() as tx:
+    with existing(context, absent=telling(as_json)) as store, store.database.reading() as tx:
         circles = graph.cycles(graph.holding_edges(tx))
     if as_json:
         print_json(circles)
@@ -132,5 +132,5 @@ def cycles(context: typer.Context, as_json: Json = False) -> None:
         for circle in circles:
             typer.echo(" → ".join([*circle, circle[0]]))
         if not circles:
-            typer.echo(absent(context) or "no cycles")
+            typer.echo("no cycles")
     raise typer.Exit(1 if circles else 0)

@@ -25,7 +25,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write beads as JSON lines, in the order of their ids; with a file, it is replaced whole."""
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import print_json
     from harness.files import write_whole
     from state import UsageError
@@ -34,10 +34,15 @@ def export(
     if as_json and output == "-":
         raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
     kinds, statuses = split([type]) or None, split([status]) or None
-    with existing(context) as store:
+
+    def absent(note: str) -> None:
+        if as_json:
+            print_json({"file": None, "beads": 0})
+        else:  # The output is for issues alone.
+            typer.echo(note, err=True)
+
+    with existing(context, absent=absent) as store:
         lines = list(export_lines(store, run_id=run_of(store, run), kind=kinds, status=statuses))
-    if (note := absent(context)) and not as_json:
-        typer.echo(note, err=True)
     if output == "-":
         for line in lines:
             sys.stdout.buffer.write(f"{line}\n".encode())
@@ -61,12 +66,12 @@ def import_issues(
     """Merge beads from JSON lines: the newest version of each wins, all lines or none are taken."""
     from dataclasses import asdict
 
-    from harness.cli.bead.place import existing, made
+    from harness.cli.bead.place import made, tried
     from harness.cli.bead.render import print_json
     from state.exchange import import_lines
 
     lines = _read(file)
-    with existing(context, dry=True) if dry_run else made(context) as store:
+    with tried(context) if dry_run else made(context) as store:
         report = import_lines(store, lines, file, dry_run=dry_run, by=me())
     if as_json:
         dangling = [{"from": f, "to": t, "type": type} for f, t, type in report.dangling]
@@ -109,18 +114,17 @@ def doctor(
     """Look for what is wrong with the store; exit code 1 if something is, and stays so."""
     from dataclasses import asdict
 
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
     from harness.columns import Cell, Column, show
     from state import health
 
-    with existing(context) as store:
+    empty = {"ok": True, "checks": []}
+    with existing(context, absent=telling(as_json, empty)) as store:
         checks = health.examine(store, fix=fix)
     sound = all(check.ok for check in checks)
     if as_json:
         print_json({"ok": sound, "checks": [asdict(check) for check in checks]})
-    elif note := absent(context):
-        typer.echo(note)
     else:
         signs = {
             check.name: Cell("fixed", "yellow") if check.fixed

@@ -18,11 +18,11 @@ def ready(
     context: typer.Context, narrowing: Narrowing, limit: Limit = None, as_json: Json = False
 ) -> None:
     """List the work that may be claimed now: unblocked, unclaimed; most urgent first, then oldest."""
-    from harness.cli.bead.place import existing
+    from harness.cli.bead.place import existing, telling
 
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json)) as store:
         beads = store.ready(limit_of(limit), **narrowing.filters(store))
-    _tell(context, beads, "nothing is ready", as_json)
+    _tell(beads, "nothing is ready", as_json)
 
 
 @narrowed
@@ -30,11 +30,11 @@ def blocked(
     context: typer.Context, narrowing: Narrowing, limit: Limit = None, as_json: Json = False
 ) -> None:
     """List the work that waits, each with what blocks it."""
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import bead_row, print_beads, print_json
     from state import graph
 
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json)) as store:
         beads = store.blocked(limit_of(limit), **narrowing.filters(store))
         held = graph.blockers(store, [bead.id for bead in beads])
     if as_json:
@@ -51,7 +51,7 @@ def blocked(
         for id, pairs in held.items()
     }
     says = {id: f"waits for {names}" if names else "marked blocked" for id, names in why.items()}
-    print_beads(beads, absent(context) or "nothing is blocked", says)
+    print_beads(beads, "nothing is blocked", says)
 
 
 def show(context: typer.Context, id: Id, as_json: Json = False) -> None:
@@ -81,17 +81,17 @@ def list_beads(
     as_json: Json = False,
 ) -> None:
     """List beads of any status; tombstones only when asked for."""
-    from harness.cli.bead.place import existing
+    from harness.cli.bead.place import existing, telling
     from state.errors import UsageError
     from state.filters import ORDERS
 
     if sort not in ORDERS:
         raise UsageError(f"--sort: should be one of {', '.join(ORDERS)}, not {sort!r}")
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json)) as store:
         filters = narrowing.filters(store)
         filters["status"] = filters.get("status") or _visible()
         beads = store.query(order=sort, limit=limit_of(limit), **filters)
-    _tell(context, beads, "no beads", as_json)
+    _tell(beads, "no beads", as_json)
 
 
 @narrowed
@@ -106,14 +106,14 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search titles, descriptions, notes and comments; best matches first."""
-    from harness.cli.bead.place import existing
+    from harness.cli.bead.place import existing, telling
     from state.tracker import Tracker
 
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json)) as store:
         filters = narrowing.filters(store)
         filters["status"] = filters.get("status") or _visible()
         beads = Tracker(store).search(" ".join(words), limit_of(limit), **filters)
-    _tell(context, beads, "nothing found", as_json)
+    _tell(beads, "nothing found", as_json)
 
 
 @narrowed
@@ -128,7 +128,7 @@ def due(
     as_json: Json = False,
 ) -> None:
     """List unfinished beads by due date, soonest first; or give one a date."""
-    from harness.cli.bead.place import existing
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import bead_row, print_json
     from harness.cli.bead.when import set_time
     from harness.columns import when as shown
@@ -146,12 +146,12 @@ def due(
         else:
             typer.echo(f"{bead.id} is due {shown(at)}" if at else f"{bead.id} has no due date")
         return
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json)) as store:
         filters = narrowing.filters(store)
         filters["due_before"] = filters.get("due_before") or float("1e18")
         beads = store.query(order="due", limit=limit_of(limit), **filters)
     says = {bead.id: f"due {shown(bead.due_at)}" for bead in beads}
-    _tell(context, beads, "nothing is due", as_json, says)
+    _tell(beads, "nothing is due", as_json, says)
 
 
 def history(context: typer.Context, id: Id, limit: Limit = None, as_json: Json = False) -> None:
@@ -174,17 +174,14 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
     """Count beads by status, type and priority."""
     from dataclasses import asdict
 
-    from harness.cli.bead.place import absent, existing
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
-    from state.tracker import Tracker
+    from state.tracker import EMPTY, Tracker
 
-    with existing(context) as store:
+    with existing(context, absent=telling(as_json, asdict(EMPTY))) as store:
         numbers = Tracker(store).stats()
     if as_json:
         print_json(asdict(numbers))
-        return
-    if note := absent(context):
-        typer.echo(note)
         return
     typer.echo(f"{numbers.total:,} beads, {numbers.ready:,} ready, {numbers.blocked:,} blocked")
     for name, counts in (
@@ -203,17 +200,10 @@ def _visible() -> list[str]:
     return [name for name in BEAD_STATUSES if name != "tombstone"]
 
 
-def _tell(
-    context: typer.Context,
-    beads: list[Bead],
-    none: str,
-    as_json: bool,
-    more: dict[str, str] | None = None,
-) -> None:
-    from harness.cli.bead.place import absent
+def _tell(beads: list[Bead], none: str, as_json: bool, more: dict[str, str] | None = None) -> None:
     from harness.cli.bead.render import bead_row, print_beads, print_json
 
     if as_json:
         print_json([bead_row(bead) for bead in beads])
     else:
-        print_beads(beads, absent(context) or none, more)
+        print_beads(beads, none, more)

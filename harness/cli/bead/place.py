@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from state import BeadStore
-
-_ABSENT = "no store yet"
-"""Key of a context under which it is noted that the store is not there."""
 
 
 @contextmanager
@@ -27,46 +23,66 @@ def made(context: typer.Context) -> Iterator[BeadStore]:
 
 
 @contextmanager
-def existing(context: typer.Context, *names: str, dry: bool = False) -> Iterator[BeadStore]:
+def existing(
+    context: typer.Context, *names: str, absent: Callable[[str], None] | None = None
+) -> Iterator[BeadStore]:
     """The store as it is: nothing is made.
 
-    Where no store is named and the usual place has none yet, an empty one stands for it, and
-    :func:`absent` says so. Raises NoStoreError for a place that was named (unless ``dry``), and
-    UsageError for ``names`` of beads, which cannot be there.
+    Where no store is named and the usual place has none yet, ``absent`` is called with a line that
+    says so, and the command ends well. Raises NoStoreError for a place that was named, and UsageError
+    for ``names`` of beads, which cannot be there.
     """
-    from state import BeadStore, NoStoreError, UsageError, home
+    from state.errors import UsageError
+    from state.opening import existing as opened
 
-    named = _named(context)
-    try:
-        store = BeadStore.open(named or home() / "state.db", create=False)
-    except NoStoreError as missing:
-        if named and not dry:
-            raise
-        if names:
-            raise UsageError(f"unknown bead id {names[0]!r}: {_no_store(missing.place)}") from None
-        context.meta[_ABSENT] = missing.place
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder, _empty(folder) as store:
+    with opened(_named(context)) as store:
+        if store is not None:
             yield store
-        return
-    with _closing(store):
+            return
+        if absent is None:
+            raise UsageError(f"unknown bead id {names[0]!r}: {_no_store()}")
+        absent(_no_store())
+        raise typer.Exit
+
+
+def telling(as_json: bool, empty: Any = ()) -> Callable[[str], None]:
+    """What to do where there is no store: say so, or print what JSON says of an empty one."""
+
+    def tell(note: str) -> None:
+        from harness.cli.bead.render import print_json
+        from harness.columns import say
+
+        if as_json:
+            print_json(empty)
+        else:
+            say(note)
+
+    return tell
+
+
+@contextmanager
+def tried(context: typer.Context) -> Iterator[BeadStore]:
+    """The store to try something on, an empty one where there is none. Raises StoreError."""
+    import tempfile
+
+    from state import BeadStore, NoStoreError
+    from state.opening import existing as opened
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(opened(_named(context)))
+        except NoStoreError:
+            store = None
+        if store is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            store = stack.enter_context(_closing(BeadStore.open(Path(folder, "state.db"))))
         yield store
 
 
-def _empty(folder: str) -> AbstractContextManager[BeadStore]:
-    from state import BeadStore
+def _no_store() -> str:
+    from state import home
 
-    return _closing(BeadStore.open(Path(folder, "state.db")))
-
-
-def absent(context: typer.Context) -> str:
-    """A line for the user if :func:`existing` found no store, else nothing."""
-    place = context.meta.get(_ABSENT)
-    return _no_store(place) if place else ""
-
-
-def _no_store(place: str) -> str:
+    place = home() / "state.db"
     return f"no store yet at {place}; `harness bead create` or `harness run` makes one"
 
 
@@ -79,7 +95,7 @@ def _closing(store: BeadStore) -> Iterator[BeadStore]:
 
 
 def _named(context: typer.Context) -> str | None:
-    """The place that the user named: ``--db``, else HARNESS_DATABASE_URL."""
+    """The place that the command line names."""
     above: Any = context  # typer does not export the type of a context's parent
     while above is not None:
         if isinstance(above.obj, str):
@@ -87,4 +103,4 @@ def _named(context: typer.Context) -> str | None:
         if isinstance(above.params.get("db"), str):  # while the shell completes
             return str(above.params["db"])
         above = above.parent
-    return os.environ.get("HARNESS_DATABASE_URL") or None
+    return None
