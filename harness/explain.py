@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.progress import clean, one_line
-from state import BeadStore, database_url
+from state.opening import existing
 
 SHOWN = 3
 """Scores of a row in the table; the rows themselves hold all of them."""
@@ -18,12 +18,11 @@ SHOWN = 3
 
 def routing_rows(run_id: str) -> list[dict[str, Any]]:
     """The routing decisions of a run, in order: task, choice, team, path, confidence, cost, scores."""
-    store = BeadStore.open(database_url())
-    try:
+    with existing() as store:
+        if store is None:
+            return []
         beads = store.query(run_id=run_id, kind="decision", tier="dispatcher", order="created")
         outcomes = {bead.parent: bead for bead in store.query(run_id=run_id, kind="outcome")}
-    finally:
-        store.close_database()
     rows = []
     for bead in beads:
         order = bead.data["delegation"]

@@ -34,6 +34,7 @@ from specialists.routing.abstention import check_declines
 from specialists.routing.policies import TEMPERATURE
 from specialists.routing.stored import newest
 from state import BeadStore, home
+from state.driver import chunks
 from state.errors import UsageError
 
 SOFTMAX: dict[str, float] = {
@@ -122,18 +123,14 @@ def open_policy(name: str, temperature: float, *, seed: int, costs: dict[str, fl
 
 def mean_tokens(store: BeadStore, fleet: Sequence[Card]) -> dict[str, float]:
     """Mean tokens of a call by specialist, from the ledger; for those with calls on record."""
-    from sqlalchemy import func
-    from sqlmodel import col, select
-
-    from state import Call
     from state.ledger import LOST
 
-    tokens = func.avg(Call.prompt_tokens + Call.completion_tokens)
-    names = [card.name for card in fleet]
-    query = (
-        select(Call.specialist, tokens)
-        .where(col(Call.specialist).in_(names), col(Call.finish_reason) != LOST)
-        .group_by(col(Call.specialist))
-    )
-    with store.database.read() as session:
-        return {name: float(mean) for name, mean in session.exec(query).all()}
+    found: dict[str, float] = {}
+    for those, values in chunks([card.name for card in fleet]):
+        sql = (
+            'SELECT specialist, avg(prompt_tokens + completion_tokens) FROM "call" '
+            f"WHERE specialist IN {those} AND finish_reason <> %(lost)s GROUP BY specialist"
+        )
+        rows = store.database.rows(sql, {**values, "lost": LOST})
+        found |= {name: float(mean) for name, mean in rows}
+    return found

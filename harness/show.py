@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ import typer
 
 from harness.columns import Cell, Column, show, when
 from harness.progress import STATES, Progress, StepLine, clean, one_line, spent
-from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, database_url, home
+from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, home
 from state.fields import moment, time_of
+from state.opening import existing
 from state.status import reference_word, state_of
 
 if TYPE_CHECKING:
@@ -25,14 +25,8 @@ PRIVATE = {"owner", "owner_until", "active_at", "problem_json", "config_json"}
 @contextmanager
 def existing_store() -> Iterator[BeadStore | None]:
     """The state database; ``None`` where no run ever was, so that looking creates nothing."""
-    if not os.environ.get("HARNESS_DATABASE_URL") and not (home() / "state.db").is_file():
-        yield None
-        return
-    store = BeadStore.open(database_url())
-    try:
+    with existing() as store:
         yield store
-    finally:
-        store.close_database()
 
 
 def recorded_runs(limit: int | None) -> list[Run]:

@@ -1,46 +1,80 @@
-"""The room where everything is remembered: beads, runs and the ledger of calls, in one database."""
+"""The room where everything is remembered: beads, runs and the ledger of calls, in one database.
 
-from state.database import Database
-from state.errors import (
-    AdapterError,
-    BackendTimeout,
-    BackendUnavailable,
-    BadAnswer,
-    BudgetExceeded,
-    ClaimError,
-    HarnessError,
-    RequestRefused,
-    SandboxMissing,
-    SandboxUnavailable,
-    SetupError,
-    StoreError,
-    UsageError,
-)
+What may be used from outside is loaded when it is first asked for: most commands need little of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# At once, because the function has the name of its module.
 from state.home import checkpoint_path, database_url, home, writable_home
-from state.ids import keyed_id
-from state.ledger import Ledger, Usage
-from state.models import (
-    BEAD_KINDS,
-    BEAD_STATUSES,
-    DEPENDENCY_TYPES,
-    DONE,
-    SCHEMA_VERSION,
-    WORK_KINDS,
-    Bead,
-    BeadKind,
-    BeadStatus,
-    Call,
-    Comment,
-    Dependency,
-    DependencyType,
-    Meta,
-    Run,
-)
-from state.rows import BeadChanges, BeadFields, Order
-from state.runs import LOCK_TTL_S, Runs
-from state.status import RunStatus
-from state.stops import StopReason
-from state.store import BeadStore
+
+if TYPE_CHECKING:
+    from state.database import Database
+    from state.errors import (
+        AdapterError,
+        BackendTimeout,
+        BackendUnavailable,
+        BadAnswer,
+        BudgetExceeded,
+        ClaimError,
+        HarnessError,
+        NoStoreError,
+        RequestRefused,
+        SandboxMissing,
+        SandboxUnavailable,
+        SetupError,
+        StoreError,
+        UsageError,
+    )
+    from state.filters import Order
+    from state.ids import keyed_id
+    from state.ledger import Ledger, Usage
+    from state.models import (
+        BEAD_KINDS,
+        BEAD_STATUSES,
+        DEPENDENCY_TYPES,
+        DONE,
+        SCHEMA_VERSION,
+        WORK_KINDS,
+        Bead,
+        BeadKind,
+        BeadStatus,
+        Call,
+        Comment,
+        Dependency,
+        DependencyType,
+        Run,
+    )
+    from state.rows import BeadChanges, BeadFields
+    from state.runs import LOCK_TTL_S, Runs
+    from state.status import RunStatus
+    from state.stops import StopReason
+    from state.store import BeadStore
+
+_MODULES = {
+    "database": ("Database",),
+    "errors": (
+        "AdapterError", "BackendTimeout", "BackendUnavailable", "BadAnswer", "BudgetExceeded",
+        "ClaimError", "HarnessError", "NoStoreError", "RequestRefused", "SandboxMissing",
+        "SandboxUnavailable", "SetupError", "StoreError", "UsageError",
+    ),
+    "filters": ("Order",),
+    "ids": ("keyed_id",),
+    "ledger": ("Ledger", "Usage"),
+    "models": (
+        "BEAD_KINDS", "BEAD_STATUSES", "DEPENDENCY_TYPES", "DONE", "SCHEMA_VERSION", "WORK_KINDS",
+        "Bead", "BeadKind", "BeadStatus", "Call", "Comment", "Dependency", "DependencyType", "Run",
+    ),
+    "rows": ("BeadChanges", "BeadFields"),
+    "runs": ("LOCK_TTL_S", "Runs"),
+    "status": ("RunStatus",),
+    "stops": ("StopReason",),
+    "store": ("BeadStore",),
+}  # fmt: skip
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "BEAD_KINDS",
@@ -69,7 +103,7 @@ __all__ = [
     "DependencyType",
     "HarnessError",
     "Ledger",
-    "Meta",
+    "NoStoreError",
     "Order",
     "RequestRefused",
     "Run",
@@ -88,3 +122,12 @@ __all__ = [
     "keyed_id",
     "writable_home",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

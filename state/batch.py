@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from sqlalchemy import Connection
-
 from state import frontier, hot, ids, rows
 from state.database import Database
-from state.driver import among
+from state.driver import Transaction, among, listed
 from state.errors import UsageError
+from state.filters import one_of
 from state.models import DEPENDENCY_TYPES, DONE, Bead, Dependency
 
 _LINK = (
@@ -25,10 +24,10 @@ _AWAITED = """
         SELECT id FROM bead WHERE id IN {starts}
         UNION
         SELECT dependency.to_id FROM awaited JOIN dependency ON dependency.from_id = awaited.id
-        WHERE dependency.type IN ('blocks', 'parent-child')
+        WHERE dependency.type IN {types}
     )
     SELECT from_id, to_id FROM dependency JOIN awaited ON dependency.from_id = awaited.id
-    WHERE dependency.type IN ('blocks', 'parent-child')
+    WHERE dependency.type IN {types}
 """
 
 _Stored = Bead | dict[str, Any]
@@ -47,8 +46,8 @@ def write(
 
     The beads as stored, in the order given. Raises UsageError.
     """
-    with database.writing() as connection:
-        stored = _write(database, connection, beads, dependencies, changes)
+    with database.writing() as tx:
+        stored = _write(tx, database.now(), beads, dependencies, changes)
     return [bead if isinstance(bead, Bead) else hot.bead_of_row(bead) for bead in stored]
 
 
@@ -56,33 +55,33 @@ def apply(
     database: Database, beads: Sequence[Bead], changes: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """As :func:`write`, for who knows what was written."""
-    with database.writing() as connection:
-        _write(database, connection, beads, (), changes)
+    with database.writing() as tx:
+        _write(tx, database.now(), beads, (), changes)
 
 
 def claim(database: Database, orders: Sequence[Bead], lease_s: float) -> list[Bead]:
     """See :meth:`state.BeadStore.claim_with`."""
     assignees = {order.parent or "": order.assignee or "" for order in orders}
-    with database.writing() as connection:
-        taken = hot.claim_each(database, connection, assignees, lease_s)
+    with database.writing() as tx:
+        now = database.now()
+        taken = hot.claim_each(tx, assignees, lease_s, now)
         given = [order for order in orders if order.parent in taken]
-        _write(database, connection, given)
+        _write(tx, now, given)
     return given
 
 
 def _write(
-    database: Database,
-    connection: Connection,
+    tx: Transaction,
+    now: float,
     beads: Sequence[Bead],
     dependencies: Sequence[Dependency] = (),
     changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[_Stored]:
-    now = database.now()
     ours = {name for bead in beads for name in (bead.key, bead.id) if name}
     named = [bead.parent for bead in beads if bead.parent is not None]
     named += [name for edge in dependencies for name in (edge.from_id, edge.to_id)]
-    id_of = _whole_ids(database, connection, {name for name in named if name not in ours})
-    stored, fresh = _insert(database, connection, beads, id_of, now)
+    id_of = _whole_ids(tx, {name for name in named if name not in ours})
+    stored, fresh = _insert(tx, beads, id_of, now)
     edges = [_edge(id_of, edge) for edge in dependencies]
     for draft, row in fresh:
         if draft.parent is not None:
@@ -90,23 +89,28 @@ def _write(
             if row["parent"] is None:  # Its parent came after it.
                 row["parent"] = edges[-1][1]
                 values = {"id": row["id"], "parent": row["parent"]}
-                database.run(connection, _MOVE, values)
-    new = [edge for edge in edges if _link(database, connection, edge, now)]
+                tx.run(_MOVE, values)
+    new = [edge for edge in edges if _link(tx, edge, now)]
     born = {row["id"] for _, row in fresh}
     # Nothing waits for a bead just born unless an edge leads to one, and it waits as its
     # parent does (see ``hot.insert``) unless something else holds it.
     if any(source not in born or target in born for source, target, _ in new):
-        _refuse_cycles(database, connection, new)
+        _refuse_cycles(tx, new)
+    # What is born waits for something that was there: which may be what it is part of.
+    for source, target, type in new:
+        if type in frontier.HELD_TYPES and target not in born:
+            frontier.refuse_cycle(tx, source, target, type)
     plain = {row["id"] for draft, row in fresh if id_of.get(draft.parent or "") not in born}
-    noted = {s for s, _, type in new if type != "parent-child" or s not in plain}
-    closed = _change(database, connection, changes or {}, now)
-    frontier.settle_rows(connection, noted, closed)
+    frontier.note_blocker(
+        tx, *(id_of[d.parent] for d, _ in fresh if d.parent is not None and d.run_id is None)
+    )
+    frontier.note(tx, *(s for s, _, type in new if type != "parent-child" or s not in plain))
+    _change(tx, changes or {}, now)
     return stored
 
 
 def _insert(
-    database: Database,
-    connection: Connection,
+    tx: Transaction,
     beads: Sequence[Bead],
     id_of: dict[str, str],
     now: float,
@@ -116,7 +120,7 @@ def _insert(
     ``id_of`` learns the names of these beads; a bead whose parent comes after it is written without.
     """
     named = [b.id for b in beads if b.id and b.key is None]
-    known: dict[str, _Stored] = {**hot.by_ids(database, connection, named)}
+    known: dict[str, _Stored] = {**hot.by_ids(tx, named)}
     stored: list[_Stored] = []
     fresh: list[tuple[Bead, dict[str, Any]]] = []
     for place, draft in enumerate(beads):
@@ -131,8 +135,8 @@ def _insert(
             elif draft.key is not None:
                 proposals = ids.keyed_candidates(draft.key)
             else:
-                proposals = hot.drawn_ids(database, connection)
-            bead = hot.insert(database, connection, values, proposals)
+                proposals = rows.drawn_ids(tx)
+            bead = hot.insert(tx, values, proposals)
             if bead is None:
                 bead = values
                 fresh.append((draft, values))
@@ -145,18 +149,17 @@ def _insert(
     return stored, fresh
 
 
-def _whole_ids(database: Database, connection: Connection, names: Iterable[str]) -> dict[str, str]:
+def _whole_ids(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
     """Start of an id → the id. Raises UsageError."""
     wanted = list(names)
-    whole = {name: name for name in hot.statuses(database, connection, wanted)}
+    whole = {name: name for name in hot.statuses(tx, wanted)}
     if missing := [name for name in wanted if name not in whole]:
-        with database.session(connection) as session:
-            whole |= {name: rows.find(session, name).id for name in missing}
+        whole |= {name: rows.find(tx, name).id for name in missing}
     return whole
 
 
 def _edge(id_of: Mapping[str, str], edge: Dependency) -> _Edge:
-    rows.one_of("dependency type", edge.type, DEPENDENCY_TYPES)
+    one_of("dependency type", edge.type, DEPENDENCY_TYPES)
     source, target = id_of[edge.from_id], id_of[edge.to_id]
     if source == target:
         raise UsageError(f"bead {source} cannot depend on itself")
@@ -165,22 +168,22 @@ def _edge(id_of: Mapping[str, str], edge: Dependency) -> _Edge:
     return source, target, edge.type
 
 
-def _link(database: Database, connection: Connection, edge: _Edge, now: float) -> bool:
+def _link(tx: Transaction, edge: _Edge, now: float) -> bool:
     """Write an edge; whether it is new."""
     values = {"from": edge[0], "to": edge[1], "type": edge[2], "now": now}
-    return bool(database.run(connection, _LINK, values).rowcount)
+    return bool(tx.run(_LINK, values).rowcount)
 
 
-def _refuse_cycles(database: Database, connection: Connection, edges: Sequence[_Edge]) -> None:
+def _refuse_cycles(tx: Transaction, edges: Sequence[_Edge]) -> None:
     """Raise UsageError if one of these edges, already written, closes a cycle."""
     holding = {(source, target) for source, target, type in edges if type in frontier.HOLDING}
     if not holding:
         return
     starts, values = among(sorted({source for source, _ in holding}))
     waits: TopologicalSorter[str] = TopologicalSorter()
-    for source, target in database.run(
-        connection, _AWAITED.format(starts=starts), values
-    ).fetchall():
+    for source, target in tx.rows(
+        _AWAITED.format(starts=starts, types=listed(frontier.HOLDING)), values
+    ):
         waits.add(source, target)
     try:
         waits.prepare()
@@ -194,15 +197,9 @@ def _refuse_cycles(database: Database, connection: Connection, edges: Sequence[_
         ) from None
 
 
-def _change(
-    database: Database,
-    connection: Connection,
-    changes: Mapping[str, Mapping[str, Any]],
-    now: float,
-) -> set[str]:
-    """Change beads that are not closed; returns which this closes."""
-    present = hot.statuses(database, connection, list(changes))
-    closed = set[str]()
+def _change(tx: Transaction, changes: Mapping[str, Mapping[str, Any]], now: float) -> None:
+    """Change beads that are not closed. Raises UsageError."""
+    present = hot.statuses(tx, list(changes))
     for id, fields in changes.items():
         if id not in present:
             raise UsageError(f"unknown bead id {id!r}")
@@ -212,7 +209,6 @@ def _change(
         changed = hot.changed(fields, now)
         update = ", ".join(f'"{name}" = %({name})s' for name in changed)
         sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
-        database.run(connection, sql, {**changed, "id": id})
+        tx.run(sql, {**changed, "id": id})
         if changed.get("status") in DONE:
-            closed.add(id)
-    return closed
+            frontier.note_blocker(tx, id)

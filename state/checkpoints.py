@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from state.database import Database
 from state.errors import StoreError
 from state.home import checkpoint_path
-from state.postgres import CONNECT_TIMEOUT_S
 from state.sqlite import BUSY_TIMEOUT_S, explain, switch_to_wal
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
 
 @asynccontextmanager
 async def _on_server(database: Database) -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    from state.postgres import CONNECT_TIMEOUT_S, Postgres
+
     try:
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
         from psycopg import AsyncConnection, Error
@@ -62,6 +63,7 @@ async def _on_server(database: Database) -> AsyncIterator[BaseCheckpointSaver[An
             "pip install 'hi-moe[postgres]'"
         ) from error
 
+    assert isinstance(database.backend, Postgres)
     engine = database.backend.reader
     _, options = engine.dialect.create_connect_args(engine.url)
     options = {

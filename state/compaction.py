@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
-from sqlmodel import col, select
 
 from state import rows
 from state.errors import UsageError
@@ -50,9 +49,9 @@ def compact(store: BeadStore, run_id: str) -> Compaction:
     if run.status != "finished":
         raise UsageError(f"run {run.id} is {run.status}; only a finished run can be compacted")
     now = store.database.now()
-    with store.database.write() as session:
-        query = select(Bead).where(Bead.run_id == run.id, Bead.status == "closed")
-        beads = session.exec(query.order_by(col(Bead.created_at), col(Bead.id))).all()
+    with store.database.writing() as tx:
+        closed = "WHERE run_id = %(run)s AND status = 'closed' ORDER BY created_at, id"
+        beads = tx.records(Bead, closed, {"run": run.id})
         root = next((b for b in beads if b.kind == "epic" and b.parent is None), None)
         if root is None:
             raise UsageError(f"run {run.id} has no closed root bead to put a summary under")
@@ -60,7 +59,7 @@ def compact(store: BeadStore, run_id: str) -> Compaction:
         foldable = [b for b in beads if b.id != root.id and b.key != key and _folds(b)]
         fresh = [b for b in foldable if FOLDED not in b.labels]
         summary = rows.insert(
-            session,
+            tx,
             Bead(
                 key=key, kind="insight", parent=root.id, run_id=run.id, tier="memory",
                 status="closed", title=f"{root.title}: {root.close_reason}",
@@ -69,10 +68,10 @@ def compact(store: BeadStore, run_id: str) -> Compaction:
             now,
         )  # fmt: skip
         for bead in fresh:
-            bead.labels = [*bead.labels, FOLDED]
-            bead.updated_at = now
-            session.add(bead)
-        forget(session, [b.id for b in fresh])
+            before = bead.model_dump()
+            bead.labels, bead.updated_at = [*bead.labels, FOLDED], now
+            tx.save(bead, before)
+        forget(tx, [b.id for b in fresh])
         kept = len(beads) - len(foldable) - 1 - sum(b.key == key for b in beads)
         return Compaction(run_id=run.id, summary=summary.id, folded=len(fresh), kept=kept)
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import or_
-from sqlmodel import col, select
 
+from state import graph
+from state.driver import among, chunks
 from state.errors import UsageError
 from state.evidence import fade
-from state.models import Bead
+from state.models import Bead, Comment
 from state.store import BeadStore
 from state.vectors import FOLDED, INSIGHTS, QUIET, ROUTINES, Vectors, audible, in_scope, scope_of
 
@@ -141,6 +141,13 @@ def pack(
             builder.add(given, line, "done before")
     if ranking == "inputs":
         return builder.pack()
+    if bead.run_id is None:  # A step of a run is not executed while it waits, nor discussed.
+        for blocker in _open_blockers(store, bead):
+            says = f"Waits for {blocker.id} ({blocker.status}): {blocker.title}"
+            builder.add(blocker, says, "open blocker")
+        for comment in _comments(store, bead):
+            says = f"Said by {comment.author or 'somebody'}: {comment.text}"
+            builder.add(bead, says, "comment on it")
     for decision in _decisions(store, [bead, *above]):
         builder.add(decision, line_of(decision), f"decision above, by the {decision.tier}")
     known = {bead.id, root.id, *builder.seen}
@@ -292,8 +299,8 @@ def _join(lines: Iterable[str]) -> str:
 def _ancestors(store: BeadStore, bead: Bead) -> list[Bead]:
     """The beads above, the nearest first; the store keeps parents free of cycles."""
     above: list[Bead] = []
-    while bead.parent is not None:
-        bead = store.get(bead.parent)
+    while bead.parent is not None and (parent := store.find(bead.parent)) is not None:
+        bead = parent
         above.append(bead)
     return above
 
@@ -303,8 +310,21 @@ def _inputs(store: BeadStore, bead: Bead) -> list[tuple[str, Bead]]:
     named = bead.data.get("inputs")
     if isinstance(named, dict):
         return [(str(name), store.get(str(id))) for name, id in named.items()]
-    blockers = [store.get(d.to_id) for d in store.dependencies(bead.id) if d.type == "blocks"]
-    return [(b.title, b) for b in blockers if b.status == "closed"]
+    names = [d.to_id for d in store.dependencies(bead.id) if d.type == "blocks"]
+    found = store.find_all(names)  # What an import points to may not be here.
+    return [(b.title, b) for b in (found[n] for n in names if n in found) if b.status == "closed"]
+
+
+def _open_blockers(store: BeadStore, bead: Bead) -> list[Bead]:
+    """What the bead waits for, itself or as a part of what waits."""
+    names = list(dict.fromkeys(id for id, _ in graph.blockers(store, [bead.id])[bead.id]))
+    found = store.find_all(names)
+    return [found[name] for name in names]
+
+
+def _comments(store: BeadStore, bead: Bead) -> list[Comment]:
+    with store.database.reading() as tx:
+        return tx.records(Comment, "WHERE bead_id = %(id)s ORDER BY sequence", {"id": bead.id})
 
 
 def _result(bead: Bead) -> str:
@@ -318,30 +338,36 @@ def _decisions(store: BeadStore, line: Sequence[Bead]) -> list[Bead]:
 
 
 def _beads(store: BeadStore, ids: Sequence[str]) -> list[Bead]:
-    with store.database.read() as session:
-        query = select(Bead).where(col(Bead.id).in_(ids), audible())
-        return list(session.exec(query).all())
+    condition, values = audible()
+    with store.database.reading() as tx:
+        return [
+            bead
+            for those, names in chunks(ids)
+            for bead in tx.records(
+                Bead, f"WHERE id IN {those} AND {condition}", {**values, **names}
+            )
+        ]
 
 
 def _others(store: BeadStore, scopes: Sequence[str], known: set[str]) -> bool:
     """Whether a search of the scopes could find a bead that is not known already."""
-    with store.database.read() as session:
-        there = or_(*(in_scope(scope) for scope in scopes))
-        query = select(Bead.id).where(there, col(Bead.id).not_in(known)).limit(1)
-        return session.exec(query).first() is not None
+    those, names = among(sorted(known))
+    with store.database.reading() as tx:
+        for scope in scopes:
+            condition, values = in_scope(scope)
+            query = f"SELECT 1 FROM bead WHERE {condition} AND id NOT IN {those} LIMIT 1"
+            if tx.value(query, {**values, **names}):
+                return True
+    return False
 
 
 def _newest(store: BeadStore, scopes: Sequence[str]) -> list[Bead]:
     """The newest beads of each scope."""
     found: list[Bead] = []
-    with store.database.read() as session:
+    with store.database.reading() as tx:
         for scope in scopes:
-            query = (
-                select(Bead)
-                .where(in_scope(scope))
-                .order_by(col(Bead.created_at).desc(), col(Bead.id))
-                .limit(CANDIDATES)
-            )
-            found += session.exec(query).all()
+            condition, values = in_scope(scope)
+            rest = f"WHERE {condition} ORDER BY created_at DESC, id LIMIT {CANDIDATES}"
+            found += tx.records(Bead, rest, values)
     newest = sorted(found, key=lambda b: (-b.created_at, b.id))
     return newest[:CANDIDATES]

@@ -1,33 +1,131 @@
-"""SQL in the driver's own words, where SQLAlchemy's cost more than the query."""
+"""SQL in the driver's own words, the same for SQLite and PostgreSQL, inside one transaction."""
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from state.models import Record
+
+R = TypeVar("R", bound=Record)
+
+CHUNK = 500
+"""Most names in one statement."""
+
+Parameters = Mapping[str, Any]
+
+encode = json.JSONEncoder().encode  # ``json.dumps`` asks about eight options each time.
 
 
-def run(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
-    """Execute SQL, inside the transaction that ``connection`` has, with ``%(name)s`` for parameters.
+class Transaction:
+    """A transaction under way: parameters are written ``%(name)s``.
 
-    What comes back has ``fetchall()``, ``fetchone()`` and ``rowcount``.
+    ``noted`` and ``finished`` collect what :func:`state.frontier.settle` looks at before the commit.
     """
-    if connection.dialect.name == "postgresql":
-        return connection.exec_driver_sql(sql, dict(parameters or {}))
-    return execute(connection, named(sql), parameters or {})
+
+    __slots__ = ("connection", "finished", "is_postgres", "noted")
+
+    def __init__(self, connection: Any) -> None:
+        """``connection`` is ``sqlite3``'s own, or SQLAlchemy's to a server."""
+        self.connection = connection
+        self.is_postgres = not isinstance(connection, sqlite3.Connection)
+        self.noted = set[str]()
+        """Beads whose blockers or parents change."""
+        self.finished = set[str]()
+        """Beads that are finished or reopened."""
+
+    @classmethod
+    def within(cls, connection: Any) -> Transaction:
+        """The transaction that a connection of SQLAlchemy's has, to either database."""
+        if connection.dialect.name == "sqlite":
+            return cls(connection.connection.driver_connection)
+        return cls(connection)
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> Any:
+        """Execute a statement; what comes back has ``fetchall()``, ``fetchone()``, ``rowcount``."""
+        if self.is_postgres:
+            return self.connection.exec_driver_sql(sql, dict(parameters or {}))
+        return self.connection.execute(named(sql), parameters or ())
+
+    def run_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
+        """Execute a statement once for each set of parameters."""
+        if not parameters:
+            return
+        if self.is_postgres:
+            self.connection.exec_driver_sql(sql, [dict(each) for each in parameters])
+        else:
+            self.connection.executemany(named(sql), parameters)
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[Any]:
+        """All rows of a query."""
+        return list(self.run(sql, parameters).fetchall())
+
+    def value(self, sql: str, parameters: Parameters | None = None) -> Any:
+        """The first column of the first row, or ``None`` where there is no row."""
+        # All rows: a statement that has not run to its end holds up SQLite's commit.
+        found = self.rows(sql, parameters)
+        return found[0][0] if found else None
+
+    def records(
+        self, kind: type[R], rest: str = "", parameters: Parameters | None = None
+    ) -> list[R]:
+        """Records of a table; ``rest`` is what stands behind its name: WHERE, ORDER BY, LIMIT."""
+        sql = f'SELECT {kind.columns()} FROM "{kind.TABLE}" {rest}'
+        return list(map(kind.of, self.run(sql, parameters).fetchall()))
+
+    def among(
+        self, kind: type[R], column: str, names: Collection[str], rest: str = ""
+    ) -> Iterator[R]:
+        """Records in which a column has one of these values; ``rest`` may order them."""
+        for those, values in chunks(sorted(names)):
+            yield from self.records(kind, f'WHERE "{column}" IN {those} {rest}', values)
+
+    def insert(self, records: Iterable[Record], leaving_out: Collection[str] = ()) -> None:
+        """Write new records of one table, with the columns that are not left out."""
+        new = list(records)
+        if new:
+            rows = [encoded(record, leaving_out) for record in new]
+            self.run_many(inserting(new[0].TABLE, tuple(rows[0])), rows)
+
+    def save(self, record: Record, before: Mapping[str, Any]) -> None:
+        """Write the columns of a stored record, found by its ``id``, that differ from ``before``."""
+        now = record.model_dump()
+        changed = {name: value for name, value in now.items() if value != before[name]}
+        if not changed:
+            return
+        for name in type(record).JSON:
+            if name in changed:
+                changed[name] = encode(changed[name])
+        columns = ", ".join(f'"{name}" = %({name})s' for name in changed)
+        sql = f'UPDATE "{record.TABLE}" SET {columns} WHERE id = %(this)s'
+        self.run(sql, {**changed, "this": now["id"]})
 
 
-def execute(
-    connection: Connection, sql: str, parameters: Mapping[str, Any] | tuple[()] = ()
-) -> sqlite3.Cursor:
-    """Execute SQL on SQLite's own connection."""
-    driver: Any = connection.connection.driver_connection
-    cursor: sqlite3.Cursor = driver.execute(sql, parameters)
-    return cursor
+@functools.cache
+def inserting(table: str, names: tuple[str, ...]) -> str:
+    """An INSERT of these columns."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f"%({name})s" for name in names)
+    return f'INSERT INTO "{table}" ({columns}) VALUES ({values})'
+
+
+def encoded(record: Record, leaving_out: Collection[str] = ()) -> dict[str, Any]:
+    """The columns of a record as the database takes them."""
+    values = record.model_dump(leaving_out)
+    for name in type(record).JSON:
+        if name in values:
+            values[name] = encode(values[name])
+    return values
+
+
+def chunks(names: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """See :func:`among`, as many names at a time as one statement takes."""
+    for start in range(0, len(names), CHUNK):
+        yield among(names[start : start + CHUNK])
 
 
 def among(names: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -36,7 +134,12 @@ def among(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     return f"({', '.join(f'%({number})s' for number in values)})", values
 
 
-@functools.cache
+def listed(values: Iterable[str]) -> str:
+    """Fixed words of ours as SQL lists them behind IN."""
+    return "({})".format(", ".join(f"'{value}'" for value in values))
+
+
+@functools.lru_cache(maxsize=4096)
 def named(sql: str) -> str:
     """``sql`` with SQLite's ``:name`` in place of ``%(name)s``."""
     return re.sub(r"%\((\w+)\)s", r":\1", sql)

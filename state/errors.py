@@ -13,6 +13,7 @@ HarnessError                 exit code 1
     │   └── BackendTimeout           no answer by the deadline of the call
     ├── AdapterError             unknown, corrupted or unfit adapter
     └── StoreError               the state database cannot be opened, read or written
+        └── NoStoreError         there is none at the place named
 """
 
 from __future__ import annotations
@@ -97,3 +98,13 @@ class AdapterError(SetupError):
 
 class StoreError(SetupError):
     """The state database cannot be opened, read or written."""
+
+
+class NoStoreError(StoreError):
+    """There is no state database at the place named, and looking makes none."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"there is no store at {place}; check the place, or make one with `harness bead create`"
+        )
+        self.place = place

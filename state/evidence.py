@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlmodel import col, select
-
 from state.models import Bead
 from state.store import BeadStore
 from state.vectors import QUIET
@@ -57,13 +55,11 @@ def tally(pieces: Sequence[tuple[bool, float | None]], *, decay: bool = True) ->
 
 def record_of(store: BeadStore, subject: str, *, decay: bool = True) -> Record:
     """The record of the bead ``subject``, a whole id."""
-    query = (
-        select(Bead.close_reason, Bead.surprise)
-        .where(Bead.parent == subject, Bead.kind == "outcome", Bead.tier == TIER)
-        .order_by(col(Bead.created_at), col(Bead.id))
+    sql = (
+        "SELECT close_reason, surprise FROM bead WHERE parent = %(subject)s "
+        "AND kind = 'outcome' AND tier = %(tier)s ORDER BY created_at, id"
     )
-    with store.database.read() as session:
-        rows = session.exec(query).all()
+    rows = store.database.rows(sql, {"subject": subject, "tier": TIER})
     return tally([(reason == WON, surprise) for reason, surprise in rows], decay=decay)
 
 

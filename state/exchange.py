@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
-from sqlmodel import Session, SQLModel, col, select
-
-from state import frontier, graph, jsonl
+from state import frontier, graph, history, jsonl
+from state.driver import Transaction, encoded
 from state.errors import UsageError
 from state.fields import Malformed
+from state.filters import matching, where
 from state.jsonl import Issue
-from state.models import BEAD_TABLE, Bead, Comment, Dependency
+from state.models import Bead, Comment, Dependency, ForeignLine
 from state.store import BeadStore
 
-_EDGES = SQLModel.metadata.tables["dependency"]
-_COMMENTS = SQLModel.metadata.tables["comment"]
 _OWN = ("key", "run_id", "tier", "attempts", "confidence", "surprise", "data")
 """What a newer record that comes from another program cannot know, and so does not take away."""
 
@@ -46,6 +44,13 @@ class ImportReport:
     """Comments that were new, on beads new or known."""
     dangling: list[tuple[str, str, str]] = field(default_factory=list)
     """Dependencies ``(from, to, type)`` of imported issues on issues that are not here."""
+    kept: dict[str, int] = field(default_factory=dict)
+    """Type → lines of the file that are no issues, and kept for the next export."""
+
+
+_REPLACE = "UPDATE bead SET {} WHERE id = %(id)s".format(
+    ", ".join(f'"{name}" = %({name})s' for name in Bead.names() if name != "id")
+)
 
 
 class _Undo(Exception):
@@ -56,34 +61,50 @@ def export_lines(
     store: BeadStore,
     *,
     run_id: str | None = None,
-    kind: str | None = None,
-    status: str | None = None,
+    kind: str | Collection[str] | None = None,
+    status: str | Collection[str] | None = None,
 ) -> Iterator[str]:
-    """Beads as lines, in the order of their ids; all of them, or those that match."""
-    with store.database.read() as session:
-        query = select(Bead)
-        for column, value in ((Bead.run_id, run_id), (Bead.kind, kind), (Bead.status, status)):
-            if value is not None:
-                query = query.where(col(column) == value)
-        issues = _load(session, session.exec(query).all())
-    return map(jsonl.line, (issues[id] for id in sorted(issues)))
+    """Beads as lines, in the order of their ids; all of them, or those that match.
+
+    With all of them come the lines of other types that imports have kept.
+    """
+    conditions, values = matching(run_id=run_id, kind=kind, status=status)
+    with store.database.reading() as tx:
+        issues = _load(tx, tx.records(Bead, where(conditions), values))
+        others = [] if conditions else tx.records(ForeignLine, "ORDER BY sequence")
+    yield from (line.text for line in others if line.type == jsonl.HEADER)
+    yield from map(jsonl.line, (issues[id] for id in sorted(issues)))
+    yield from (line.text for line in others if line.type != jsonl.HEADER)
 
 
 def import_lines(
-    store: BeadStore, lines: Iterable[bytes], source: str, *, dry_run: bool = False
+    store: BeadStore,
+    lines: Iterable[bytes],
+    source: str,
+    *,
+    dry_run: bool = False,
+    by: str | None = None,
 ) -> ImportReport:
     """Merge issues into the store: new ones are created, newer ones replace what is there.
 
     A record that differs without being newer is a conflict, and the store's version stays; comments
-    are only ever added. Doing it again changes nothing. Raises UsageError, and writes nothing, for a
-    line that is no issue (naming its number), or if dependencies would close a cycle.
+    are only ever added. Lines of other types are kept as they are. Doing it again changes nothing.
+    Raises UsageError, and writes nothing, for a line that is malformed (naming its number), or if
+    dependencies would close a cycle.
     """
-    incoming = list(_parse(lines, source))
-    report = ImportReport()
+    incoming: list[tuple[int, Issue]] = []
+    others: list[ForeignLine] = []
+    for number, found in _parse(lines, source):
+        if isinstance(found, ForeignLine):
+            others.append(found)
+        else:
+            incoming.append((number, found))
+    report = ImportReport(kept=dict(Counter(line.type for line in others)))
     try:
-        with store.database.write() as session:
-            _merge(session, incoming, report)
-            _refuse_cycles(session, incoming, source)
+        with store.database.writing() as tx:
+            _merge(tx, incoming, report, store.database.now(), by)
+            _keep(tx, others)
+            _refuse_cycles(tx, incoming, source)
             if dry_run:
                 raise _Undo
     except _Undo:
@@ -91,7 +112,7 @@ def import_lines(
     return report
 
 
-def _parse(lines: Iterable[bytes], source: str) -> Iterator[tuple[int, Issue]]:
+def _parse(lines: Iterable[bytes], source: str) -> Iterator[tuple[int, Issue | ForeignLine]]:
     for number, raw in enumerate(lines, 1):
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -107,25 +128,47 @@ def _refusal(source: str, number: int, why: str) -> UsageError:
     return UsageError(f"{source} line {number}: {why}; nothing was imported")
 
 
-def _load(session: Session, beads: Iterable[Bead]) -> dict[str, Issue]:
+def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
     """Beads with what hangs on them."""
     issues = {bead.id: Issue(bead) for bead in beads}
-    for edge in session.exec(select(Dependency)).all():
+    for edge in tx.records(Dependency):
         if edge.from_id in issues:
             issues[edge.from_id].edges.append(edge)
-    for comment in session.exec(select(Comment).order_by(col(Comment.sequence))).all():
+    for comment in tx.records(Comment, "ORDER BY sequence"):
         if comment.bead_id in issues:
             issues[comment.bead_id].comments.append(comment)
     return issues
 
 
-def _merge(session: Session, incoming: list[tuple[int, Issue]], report: ImportReport) -> None:
+def _keep(tx: Transaction, lines: list[ForeignLine]) -> None:
+    """Keep lines of other types, each once; one with the key of another replaces it."""
+    known = {(line.type, line.name or line.text): line for line in tx.records(ForeignLine)}
+    for line in lines:
+        there = known.get((line.type, line.name or line.text))
+        if there is None:
+            tx.insert([line], leaving_out=("sequence",))
+            known[line.type, line.name or line.text] = line
+        elif there.text != line.text:
+            there.text = line.text
+            tx.run(
+                "UPDATE foreign_line SET text = %(text)s WHERE type = %(type)s AND name = %(name)s",
+                line.model_dump(("sequence",)),
+            )
+
+
+def _merge(
+    tx: Transaction,
+    incoming: list[tuple[int, Issue]],
+    report: ImportReport,
+    now: float,
+    by: str | None,
+) -> None:
     names = {issue.bead.id for _, issue in incoming}
-    issues = _load(session, graph.beads_of(session, names).values())
-    session.expunge_all()  # they are changed by hand below
+    issues = _load(tx, graph.beads_of(tx, names).values())
     fresh: dict[str, Issue] = {}
     replaced: dict[str, Issue] = {}
     added: list[Comment] = []
+    changed: dict[str, str] = {}
     for number, issue in incoming:
         id = issue.bead.id
         known = issues.get(id)
@@ -141,6 +184,7 @@ def _merge(session: Session, incoming: list[tuple[int, Issue]], report: ImportRe
             report.unchanged += not new and id not in fresh and id not in replaced
         elif issue.bead.updated_at > known.bead.updated_at:
             _keep_own(known.bead, issue.bead)
+            changed[id] = ", ".join(differing)
             issues[id] = issue
             (fresh if id in fresh else replaced)[id] = issue
         else:
@@ -148,10 +192,12 @@ def _merge(session: Session, incoming: list[tuple[int, Issue]], report: ImportRe
             why = "same time" if same else "older"
             report.conflicts.append(Conflict(id, number, tuple(differing), why))
     report.created, report.updated, report.comments = list(fresh), list(replaced), len(added)
-    _refuse_taken_keys(session, [*fresh.values(), *replaced.values()])
-    _write(session, fresh, replaced, added)
+    _refuse_taken_keys(tx, [*fresh.values(), *replaced.values()])
+    _write(tx, fresh, replaced, added)
+    imported = [(id, changed.get(id, "")) for id in (*fresh, *replaced)]
+    history.add_imports(tx, imported, now, by)
     present = graph.beads_of(
-        session, {edge.to_id for i in (*fresh.values(), *replaced.values()) for edge in i.edges}
+        tx, {edge.to_id for i in (*fresh.values(), *replaced.values()) for edge in i.edges}
     )
     report.dangling = [
         (edge.from_id, edge.to_id, edge.type)
@@ -175,9 +221,13 @@ def _differences(known: Issue, issue: Issue) -> list[str]:
 
 
 def _comparable(issue: Issue) -> dict[str, Any]:
-    """The record, with times as instants and dependencies without their order."""
-    record = jsonl.encode(issue)
-    for name in ("created_at", "updated_at", "closed_at"):
+    """The record, with times as instants and dependencies without their order.
+
+    What its program computes for each export is left out: it changes without the issue.
+    """
+    record = {n: value for n, value in jsonl.encode(issue).items() if n not in jsonl.COMPUTED}
+    record.setdefault("description", "")
+    for name in jsonl.TIMES:
         record[name] = getattr(issue.bead, name)
     record["dependencies"] = {(edge.to_id, edge.type) for edge in issue.edges}
     return record
@@ -189,10 +239,10 @@ def _keep_own(known: Bead, new: Bead) -> None:
             setattr(new, name, getattr(known, name))
 
 
-def _refuse_taken_keys(session: Session, issues: list[Issue]) -> None:
+def _refuse_taken_keys(tx: Transaction, issues: list[Issue]) -> None:
     keys = {issue.bead.key: issue.bead.id for issue in issues if issue.bead.key is not None}
-    query = select(Bead.key, Bead.id).where(col(Bead.key).is_not(None))
-    for key, id in session.exec(query).all() if keys else ():
+    query = 'SELECT "key", id FROM bead WHERE "key" IS NOT NULL'
+    for key, id in tx.rows(query) if keys else ():
         if key in keys and keys[key] != id:
             raise UsageError(
                 f"bead {keys[key]} has the key of bead {id}, {key!r}; nothing was imported"
@@ -200,48 +250,34 @@ def _refuse_taken_keys(session: Session, issues: list[Issue]) -> None:
 
 
 def _write(
-    session: Session,
+    tx: Transaction,
     fresh: Mapping[str, Issue],
     replaced: Mapping[str, Issue],
     comments: list[Comment],
 ) -> None:
-    connection = session.connection()
-    if fresh:
-        beads = [issue.bead.model_dump() for issue in fresh.values()]
-        connection.execute(insert(BEAD_TABLE), beads)
-    if replaced:
-        names = [name for name in Bead.model_fields if name != "id"]
-        statement = (
-            update(BEAD_TABLE)
-            .where(BEAD_TABLE.c.id == bindparam("this"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        values = [
-            {"this": id, **{f"new_{name}": getattr(issue.bead, name) for name in names}}
-            for id, issue in replaced.items()
-        ]
-        connection.execute(statement, values)
-        connection.execute(
-            delete(_EDGES).where(_EDGES.c.from_id == bindparam("this")),
-            [{"this": id} for id in replaced],
-        )
-    edges = {
-        (edge.from_id, edge.to_id, edge.type): edge.model_dump()
-        for issue in (*fresh.values(), *replaced.values())
-        for edge in issue.edges
-    }
-    if edges:
-        connection.execute(insert(_EDGES), list(edges.values()))
-    if comments:
-        said = [comment.model_dump(exclude={"sequence"}) for comment in comments]
-        connection.execute(insert(_COMMENTS), said)
+    tx.insert(issue.bead for issue in fresh.values())
+    tx.run_many(_REPLACE, [encoded(issue.bead) for issue in replaced.values()])
+    tx.run_many("DELETE FROM dependency WHERE from_id = %(id)s", [{"id": id} for id in replaced])
+    tx.insert(
+        {
+            (edge.from_id, edge.to_id, edge.type): edge
+            for issue in (*fresh.values(), *replaced.values())
+            for edge in issue.edges
+        }.values()
+    )
+    tx.insert(comments, leaving_out=("sequence",))
+    beads = [issue.bead for issue in (*fresh.values(), *replaced.values())]
+    tx.run_many(
+        "UPDATE bead SET aside = %(aside)s WHERE id = %(id)s AND aside <> %(aside)s",
+        [{"id": b.id, "aside": jsonl.aside_of(b.status, b.extra)} for b in beads],
+    )
     if fresh or replaced:
-        frontier.settle_all(connection)
+        frontier.settle_all(tx)
 
 
-def _refuse_cycles(session: Session, incoming: list[tuple[int, Issue]], source: str) -> None:
+def _refuse_cycles(tx: Transaction, incoming: list[tuple[int, Issue]], source: str) -> None:
     line_of = {issue.bead.id: number for number, issue in incoming}
-    for circle in graph.cycles(graph.holding_edges(session)):
+    for circle in graph.cycles(graph.holding_edges(tx, ("blocks", "parent-child"))):
         for id in circle:
             if id in line_of:
                 way = " → ".join([*circle, circle[0]])

@@ -1,58 +1,106 @@
-"""What a listing of beads may be narrowed to, as SQL conditions."""
+"""What a listing of beads may be narrowed to, as SQL conditions with their parameters."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, String, cast, func, or_
-from sqlmodel import col
-
-from state.models import BEAD_KINDS, BEAD_STATUSES, Bead
-from state.rows import one_of
+from state.driver import listed
+from state.errors import UsageError
+from state.models import BEAD_KINDS, BEAD_STATUSES, DONE, RECORD_KINDS
 
 NO_RUN = ""
 """Stands for a run where beads are asked for that belong to none."""
 
+Order = Literal["priority", "created", "updated", "due"]
+"""Most urgent first, oldest first, last changed first, or soonest due first."""
 
-class Filters(TypedDict, total=False):
-    """What beads may be asked for; ``None`` filters nothing."""
+ORDERS: dict[Order, str] = {
+    "priority": "ORDER BY priority, created_at, id",
+    "created": "ORDER BY created_at, id",
+    "updated": "ORDER BY updated_at DESC, id",
+    "due": "ORDER BY due_at IS NULL, due_at, priority, id",
+}
+
+
+class Work(TypedDict, total=False):
+    """What beads may be asked for, whoever has them; ``None`` filters nothing."""
 
     run_id: str | None
     """:data:`NO_RUN` for beads that no run made."""
     kind: str | Collection[str] | None
     status: str | Collection[str] | None
     tier: str | None
-    assignee: str | None
-    label: str | None
+    label: str | Collection[str] | None
+    """All of these."""
     priority: int | None
+    parent: str | None
+    """A whole id."""
     text: str | None
     """Looked for in title and body, in any case."""
+    due_before: float | None
+    """Beads with a due date before this; the unfinished ones."""
 
 
-def matching(**filters: Unpack[Filters]) -> list[ColumnElement[bool]]:
-    """Conditions that hold for beads which match all filters.
+class Filters(Work, total=False):
+    """What beads may be asked for, and whose they are."""
+
+    assignee: str | None
+
+
+def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
+    """(conditions that hold for beads which match all filters, their parameters).
 
     Raises UsageError for an unknown kind or status.
     """
-    run_id = filters.get("run_id")
-    equal = (
-        (Bead.run_id, run_id or None), (Bead.tier, filters.get("tier")),
-        (Bead.assignee, filters.get("assignee")), (Bead.priority, filters.get("priority")),
-    )  # fmt: skip
-    conditions = [col(column) == value for column, value in equal if value is not None]
-    if run_id == NO_RUN:
-        conditions.append(col(Bead.run_id).is_(None))
-    if (kind := filters.get("kind")) is not None:
-        conditions.append(col(Bead.kind).in_(one_of("bead kind", kind, BEAD_KINDS)))
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    for name in ("run_id", "tier", "assignee", "priority", "parent"):
+        value = filters.get(name)
+        if value is not None and value != NO_RUN:
+            conditions.append(f"{name} = %({name})s")
+            values[name] = value
+    kind = filters.get("kind")
+    kinds = [] if kind is None else one_of("bead kind", kind, BEAD_KINDS)
+    if kinds:
+        conditions.append(f"kind IN {listed(kinds)}")
+    if filters.get("run_id") == NO_RUN:
+        conditions.append("run_id IS NULL")
+        if not set(kinds) & set(RECORD_KINDS):  # What runs remember stands outside of any run.
+            conditions.append("tier IS NULL")
     if (status := filters.get("status")) is not None:
-        conditions.append(col(Bead.status).in_(one_of("bead status", status, BEAD_STATUSES)))
-    if (label := filters.get("label")) is not None:
+        conditions.append(f"status IN {listed(one_of('bead status', status, BEAD_STATUSES))}")
+    label = filters.get("label") or ()
+    for number, one in enumerate([label] if isinstance(label, str) else label):
         # Unlike LIKE, replace() minds the case on every database.
-        stored = cast(col(Bead.labels), String)
-        conditions.append(func.replace(stored, json.dumps(label), "") != stored)
+        stored = "CAST(labels AS VARCHAR)"
+        conditions.append(f"replace({stored}, %(label{number})s, '') <> {stored}")
+        values[f"label{number}"] = json.dumps(one)
     if (text := filters.get("text")) is not None:
-        in_title = col(Bead.title).icontains(text, autoescape=True)
-        conditions.append(or_(in_title, col(Bead.body).icontains(text, autoescape=True)))
-    return conditions
+        found = "lower({}) LIKE lower(%(text)s) ESCAPE '/'"
+        conditions.append(f"({found.format('title')} OR {found.format('body')})")
+        values["text"] = f"%{escaped(text)}%"
+    if (due_before := filters.get("due_before")) is not None:
+        conditions.append(f"due_at < %(due_before)s AND status NOT IN {listed(DONE)}")
+        values["due_before"] = due_before
+    return conditions, values
+
+
+def where(conditions: Collection[str]) -> str:
+    """The conditions as a WHERE, which is empty where there are none."""
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def escaped(text: str) -> str:
+    """``text`` for a LIKE with ``ESCAPE '/'``."""
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+def one_of(what: str, value: str | Collection[str], allowed: Collection[str]) -> list[str]:
+    """``value`` as a list, each member being one of ``allowed``. Raises UsageError."""
+    values = [value] if isinstance(value, str) else list(value)
+    for member in values:
+        if member not in allowed:
+            raise UsageError(f"unknown {what} {member!r}; choose one of {', '.join(allowed)}")
+    return values

@@ -6,25 +6,51 @@ that may have changed; :func:`settle` recomputes the column for them and all bel
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, not_, or_, text
-from sqlmodel import Session, col
-
-from state.driver import among, run
+from state.driver import Transaction, among, chunks, listed
 from state.errors import UsageError
-from state.models import BEAD_TABLE, DONE, WORK_KINDS, Bead
+from state.models import DONE, RECORD_KINDS, WORK_KINDS
 
 _MANY = 500
 """Above so many beads it is cheaper to settle them all."""
 
-_OPEN = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in DONE))
+OPEN = f"status NOT IN {listed(DONE)}"
+
+HELD_TYPES = ("blocks", "conditional-blocks", "waits-for")
+"""Types of dependency that hold a bead while what it depends on is open."""
+HOLDING = (*HELD_TYPES, "parent-child")
+"""Types of dependency that make a bead wait, directly or through what it is part of."""
+
+# Whether the dependency `edge` holds: its bead is open; with `waits-for`, the parts of that bead.
+_PARTS = """
+    EXISTS (
+        SELECT 1 FROM dependency AS part JOIN bead AS child ON child.id = part.from_id
+        WHERE part.to_id = edge.to_id AND part.type = 'parent-child' AND {}
+    )
+"""
+_BLOCKER_OPEN = f"""
+    EXISTS (
+        SELECT 1 FROM bead AS blocker
+        WHERE blocker.id = edge.to_id AND blocker.{OPEN} AND blocker.aside < 2
+    )
+"""
+_ANY = "replace(CAST(edge.extra AS VARCHAR), 'any-children', '') <> CAST(edge.extra AS VARCHAR)"
+_HOLDS = f"""
+    (
+        edge.type IN ('blocks', 'conditional-blocks') AND {_BLOCKER_OPEN}
+        OR edge.type = 'waits-for' AND CASE
+            WHEN NOT {_PARTS.format("1 = 1")} THEN {_BLOCKER_OPEN}
+            WHEN {_ANY} THEN NOT {_PARTS.format("child.status = 'closed'")}
+            ELSE {_PARTS.format(f"child.{OPEN} AND child.aside < 2")}
+        END
+    )
+"""
 
 _HELD = f"""
     held(id) AS (
-        SELECT dependency.from_id
-        FROM dependency JOIN bead AS blocker ON blocker.id = dependency.to_id
-        WHERE dependency.type = 'blocks' AND blocker.{_OPEN}
+        SELECT edge.from_id FROM dependency AS edge WHERE {_HOLDS}
         UNION
         SELECT dependency.from_id
         FROM held JOIN dependency ON dependency.to_id = held.id
@@ -32,18 +58,18 @@ _HELD = f"""
     )
 """
 
-_SETTLE_ALL = text(f"""
+_SETTLE_ALL = f"""
     WITH RECURSIVE {_HELD}
     UPDATE bead SET waiting = 1 - waiting
     WHERE waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
-""")
+"""
 
-UNSETTLED = text(f"""
+UNSETTLED = f"""
     WITH RECURSIVE {_HELD}
     SELECT id FROM bead
     WHERE waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
     ORDER BY id
-""")
+"""
 """Beads for which the column is wrong: none, unless rows were changed behind the store's back."""
 
 # The beads noted and all below them; for each, the line of beads above it. EXISTS, because SQLite
@@ -68,10 +94,7 @@ _SETTLE = f"""
         SELECT line.id
         FROM line
         WHERE EXISTS (
-            SELECT 1
-            FROM dependency JOIN bead AS blocker ON blocker.id = dependency.to_id
-            WHERE dependency.from_id = line.above AND dependency.type = 'blocks'
-            AND blocker.{_OPEN}
+            SELECT 1 FROM dependency AS edge WHERE edge.from_id = line.above AND {_HOLDS}
         )
     )
     UPDATE bead SET waiting = 1 - waiting
@@ -79,94 +102,147 @@ _SETTLE = f"""
     AND waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
 """
 
-HOLDING = ("blocks", "parent-child")
-"""Types of dependency that make a bead wait."""
+# What the end of these beads may set free: what waits for them, or for what they are part of.
+_HELD_BY = f"""
+    SELECT from_id FROM dependency WHERE to_id IN {{blockers}} AND type IN {listed(HELD_TYPES)}
+    UNION
+    SELECT waits.from_id
+    FROM dependency AS part
+    JOIN dependency AS waits ON waits.to_id = part.to_id AND waits.type = 'waits-for'
+    WHERE part.from_id IN {{blockers}} AND part.type = 'parent-child'
+"""
 
-_HELD_BY = "SELECT from_id FROM dependency WHERE type = 'blocks' AND to_id IN {blockers}"
-
-# Everything that ``start`` waits for: its blockers and its parents, theirs, and so on.
-_AWAITED = text("""
-    WITH RECURSIVE awaited(id) AS (
-        SELECT CAST(:start AS VARCHAR)
+WORK = f"kind IN {listed(WORK_KINDS)}"
+# An epic is the work on its parts; what records something is no part to be done.
+_OPEN_PARTS = f"""
+    SELECT part.to_id, child.id
+    FROM dependency AS part JOIN bead AS child ON child.id = part.from_id
+    WHERE part.type = 'parent-child' AND child.{OPEN}
+    AND child.kind NOT IN {listed(RECORD_KINDS)}
+"""
+_LATER = """
+    WITH RECURSIVE later(id) AS (
+        SELECT id FROM bead WHERE defer_until > %(now)s
         UNION
-        SELECT dependency.to_id
-        FROM awaited JOIN dependency ON dependency.from_id = awaited.id
-        WHERE dependency.type IN ('blocks', 'parent-child')
+        SELECT dependency.from_id FROM later JOIN dependency ON dependency.to_id = later.id
+        WHERE dependency.type = 'parent-child'
     )
-    SELECT 1 FROM awaited WHERE id = :goal
-""")
+    SELECT id FROM later
+"""
+"""Beads that are deferred at the parameter ``now``, themselves or through what they are part of."""
+NOW = f"id NOT IN ({_LATER})"
+OFFERED = f"{NOW} AND (kind <> 'epic' OR NOT EXISTS ({_OPEN_PARTS} AND part.to_id = bead.id))"
+"""SQL for ready work that is offered: not deferred at ``now``, and no epic whose parts are open."""
+_FREE = "(status = 'open' OR status = 'in_progress' AND lease_until <= %(now)s)"
+LAPSED = (
+    f"status = 'in_progress' AND lease_until <= %(now)s AND waiting = 0 AND aside = 0 AND {WORK}"
+)
+"""SQL for work whose lease has expired at the parameter ``now``."""
+READY = f"({_FREE} AND waiting = 0 AND aside = 0 AND {WORK} AND {NOW})"
+"""SQL for work that may be claimed at the parameter ``now``, an epic with open parts included."""
+BLOCKED = f"({WORK} AND {OPEN} AND (waiting = 1 OR status = 'blocked'))"
+"""SQL for unfinished work that waits for a blocker, or that somebody marked blocked."""
 
 
-def is_free(now: float) -> ColumnElement[bool]:
-    """Nobody works on the bead: it is open, or the lease on it has expired."""
-    expired = and_(col(Bead.status) == "in_progress", col(Bead.lease_until) <= now)
-    return or_(col(Bead.status) == "open", expired)
-
-
-def is_ready(now: float) -> ColumnElement[bool]:
-    """The bead is work, free, and neither it nor a bead above it has an open blocker."""
-    return and_(col(Bead.kind).in_(WORK_KINDS), is_free(now), BEAD_TABLE.c.waiting == 0)
-
-
-def is_blocked() -> ColumnElement[bool]:
-    """The bead is unfinished work that waits for a blocker, or that somebody marked blocked."""
-    return and_(
-        col(Bead.kind).in_(WORK_KINDS),
-        not_(col(Bead.status).in_(DONE)),
-        or_(BEAD_TABLE.c.waiting == 1, col(Bead.status) == "blocked"),
-    )
-
-
-def note(session: Session, *ids: str) -> None:
+def note(tx: Transaction, *ids: str) -> None:
     """The blockers or parents of these beads change in this transaction."""
-    session.info.setdefault("waiting", set()).update(ids)
+    tx.noted.update(ids)
 
 
-def note_blocker(session: Session, id: str) -> None:
-    """This bead is finished or reopened in this transaction."""
-    session.info.setdefault("blockers", set()).add(id)
+def note_blocker(tx: Transaction, *ids: str) -> None:
+    """These beads are finished or reopened, or get or lose a part, in this transaction."""
+    tx.finished.update(ids)
 
 
-def settle(session: Session) -> None:
+def open_parts(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Of these whole ids those that have open parts → the parts."""
+    found: dict[str, list[str]] = {}
+    for those, values in chunks(ids):
+        query = f"{_OPEN_PARTS} AND part.to_id IN {those} ORDER BY child.created_at, child.id"
+        for whole, part in tx.rows(query, values):
+            found.setdefault(whole, []).append(part)
+    return found
+
+
+def settle(tx: Transaction) -> None:
     """Bring the column up to date with what the transaction has noted."""
-    noted: set[str] = session.info.pop("waiting", set())
-    blockers: set[str] = session.info.pop("blockers", set())
-    if noted or blockers:
-        session.flush()
-        settle_rows(session.connection(), noted, blockers)
-
-
-def settle_rows(
-    connection: Connection, noted: Iterable[str] = (), blockers: Collection[str] = ()
-) -> None:
-    """As :func:`settle`, for a bare connection."""
-    changed = set(noted)
-    if len(blockers) > _MANY:
-        settle_all(connection)
+    changed, finished = tx.noted, tx.finished
+    if not changed and not finished:
         return
-    if blockers:
-        names, values = among(sorted(blockers))
-        held = run(connection, _HELD_BY.format(blockers=names), values).fetchall()
-        changed.update(id for (id,) in held)
+    tx.noted, tx.finished = set(), set()
+    if len(finished) > _MANY:
+        settle_all(tx)
+        return
+    if finished:
+        names, values = among(sorted(finished))
+        changed |= {id for (id,) in tx.rows(_HELD_BY.format(blockers=names), values)}
     if len(changed) > _MANY:
-        settle_all(connection)
+        settle_all(tx)
     elif changed:
         names, values = among(sorted(changed))
-        run(connection, _SETTLE.format(noted=names), values)
+        tx.run(_SETTLE.format(noted=names), values)
 
 
-def settle_all(connection: Connection) -> int:
+def settle_all(tx: Transaction) -> int:
     """Recompute the column for every bead; returns how many it was wrong for."""
-    return connection.execute(_SETTLE_ALL).rowcount
+    return int(tx.run(_SETTLE_ALL).rowcount)
 
 
-def refuse_cycle(session: Session, from_id: str, to_id: str) -> None:
+# All that must be done before ``starts`` are: with closing = 1 it must be closed, else only what
+# it waits for.
+_AWAITED = f"""
+    WITH RECURSIVE awaited(id, closing) AS (
+        SELECT id, CAST(%(closing)s AS INTEGER) FROM bead WHERE id IN {{starts}}
+        UNION
+        SELECT dependency.to_id, CASE dependency.type WHEN 'parent-child' THEN 0 ELSE 1 END
+        FROM awaited JOIN dependency ON dependency.from_id = awaited.id
+        WHERE dependency.type IN {listed(HOLDING)}
+    )
+    SELECT id, closing FROM awaited
+    WHERE id = %(goal)s OR closing = 1 AND EXISTS (
+        {_OPEN_PARTS} AND part.to_id = awaited.id
+        AND EXISTS (SELECT 1 FROM bead WHERE bead.id = part.to_id AND bead.{OPEN})
+    )
+"""
+
+
+def refuse_cycle(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
     """Raise UsageError if ``from_id`` waiting for ``to_id`` would make it wait for itself.
 
-    Blockers and parents count alike, because a child of a blocked parent waits too.
+    Blockers and parents count alike, because a child of a blocked parent waits too; and what is
+    waited for waits for its own parts, because it is done after them.
     """
     if from_id == to_id:
         raise UsageError(f"bead {from_id} cannot depend on itself")
-    session.flush()  # textual SQL sees only what has been sent
-    if session.connection().execute(_AWAITED, {"start": to_id, "goal": from_id}).first():
+    as_part = type == "parent-child"
+    through = _way(tx, to_id, from_id, closing=not as_part)
+    if through == "dependencies":
         raise UsageError(f"{from_id} → {to_id} would close a cycle: {to_id} waits for {from_id}")
+    if through == "parts" or (as_part and _way(tx, from_id, to_id, closing=True, to_close=True)):
+        raise UsageError(
+            f"{from_id} → {to_id} ({type}): {from_id} could never be ready, for it would wait for "
+            f"{to_id}, which is done only after its parts"
+        )
+
+
+def _way(
+    tx: Transaction, start: str, goal: str, *, closing: bool, to_close: bool = False
+) -> Literal["dependencies", "parts"] | None:
+    """Through what ``start`` waits for ``goal``: dependencies alone, or parts of what it waits for.
+
+    With ``closing`` it is to be closed, else only begun; with ``to_close`` so is the goal.
+    """
+    starts, seen, phase = [start], set[str](), int(closing)
+    while starts:
+        wholes = set[str]()
+        for those, values in chunks(starts):
+            values |= {"goal": goal}
+            for id, closes in tx.rows(_AWAITED.format(starts=those), {**values, "closing": phase}):
+                if id == goal and closes >= to_close:
+                    return "parts" if seen else "dependencies"
+                if closes and id not in seen:
+                    wholes.add(id)
+        seen |= wholes
+        parts = open_parts(tx, sorted(wholes))
+        starts, phase = sorted({part for each in parts.values() for part in each}), 1
+    return None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-
-from sqlmodel import Session, col, select
+from typing import TypeVar
 
 from state import rows
+from state.driver import Transaction, chunks, listed
+from state.frontier import HELD_TYPES, HOLDING, OPEN
+from state.jsonl import aside_of
 from state.models import DONE, Bead, Dependency
 from state.store import BeadStore
 
-HOLDING = ("blocks", "parent-child")
-"""Types of dependency that make a bead wait, directly or through what it is part of."""
+Place = TypeVar("Place", str, tuple[str, bool])
 
 
 @dataclass
@@ -35,12 +36,12 @@ def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = Non
 
     With ``up``, what waits for it and what it is part of. ``depth`` limits the levels.
     """
-    with store.database.read() as session:
-        root = rows.find(session, id)
+    with store.database.reading() as tx:
+        root = rows.find(tx, id)
         top = Node(root.id, root)
         seen, level, deep = {root.id}, [top], 0
         while level and (depth is None or deep < depth):
-            level = _grow(session, level, seen, up=up)
+            level = _grow(tx, level, seen, up=up)
             deep += 1
         return top
 
@@ -48,11 +49,11 @@ def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = Non
 _ORDER = {"part": 0, "part of": 0, "needs": 1, "needed by": 1}
 
 
-def _grow(session: Session, level: list[Node], seen: set[str], *, up: bool) -> list[Node]:
+def _grow(tx: Transaction, level: list[Node], seen: set[str], *, up: bool) -> list[Node]:
     """Add the nodes below ``level``; returns those that may have nodes below them."""
     ids = [node.id for node in level]
     links: dict[str, list[tuple[str, str]]] = {}
-    for edge in _touching(session, ids):
+    for edge in _touching(tx, ids):
         downward = edge.type != "parent-child"  # a part points up to the whole
         for source, target, forward in (
             (edge.from_id, edge.to_id, True),
@@ -60,7 +61,7 @@ def _grow(session: Session, level: list[Node], seen: set[str], *, up: bool) -> l
         ):
             if source in ids and forward is (downward is not up):
                 links.setdefault(source, []).append((target, _relation(edge.type, up=up)))
-    beads = beads_of(session, {target for found in links.values() for target, _ in found})
+    beads = beads_of(tx, {target for found in links.values() for target, _ in found})
     following = []
     for node in level:
         for target, relation in sorted(
@@ -84,51 +85,67 @@ def _relation(type: str, *, up: bool) -> str:
     return names[type][up] if type in names else type
 
 
-def _touching(session: Session, ids: Collection[str]) -> list[Dependency]:
-    found: list[Dependency] = []
-    for chunk in _chunks(ids):
-        found += session.exec(
-            select(Dependency).where(
-                col(Dependency.from_id).in_(chunk) | col(Dependency.to_id).in_(chunk)
-            )
-        ).all()
-    return found
+def _touching(tx: Transaction, ids: Collection[str]) -> list[Dependency]:
+    found: dict[tuple[str, str, str], Dependency] = {}
+    for those, values in chunks(sorted(ids)):
+        for edge in tx.records(Dependency, f"WHERE from_id IN {those} OR to_id IN {those}", values):
+            found[edge.from_id, edge.to_id, edge.type] = edge
+    return list(found.values())
 
 
-def beads_of(session: Session, ids: Collection[str]) -> dict[str, Bead]:
+def beads_of(tx: Transaction, ids: Collection[str]) -> dict[str, Bead]:
     """The beads with these whole ids, as far as they are here."""
-    found: dict[str, Bead] = {}
-    for chunk in _chunks(ids):
-        beads = session.exec(select(Bead).where(col(Bead.id).in_(chunk))).all()
-        found.update((bead.id, bead) for bead in beads)
-    return found
+    return {bead.id: bead for bead in tx.among(Bead, "id", ids)}
 
 
-def _chunks(ids: Collection[str], size: int = 1000) -> Iterable[list[str]]:
-    ordered = sorted(ids)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
-
-def holding_edges(session: Session) -> dict[str, list[str]]:
+def holding_edges(tx: Transaction, types: Collection[str] = HOLDING) -> dict[str, list[str]]:
     """Bead → what it waits for, its blockers and parents, open or not."""
-    query = select(Dependency.from_id, Dependency.to_id).where(col(Dependency.type).in_(HOLDING))
+    query = f"SELECT DISTINCT from_id, to_id FROM dependency WHERE type IN {listed(types)}"
     found: dict[str, list[str]] = {}
-    for source, target in session.exec(query.order_by(Dependency.from_id, Dependency.to_id)).all():
+    for source, target in tx.rows(f"{query} ORDER BY from_id, to_id"):
         found.setdefault(source, []).append(target)
     return found
 
 
-def cycles(edges: Mapping[str, list[str]]) -> list[list[str]]:
+Phase = tuple[str, bool]
+"""A bead, and whether it is to be closed or only to be begun."""
+
+
+def deadlocks(tx: Transaction) -> list[list[str]]:
+    """Circles of unfinished beads that wait for each other through their parts.
+
+    An unfinished bead is closed after its parts, so what is part of it can never wait for it.
+    """
+    open_ids = {id for (id,) in tx.rows(f"SELECT id FROM bead WHERE {OPEN}")}
+    waits: dict[Phase, list[Phase]] = {(id, True): [(id, False)] for id in open_ids}
+    through = set[tuple[Phase, Phase]]()
+    for edge in tx.records(Dependency, f"WHERE type IN {listed(HOLDING)} ORDER BY from_id, to_id"):
+        if edge.from_id not in open_ids or edge.to_id not in open_ids:
+            continue
+        part = edge.type == "parent-child"
+        waits.setdefault((edge.from_id, False), []).append((edge.to_id, not part))
+        if part:
+            waits[edge.to_id, True].append((edge.from_id, True))
+            through.add(((edge.to_id, True), (edge.from_id, True)))
+    found = []
+    for circle in cycles(waits):
+        if any(step in through for step in zip(circle, [*circle[1:], circle[0]], strict=True)):
+            ids = [id for id, _ in circle]
+            found.append([id for n, id in enumerate(ids) if id != ids[n - 1]])
+    return found
+
+
+def cycles(edges: Mapping[Place, list[Place]]) -> list[list[Place]]:
     """Circles among ``edges``, one for each knot of beads that wait for each other.
 
     Each begins with its smallest id and reads in the direction of waiting. Knots are the strongly
     connected components (Tarjan 1972, without recursion).
     """
-    number: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    found: list[list[str]] = []
+    number: dict[Place, int] = {}
+    low: dict[Place, int] = {}
+    stack: list[Place] = []
+    on_stack: set[Place] = set()
+    found: list[list[Place]] = []
     for start in edges:
         work = [(start, iter(edges.get(start, ())))] if start not in number else []
         while work:
@@ -157,10 +174,10 @@ def cycles(edges: Mapping[str, list[str]]) -> list[list[str]]:
     return sorted(found)
 
 
-def _circle(knot: set[str], edges: Mapping[str, list[str]]) -> list[str]:
+def _circle(knot: set[Place], edges: Mapping[Place, list[Place]]) -> list[Place]:
     """A shortest way from the smallest id of a knot back to itself."""
     start = min(knot)
-    came: dict[str, str] = {}
+    came: dict[Place, Place] = {}
     level = [start]
     while start not in came:
         following = []
@@ -178,30 +195,53 @@ def _circle(knot: set[str], edges: Mapping[str, list[str]]) -> list[str]:
 
 def blockers(store: BeadStore, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """For each bead its open blockers, each with the bead that has it: itself, or one above."""
-    with store.database.read() as session:
-        above: dict[str, set[str]] = {id: {id} for id in ids}
-        level = dict(above)
-        while level:
-            edges = _touching(session, {a for found in level.values() for a in found})
-            parents: dict[str, list[str]] = {}
-            for edge in edges:
-                if edge.type == "parent-child":
-                    parents.setdefault(edge.from_id, []).append(edge.to_id)
-            following: dict[str, set[str]] = {}
-            for id, found in level.items():
-                new = {p for a in found for p in parents.get(a, ())} - above[id]
-                if new:
-                    above[id] |= new
-                    following[id] = new
-            level = following
-        everybody = {a for found in above.values() for a in found}
-        blocks = [e for e in _touching(session, everybody) if e.type == "blocks"]
-        beads = beads_of(session, {edge.to_id for edge in blocks})
+    with store.database.reading() as tx:
+        return holders(tx, ids)
+
+
+def holders(tx: Transaction, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """See :func:`blockers`."""
+    above: dict[str, set[str]] = {id: {id} for id in ids}
+    level = dict(above)
+    while level:
+        edges = _touching(tx, {a for found in level.values() for a in found})
+        parents: dict[str, list[str]] = {}
+        for edge in edges:
+            if edge.type == "parent-child":
+                parents.setdefault(edge.from_id, []).append(edge.to_id)
+        following: dict[str, set[str]] = {}
+        for id, found in level.items():
+            new = {p for a in found for p in parents.get(a, ())} - above[id]
+            if new:
+                above[id] |= new
+                following[id] = new
+        level = following
+    everybody = {a for found in above.values() for a in found}
+    edges = [e for e in _touching(tx, everybody) if e.type in HELD_TYPES]
+    spawners = {edge.to_id for edge in edges if edge.type == "waits-for"}
+    parts = {
+        id: [e.from_id for e in _touching(tx, [id]) if e.type == "parent-child" and e.to_id == id]
+        for id in spawners
+    }
+    beads = beads_of(tx, {e.to_id for e in edges} | {p for ps in parts.values() for p in ps})
     held: dict[str, list[str]] = {}
-    for edge in blocks:
-        if edge.to_id in beads and beads[edge.to_id].status not in DONE:
-            held.setdefault(edge.from_id, []).append(edge.to_id)
+    for edge in edges:
+        children = parts.get(edge.to_id, []) if edge.type == "waits-for" else []
+        if children and _any(edge) and any(beads[p].status == "closed" for p in children):
+            continue
+        for id in children or [edge.to_id]:
+            if id in beads and _holds(beads[id]):
+                held.setdefault(edge.from_id, []).append(id)
     return {
         id: sorted({(blocker, a) for a in found for blocker in held.get(a, ())})
         for id, found in above.items()
     }
+
+
+def _any(edge: Dependency) -> bool:
+    """The gate of a ``waits-for`` dependency opens with the first part that is closed."""
+    return "any-children" in str(edge.extra)
+
+
+def _holds(bead: Bead) -> bool:
+    return bead.status not in DONE and aside_of(bead.status, bead.extra) < 2

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import update
-from sqlmodel import Session, col, select
-
-from state import frontier, graph, search
+from state import frontier, graph, rows, search
 from state.database import Database
+from state.driver import Transaction
 from state.errors import StoreError
 from state.models import Bead, Dependency
 from state.store import BeadStore
@@ -28,7 +26,7 @@ class Check:
 
 
 def examine(store: BeadStore, *, fix: bool = False) -> list[Check]:
-    """Look at integrity, search index, waiting beads, orphans, parents, leases and cycles.
+    """Look at integrity, search index, waiting beads, orphans, parents, leases, cycles and deadlocks.
 
     With ``fix``, what can be put right is: the search index and the column of waiting beads are
     made anew, dependencies on beads that are gone are dropped, stale leases freed. Which edge of a
@@ -39,24 +37,23 @@ def examine(store: BeadStore, *, fix: bool = False) -> list[Check]:
     if not checks[0].ok:
         return checks
     for look, repair in (_SEARCH, _PARENTS, _ORPHANS, _WAITING, _LEASES):
-        with database.write() as session:
-            check = look(session, database.now())
+        with database.writing() as tx:
+            check = look(tx, database.now())
         if fix and not check.ok:
-            with database.write() as session:
-                repair(session, database.now())
+            with database.writing() as tx:
+                repair(tx, database.now())
             check = Check(check.name, True, f"fixed: {check.detail}", check.ids, fixed=True)
         checks.append(check)
-    checks.append(_cycles(database))
-    return checks
+    return [*checks, *_circles(database)]
 
 
 def _integrity(database: Database) -> Check:
     try:
-        with database.reading() as connection:
+        with database.reading() as tx:
             if database.is_postgres:
                 return Check("integrity", True, "the server looks after it")
-            found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-            keys = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            found = [row[0] for row in tx.rows("PRAGMA integrity_check")]
+            keys = tx.rows("PRAGMA foreign_key_check")
     except StoreError as error:
         return Check("integrity", False, str(error))
     if found != ["ok"]:
@@ -71,36 +68,35 @@ def _found(name: str, ids: list[str], wrong: str, right: str) -> Check:
     return Check(name, not ids, detail, tuple(ids))
 
 
-Look = Callable[[Session, float], Check]
-Repair = Callable[[Session, float], object]
+Look = Callable[[Transaction, float], Check]
+Repair = Callable[[Transaction, float], object]
 
 
-def _look_search(session: Session, now: float) -> Check:
-    complete = search.is_complete(session.connection())
+def _look_search(tx: Transaction, now: float) -> Check:
+    complete = search.is_complete(tx)
     return Check("search", complete, "complete" if complete else "the index is incomplete")
 
 
-def _repair_search(session: Session, now: float) -> None:
-    search.rebuild(session.connection())
+def _repair_search(tx: Transaction, now: float) -> None:
+    search.rebuild(tx)
 
 
-def _look_waiting(session: Session, now: float) -> Check:
-    ids = list(session.connection().scalars(frontier.UNSETTLED))
+def _look_waiting(tx: Transaction, now: float) -> Check:
+    ids = [id for (id,) in tx.rows(frontier.UNSETTLED)]
     return _found("waiting", ids, "beads are wrongly held back or let go", "up to date")
 
 
-def _repair_waiting(session: Session, now: float) -> None:
-    frontier.settle_all(session.connection())
+def _repair_waiting(tx: Transaction, now: float) -> None:
+    frontier.settle_all(tx)
 
 
-def _gone(session: Session) -> list[Dependency]:
-    gone = col(Dependency.to_id).not_in(select(Bead.id))
-    query = select(Dependency).where(gone).order_by(Dependency.from_id, Dependency.to_id)
-    return list(session.exec(query).all())
+def _gone(tx: Transaction) -> list[Dependency]:
+    missing = "WHERE to_id NOT IN (SELECT id FROM bead) ORDER BY from_id, to_id"
+    return tx.records(Dependency, missing)
 
 
-def _look_orphans(session: Session, now: float) -> Check:
-    edges = _gone(session)
+def _look_orphans(tx: Transaction, now: float) -> Check:
+    edges = _gone(tx)
     some = ", ".join(f"{edge.from_id} → {edge.to_id}" for edge in edges[:3])
     some += ", …" if len(edges) > 3 else ""
     ids = list(dict.fromkeys(edge.from_id for edge in edges))
@@ -108,51 +104,55 @@ def _look_orphans(session: Session, now: float) -> Check:
     return _found("orphans", ids, wrong, "every dependency leads to a bead")
 
 
-def _repair_orphans(session: Session, now: float) -> None:
-    for edge in _gone(session):
-        bead = session.get(Bead, edge.from_id)
-        if bead is not None:
-            if edge.type == "parent-child" and bead.parent == edge.to_id:
-                bead.parent = None
-            bead.updated_at = now
-        session.delete(edge)
-        frontier.note(session, edge.from_id)
+def _repair_orphans(tx: Transaction, now: float) -> None:
+    for edge in _gone(tx):
+        bead = rows.find(tx, edge.from_id)
+        if edge.type == "parent-child" and bead.parent == edge.to_id:
+            rows.change(tx, bead, {"parent": None}, now)
+        else:
+            rows.remove_edge(tx, edge.from_id, edge.to_id, edge.type)
+            rows.touch(tx, bead, now)
 
 
-def _wrong_parents(session: Session) -> list[Bead]:
+def _wrong_parents(tx: Transaction) -> list[Bead]:
     """Beads whose parent has no dependency that says so."""
-    edge = select(Dependency.from_id).where(
-        Dependency.from_id == Bead.id,
-        Dependency.to_id == Bead.parent,
-        Dependency.type == "parent-child",
-    )
-    query = select(Bead).where(col(Bead.parent).is_not(None), ~edge.exists())
-    return list(session.exec(query.order_by(Bead.id)).all())
+    lacking = """
+        WHERE parent IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM dependency
+            WHERE from_id = bead.id AND to_id = bead.parent AND type = 'parent-child'
+        )
+        ORDER BY id
+    """
+    return tx.records(Bead, lacking)
 
 
-def _look_parents(session: Session, now: float) -> Check:
-    ids = [bead.id for bead in _wrong_parents(session)]
+def _look_parents(tx: Transaction, now: float) -> Check:
+    ids = [bead.id for bead in _wrong_parents(tx)]
     return _found("parents", ids, "beads lack the dependency on their parent", "consistent")
 
 
-def _repair_parents(session: Session, now: float) -> None:
-    for bead in _wrong_parents(session):
+def _repair_parents(tx: Transaction, now: float) -> None:
+    for bead in _wrong_parents(tx):
         parent = str(bead.parent)
-        session.add(Dependency(from_id=bead.id, to_id=parent, type="parent-child", created_at=now))
-        frontier.note(session, bead.id)
+        edge = Dependency(from_id=bead.id, to_id=parent, type="parent-child", created_at=now)
+        rows.add_edge(tx, edge)
+        frontier.note(tx, bead.id)
 
 
-def _look_leases(session: Session, now: float) -> Check:
-    query = select(Bead.id).where(Bead.status == "in_progress", col(Bead.lease_until) <= now)
-    ids = list(session.exec(query.order_by(Bead.id)).all())
+_EXPIRED = "status = 'in_progress' AND lease_until <= %(now)s"
+
+
+def _look_leases(tx: Transaction, now: float) -> Check:
+    query = f"SELECT id FROM bead WHERE {_EXPIRED} ORDER BY id"
+    ids = [id for (id,) in tx.rows(query, {"now": now})]
     return _found("leases", ids, "leases have expired; anybody may claim the beads", "none stale")
 
 
-def _repair_leases(session: Session, now: float) -> None:
-    session.connection().execute(
-        update(Bead)
-        .where(col(Bead.status) == "in_progress", col(Bead.lease_until) <= now)
-        .values(status="open", assignee=None, lease_until=None, updated_at=now)
+def _repair_leases(tx: Transaction, now: float) -> None:
+    tx.run(
+        "UPDATE bead SET status = 'open', assignee = NULL, lease_until = NULL, "
+        f"updated_at = %(now)s WHERE {_EXPIRED}",
+        {"now": now},
     )
 
 
@@ -163,11 +163,24 @@ _PARENTS: tuple[Look, Repair] = (_look_parents, _repair_parents)
 _LEASES: tuple[Look, Repair] = (_look_leases, _repair_leases)
 
 
-def _cycles(database: Database) -> Check:
-    with database.read() as session:
-        circles = graph.cycles(graph.holding_edges(session))
+def _circles(database: Database) -> list[Check]:
+    with database.reading() as tx:
+        found = {
+            "deadlocks": graph.deadlocks(tx),
+            "cycles": graph.cycles(graph.holding_edges(tx)),
+        }
+    return [_circle(name, circles) for name, circles in found.items()]
+
+
+def _circle(name: str, circles: list[list[str]]) -> Check:
     some = "; ".join(" → ".join([*circle, circle[0]]) for circle in circles[:3])
     some += "; …" if len(circles) > 3 else ""
     ids = [id for circle in circles for id in circle]
-    detail = f"{some}; `harness bead dep remove` one edge of each" if circles else "none"
-    return Check("cycles", not circles, detail, tuple(ids))
+    why = {
+        "cycles": "wait for each other",
+        "deadlocks": "can never be ready: parts wait for what is done only after them",
+    }
+    detail = (
+        f"{some} {why[name]}; `harness bead dep remove` one edge of each" if circles else "none"
+    )
+    return Check(name, not circles, detail, tuple(ids))

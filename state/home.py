@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from pathlib import Path
 
 from state.errors import StoreError
@@ -31,6 +30,8 @@ def home() -> Path:
 
 def writable_home() -> Path:
     """As :func:`home`, created if need be. Raises StoreError if files cannot be written there."""
+    import tempfile
+
     folder = home()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import socket
 import time
-import uuid
 from collections.abc import Iterator
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -29,6 +27,9 @@ def digest(text: str, length: int = 51) -> str:
 
 def random_digest() -> str:
     """A digest that no other machine, process or moment will draw."""
+    import socket
+    import uuid
+
     return digest(f"{uuid.uuid4()}|{socket.gethostname()}|{time.time_ns()}")
 
 

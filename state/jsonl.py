@@ -25,9 +25,11 @@ from state.fields import (
     text_of,
     time_of,
 )
-from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency
+from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency, ForeignLine
 
 OURS = "hi_moe"
+ASIDE = ("pinned", "is_template", "ephemeral", "wisp")
+"""Fields of the format that set an issue aside; ``wisp`` is an older name of ``ephemeral``."""
 IMPORTED_TEXTS = ("design", "acceptance_criteria")
 """Texts of the format that a bead keeps in ``extra``."""
 
@@ -35,17 +37,31 @@ _TEXTS = {
     "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",
     "close_reason": "close_reason",
 }  # fmt: skip
-_TIMES = ("created_at", "updated_at", "closed_at")
+TIMES = ("created_at", "updated_at", "closed_at", "due_at", "defer_until")
+DELETION = ("deleted_at", "deleted_by", "delete_reason", "original_type")
+"""What the format says of a tombstone; a bead keeps it in ``extra``."""
+ISSUE = "issue"
+"""What a line's ``_type`` says if it is an issue, as one without it is."""
+COMPUTED = ("dependency_count", "dependent_count", "comment_count", "parent")
+"""Fields that the format's own program computes anew for each export, and reads never."""
+HEADER = "header"
+"""Stands for the type of a file's first line, which has none and says how the file was made."""
+_HEADER = "_schema"
+"""The field that only such a line has."""
 _OWN: dict[str, tuple[type, ...]] = {
     "key": (str,), "parent": (str,), "run_id": (str,), "tier": (str,), "lease_until": (int, float),
     "attempts": (int,), "confidence": (int, float), "surprise": (int, float), "data": (dict,),
 }  # fmt: skip
 _ORDER = (
-    "id", "title", "description", "design", "acceptance_criteria", "notes", "status", "priority",
-    "issue_type", "assignee", "estimated_minutes", "created_at", "updated_at", "closed_at",
-    "close_reason", "external_ref", "compaction_level", "compacted_at", "compacted_at_commit",
-    "original_size", "labels", "dependencies", "comments", "deleted_at", "deleted_by",
-    "delete_reason", "original_type",
+    "_type", "id", "title", "description", "design", "acceptance_criteria", "notes", "spec_id",
+    "status", "priority", "issue_type", "assignee", "owner", "estimated_minutes", "created_at",
+    "created_by", "updated_at", "started_at", "closed_at", "close_reason", "closed_by_session",
+    "due_at", "defer_until", "external_ref", "source_system", "metadata", "compaction_level",
+    "compacted_at", "compacted_at_commit", "original_size", "labels", "dependencies", "comments",
+    *DELETION, "sender", "ephemeral", "no_history", "wisp_type", "pinned", "is_template",
+    "bonded_from", "await_type", "await_id", "timeout", "waiters", "source_formula",
+    "source_location", "mol_type", "work_type", "event_kind", "actor", "target", "payload",
+    *COMPUTED,
 )  # fmt: skip
 """Fields as the format has them; others follow in the order in which they came."""
 _ESCAPES = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
@@ -64,8 +80,11 @@ class Issue:
 # --- reading ---------------------------------------------------------------------------------
 
 
-def parse(line: str) -> Issue:
-    """The issue on a line. Raises Malformed."""
+def parse(line: str) -> Issue | ForeignLine:
+    """The issue on a line, or the line itself if it says that it is something else.
+
+    Raises Malformed.
+    """
     try:
         record = json.loads(line, parse_constant=_refuse_constant)
     except RecursionError:
@@ -76,7 +95,14 @@ def parse(line: str) -> Issue:
         raise Malformed(f"no JSON ({why}){hint}") from None
     if not isinstance(record, dict):
         raise Malformed("no JSON object")
-    return decode(record)
+    type = record.get("_type", HEADER if _HEADER in record else ISSUE)
+    if type == ISSUE:
+        return decode(record)
+    name = record.get("key")
+    type, text = (json.dumps(type) if not isinstance(type, str) else type), line
+    if "\0" in f"{type}{name}{text}":
+        raise Malformed("holds a character that no database can store")
+    return ForeignLine(type=type, name=name if isinstance(name, str) else None, text=text)
 
 
 def decode(record: Mapping[str, Any]) -> Issue:
@@ -101,6 +127,8 @@ def decode(record: Mapping[str, Any]) -> Issue:
         created_at=time_of(record, "created_at") or 0.0,
         updated_at=time_of(record, "updated_at") or time_of(record, "created_at") or 0.0,
         closed_at=time_of(record, "closed_at"),
+        due_at=time_of(record, "due_at"),
+        defer_until=time_of(record, "defer_until"),
     )
     edges = [_edge(id, item) for item in items_of(record, "dependencies")]
     comments = [_comment(id, item) for item in items_of(record, "comments")]
@@ -175,18 +203,20 @@ def encode(issue: Issue) -> dict[str, Any]:
     """The issue as a record of the format."""
     bead = issue.bead
     said = {
-        "id": bead.id, "title": bead.title, "description": bead.body, "notes": bead.notes or None,
+        "id": bead.id, "title": bead.title, "description": bead.body or None, "notes": bead.notes or None,
         "status": bead.status, "priority": bead.priority, "issue_type": bead.kind,
-        "assignee": bead.assignee, **{name: moment(getattr(bead, name)) for name in _TIMES},
+        "assignee": bead.assignee, **{name: moment(getattr(bead, name)) for name in TIMES},
         "close_reason": bead.close_reason, "labels": list(bead.labels) or None,
         "dependencies": [_whole_edge(e) for e in sorted(issue.edges, key=_edge_order)] or None,
         "comments": [_whole_comment(comment) for comment in issue.comments] or None,
         OURS: _our_own(issue) or None,
     }  # fmt: skip
-    record = {name: value for name, value in said.items() if value is not None}
+    record: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     for name, value in bead.extra.items():
         if _still_says(name, value, bead):
             record[name] = value
+    if "parent" in bead.extra:
+        record["parent"] = bead.parent
     known = {name: record.pop(name) for name in _ORDER if name in record}
     return {**known, **record}
 
@@ -202,8 +232,11 @@ def _still_says(name: str, value: Any, bead: Bead) -> bool:
         return (time_of(record, name) or 0.0) == bead.created_at
     if name == "updated_at":
         return time_of(record, name) in (bead.updated_at, None if bead.updated_at else 0.0)
-    if name == "closed_at":
-        return time_of(record, name) == bead.closed_at
+    if name in TIMES:
+        try:
+            return bool(time_of(record, name) == getattr(bead, name))
+        except Malformed:  # kept from before the field was read
+            return getattr(bead, name) is None
     if name == "status":
         return known(value, BEAD_STATUSES, "deferred", "open") == bead.status
     if name == "issue_type":
@@ -213,6 +246,16 @@ def _still_says(name: str, value: Any, bead: Bead) -> bool:
     if name == "labels":
         return labels_of(record) == list(bead.labels)
     return True
+
+
+def aside_of(status: str, extra: Mapping[str, Any]) -> int:
+    """1 for what the format's own program never offers as work: pinned, a template, ephemeral.
+
+    2 if it has the status ``pinned``, which holds nobody who depends on it.
+    """
+    if status == "deferred" and extra.get("status") == "pinned":
+        return 2
+    return int(any(extra.get(name) is True for name in ASIDE))
 
 
 def _our_own(issue: Issue) -> dict[str, Any]:

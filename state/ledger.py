@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, select
-
+from state.driver import encoded, inserting
+from state.filters import escaped
 from state.models import Call
 from state.store import BeadStore
 
@@ -36,15 +36,9 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-_COLUMNS = tuple(name for name in Call.model_fields if name != "sequence")
-_JSON = ("prompt", "params")
-_encode = json.JSONEncoder().encode
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _INSERT = (
-    'INSERT INTO "call" ({}) VALUES ({}) ON CONFLICT ("key") DO NOTHING RETURNING sequence'.format(
-        ", ".join(f'"{name}"' for name in _COLUMNS),
-        ", ".join(f"%({name})s" for name in _COLUMNS),
-    )
+    f'{inserting(Call.TABLE, Call.names()[1:])} ON CONFLICT ("key") DO NOTHING RETURNING sequence'
 )
 
 _SUMS = ", ".join(
@@ -77,14 +71,14 @@ class Ledger:
 
     def find(self, key: str) -> Call | None:
         """The completed call with this key, if there is one."""
-        with self.database.read() as session:
-            return _find(session, key)
+        sql = f'SELECT {Call.columns()} FROM "call" WHERE "key" = %(key)s'
+        found = self.database.rows(sql, {"key": key})
+        return Call.of(found[0]) if found else None
 
     def keys(self, run_id: str) -> set[str]:
         """Keys of all completed calls of a run."""
-        with self.database.reading() as connection:
-            sql = 'SELECT "key" FROM "call" WHERE run_id = %(run)s'
-            return {row[0] for row in self.database.run(connection, sql, {"run": run_id})}
+        sql = 'SELECT "key" FROM "call" WHERE run_id = %(run)s'
+        return {key for (key,) in self.database.rows(sql, {"run": run_id})}
 
     def record(self, call: Call) -> Call:
         """Write a completed call. If its key is there already, the recorded call wins."""
@@ -94,12 +88,11 @@ class Ledger:
         """As :meth:`record`, several calls in one transaction."""
         recorded = list(calls)
         known: list[int] = []
-        with self.database.writing() as connection:
+        with self.database.writing() as tx:
             for place, call in enumerate(calls):
-                row = {name: call.__dict__[name] for name in _COLUMNS}
+                row = encoded(call, ("sequence",))
                 row["created_at"] = row["created_at"] or self.database.now()
-                row |= {name: _encode(row[name]) for name in _JSON}
-                written = self.database.run(connection, _INSERT, row).fetchall()
+                written = tx.rows(_INSERT, row)
                 if written:
                     call.__dict__.update(sequence=written[0][0], created_at=row["created_at"])
                 else:
@@ -114,11 +107,12 @@ class Ledger:
     def calls(self, run_id: str, *, lost: bool = False) -> list[Call]:
         """The calls of a run in the order of recording; with ``lost`` also those that were paid for
         and gave no answer that counts."""
-        query = select(Call).where(Call.run_id == run_id).order_by(col(Call.sequence))
-        if not lost:
-            query = query.where(col(Call.finish_reason) != LOST)
-        with self.database.read() as session:
-            return list(session.exec(query).all())
+        kept = "" if lost else "AND finish_reason <> %(lost)s "
+        with self.database.reading() as tx:
+            return tx.records(
+                Call, f"WHERE run_id = %(run)s {kept}ORDER BY sequence",
+                {"run": run_id, "lost": LOST},
+            )  # fmt: skip
 
     def lost(self, run_id: str) -> int:
         """How many calls of a run were paid for and gave no answer that counts."""
@@ -131,15 +125,15 @@ class Ledger:
             'SELECT specialist, count(*) FROM "call" WHERE run_id = %(run)s '
             "GROUP BY specialist ORDER BY min(sequence)"
         )
-        with self.database.reading() as connection:
-            return dict(self.database.run(connection, sql, {"run": run_id}).fetchall())
+        return dict(map(tuple, self.database.rows(sql, {"run": run_id})))
 
     def said_before(self, text: str, sequence: int) -> bool:
         """Whether a response of any run, recorded before call number ``sequence``, holds ``text``."""
-        there = col(Call.response).contains(text, autoescape=True)
-        with self.database.read() as session:
-            query = select(Call.sequence).where(there, col(Call.sequence) < sequence).limit(1)
-            return session.exec(query).first() is not None
+        sql = (
+            'SELECT 1 FROM "call" WHERE sequence < %(before)s '
+            "AND response LIKE %(text)s ESCAPE '/' LIMIT 1"
+        )
+        return bool(self.database.rows(sql, {"text": f"%{escaped(text)}%", "before": sequence}))
 
     def spent(self, run_id: str) -> Usage:
         """What a run's calls have cost so far, the lost ones included."""
@@ -156,7 +150,3 @@ def usage_of(rows: Sequence[Sequence[Any]]) -> Usage:
         seconds=seconds,
         cost=cost,
     )
-
-
-def _find(session: Session, key: str) -> Call | None:
-    return session.exec(select(Call).where(Call.key == key)).first()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from state.errors import StoreError
 
-SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 CONNECT_TIMEOUT_S = 10
 RESTED_S = 2.0
 """A connection unused for so long may have lost its server."""
@@ -33,6 +31,9 @@ _EXPLANATIONS = {
 
 class Postgres:
     """A database on a server; see :class:`state.database.Backend`."""
+
+    errors: tuple[type[Exception], ...] = (DBAPIError,)
+    is_postgres = True
 
     def __init__(self, url: str) -> None:
         """Raises StoreError if the URL cannot be understood or the driver is missing."""
@@ -76,15 +77,27 @@ class Postgres:
     def prepare(self) -> None:
         """Nothing: the server has been prepared by who runs it."""
 
-    def refuse_read_only(self, connection: Connection) -> None:
-        """A server says itself when it does not accept writes."""
-        connection.exec_driver_sql("UPDATE meta SET value = value")
+    def reading(self) -> AbstractContextManager[Connection]:
+        """See :class:`state.database.Backend`."""
+        return self.reader.begin()
 
-    @contextmanager
-    def rebuilding(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
+        """See :class:`state.database.Backend`; waits for an advisory lock."""
+        return self.writer.begin()
+
+    def claiming(self) -> AbstractContextManager[Connection]:
+        """See :class:`state.database.Backend`."""
+        return self.claimer.connect()
+
+    asking = claiming
+
+    def rebuilding(self) -> AbstractContextManager[Connection]:
         """Tables change inside a transaction like rows."""
-        with self.writer.begin() as connection:
-            yield connection
+        return self.writer.begin()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.reader.dispose()
 
     def explain(self, error: BaseException | None) -> str:
         """By the server's SQLSTATE, or the reason why there is no connection."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_
-from sqlmodel import Session, col, select
-
-from state import ids
+from state import history, ids
+from state.driver import Transaction, encode
 from state.errors import UsageError
-from state.frontier import note, note_blocker, refuse_cycle
+from state.fields import moment
+from state.filters import escaped, one_of
+from state.frontier import HELD_TYPES, note, note_blocker, refuse_cycle
+from state.jsonl import DELETION, aside_of
 from state.models import (
     BEAD_KINDS,
     BEAD_STATUSES,
@@ -22,15 +23,6 @@ from state.models import (
     Dependency,
     DependencyType,
 )
-
-Order = Literal["priority", "created", "updated"]
-"""Most urgent first, oldest first, or last changed first."""
-
-ORDERS: dict[Order, tuple[Any, ...]] = {
-    "priority": (col(Bead.priority), col(Bead.created_at), col(Bead.id)),
-    "created": (col(Bead.created_at), col(Bead.id)),
-    "updated": (col(Bead.updated_at).desc(), col(Bead.id)),
-}
 
 
 class BeadFields(TypedDict, total=False):
@@ -50,6 +42,8 @@ class BeadFields(TypedDict, total=False):
     data: dict[str, Any]
     extra: dict[str, Any]
     close_reason: str | None
+    due_at: float | None
+    defer_until: float | None
 
 
 class BeadChanges(BeadFields, total=False):
@@ -59,13 +53,22 @@ class BeadChanges(BeadFields, total=False):
     title: str
 
 
-def find(session: Session, id: str) -> Bead:
+def get(tx: Transaction, id: str) -> Bead | None:
+    """The bead with this whole id."""
+    found = tx.records(Bead, "WHERE id = %(id)s", {"id": id})
+    return found[0] if found else None
+
+
+def find(tx: Transaction, id: str) -> Bead:
     """The bead with this id, or the only one whose id starts so. Raises UsageError."""
-    bead = session.get(Bead, id)
+    bead = get(tx, id)
     if bead is not None:
         return bead
-    beads = session.exec(select(Bead).where(starts_so(id)).order_by(Bead.id).limit(4)).all()
-    if not id or not beads:
+    beads = starting(tx, id, limit=4) if id else []
+    exact = [bead for bead in beads if bead.id.endswith(f"-{id}")]
+    if len(exact) == 1:
+        return exact[0]
+    if not beads:
         raise UsageError(f"unknown bead id {id!r}; `harness bead list` shows them")
     if len(beads) > 1:
         some = ", ".join(bead.id for bead in beads[:3]) + (", …" if len(beads) > 3 else "")
@@ -73,71 +76,118 @@ def find(session: Session, id: str) -> Bead:
     return beads[0]
 
 
-def starts_so(id: str) -> ColumnElement[bool]:
-    """The bead's id begins with ``id``, with or without ``hm-``."""
-    starts = [id] if id.startswith("hm-") else [id, f"hm-{id}"]
-    return or_(*(col(Bead.id).startswith(start, autoescape=True) for start in starts))
+def starting(tx: Transaction, id: str, limit: int) -> list[Bead]:
+    """Beads whose id begins so, with or without its prefix; the shortest first.
+
+    A prefix is all up to a hyphen: ``hm-`` of our ids, whatever it is of imported ones.
+    """
+    values = {"start": f"{escaped(id)}%", "inside": f"%-{escaped(id)}%", "limit": limit}
+    return tx.records(
+        Bead,
+        "WHERE id LIKE %(start)s ESCAPE '/' OR id LIKE %(inside)s ESCAPE '/' "
+        "ORDER BY length(id), id LIMIT %(limit)s",
+        values,
+    )
 
 
-def insert(session: Session, bead: Bead, now: float) -> Bead:
+def insert(tx: Transaction, bead: Bead, now: float) -> Bead:
     """Add ``bead``, or return the one that has its key or id already. Raises UsageError."""
     existing = None
     if bead.key is not None:
-        existing = session.exec(select(Bead).where(Bead.key == bead.key)).first()
+        existing = tx.records(Bead, 'WHERE "key" = %(key)s', {"key": bead.key})
     elif bead.id:
-        existing = session.get(Bead, bead.id)
-    if existing is not None:
-        return existing
+        existing = tx.records(Bead, "WHERE id = %(id)s", {"id": bead.id})
+    if existing:
+        return existing[0]
     check(bead.model_dump())
-    bead.id = bead.id or _free_id(session, bead.key)
+    bead.id = bead.id or _free_id(tx, bead.key)
     bead.created_at = bead.updated_at = now
     _settle(bead, now)
-    session.add(bead)
+    tx.insert([bead])
+    set_aside(tx, bead)
     if bead.parent is not None:
-        _put_under(session, bead, bead.parent, now)
+        _put_under(tx, bead, bead.parent, now)
     return bead
 
 
-def change(session: Session, bead: Bead, fields: Mapping[str, Any], now: float) -> Bead:
-    """Set fields of a stored bead. Raises UsageError."""
+def change(
+    tx: Transaction,
+    bead: Bead,
+    fields: Mapping[str, Any],
+    now: float,
+    by: str | None = None,
+    note: str | None = None,
+) -> Bead:
+    """Set fields of a stored bead. What nobody's run made keeps a history. Raises UsageError."""
     check(fields)
-    was_done = bead.status in DONE
+    before = bead.model_dump()
     for name, value in fields.items():
         if name == "parent":
-            set_parent(session, bead, value and find(session, value).id, now)
+            set_parent(tx, bead, value and find(tx, value).id, now)
         else:
             setattr(bead, name, value)
-    if (bead.status in DONE) != was_done:
-        note_blocker(session, bead.id)
+    if "tombstone" in (bead.status, before["status"]) and bead.status != before["status"]:
+        _mark_deletion(bead, now, by, note)
+    if (bead.status in DONE) != (before["status"] in DONE):
+        note_blocker(tx, bead.id)
     bead.updated_at = now
     _settle(bead, now)
-    session.add(bead)
+    tx.save(bead, before)
+    if "status" in fields or "extra" in fields:
+        set_aside(tx, bead)
+    history.record(tx, bead, before, by, note)
     return bead
 
 
-def set_parent(session: Session, bead: Bead, parent: str | None, now: float) -> None:
-    """Put ``bead`` under ``parent``, a whole id, or under none.
+def _mark_deletion(bead: Bead, now: float, by: str | None, reason: str | None) -> None:
+    """Say of a new tombstone what the format says of one, and no more of what is none any longer."""
+    said = {name: value for name, value in bead.extra.items() if name not in DELETION}
+    if bead.status == "tombstone":
+        marks = (moment(now), by, reason, bead.kind)
+        said |= {n: value for n, value in zip(DELETION, marks, strict=True) if value}
+        bead.closed_at = bead.close_reason = None
+    bead.extra = said
+
+
+def set_aside(tx: Transaction, bead: Bead) -> None:
+    """Keep the column ``aside`` up to date with what the bead says."""
+    values = {"aside": aside_of(bead.status, bead.extra), "id": bead.id}
+    sql = "UPDATE bead SET aside = %(aside)s WHERE id = %(id)s AND aside <> %(aside)s"
+    if tx.run(sql, values).rowcount:
+        note_blocker(tx, bead.id)
+
+
+def touch(tx: Transaction, bead: Bead, now: float) -> None:
+    """The bead has changed now."""
+    before = bead.model_dump()
+    bead.updated_at = now
+    tx.save(bead, before)
+
+
+def set_parent(tx: Transaction, bead: Bead, parent: str | None, now: float) -> None:
+    """Put ``bead`` under ``parent``, a whole id, or under none; saving it is yours.
 
     Raises UsageError if a cycle would close.
     """
     if bead.parent == parent:
         return
     if parent is not None:
-        refuse_cycle(session, bead.id, parent)
+        refuse_cycle(tx, bead.id, parent, "parent-child")
     if bead.parent is not None:
-        remove_edge(session, bead.id, bead.parent, "parent-child")
+        remove_edge(tx, bead.id, bead.parent, "parent-child")
     bead.parent = parent
     if parent is not None:
-        _put_under(session, bead, parent, now)
+        _put_under(tx, bead, parent, now)
 
 
-def _put_under(session: Session, bead: Bead, parent: str, now: float) -> None:
-    session.merge(Dependency(from_id=bead.id, to_id=parent, type="parent-child", created_at=now))
-    note(session, bead.id)
+def _put_under(tx: Transaction, bead: Bead, parent: str, now: float) -> None:
+    add_edge(tx, Dependency(from_id=bead.id, to_id=parent, type="parent-child", created_at=now))
+    note(tx, bead.id)
+    note_blocker(tx, parent)
 
 
 def link(
-    session: Session,
+    tx: Transaction,
     from_id: str,
     to_id: str,
     type: DependencyType,
@@ -149,61 +199,58 @@ def link(
     if from_id == to_id:
         raise UsageError(f"bead {from_id} cannot depend on itself")
     if type == "parent-child":
-        set_parent(session, find(session, from_id), to_id, now)
-    existing = session.get(Dependency, (from_id, to_id, type))
-    if existing is not None:
-        return existing
-    if type == "blocks":
-        refuse_cycle(session, from_id, to_id)
-        note(session, from_id)
+        bead = find(tx, from_id)
+        before = bead.model_dump()
+        set_parent(tx, bead, to_id, now)
+        tx.save(bead, before)
+    for edge in edges(tx, from_id):
+        if (edge.to_id, edge.type) == (to_id, type):
+            return edge
+    if type in HELD_TYPES:
+        refuse_cycle(tx, from_id, to_id, type)
+        note(tx, from_id)
     edge = Dependency(from_id=from_id, to_id=to_id, type=type, created_at=now, created_by=by)
-    session.add(edge)
+    add_edge(tx, edge)
     return edge
 
 
-def remove_edge(session: Session, from_id: str, to_id: str, type: str) -> None:
+def add_edge(tx: Transaction, edge: Dependency) -> None:
+    """Write a dependency, unless it is there."""
+    values = {**edge.model_dump(), "extra": encode(edge.extra)}
+    tx.run(_ADD_EDGE, values)
+
+
+_ADD_EDGE = (
+    f"INSERT INTO dependency ({Dependency.columns()}) "
+    f"VALUES ({', '.join(f'%({name})s' for name in Dependency.names())}) ON CONFLICT DO NOTHING"
+)
+
+
+def remove_edge(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
     """Remove a dependency, if it is there."""
-    session.flush()
-    session.connection().execute(
-        delete(Dependency).where(
-            col(Dependency.from_id) == from_id,
-            col(Dependency.to_id) == to_id,
-            col(Dependency.type) == type,
-        )
+    tx.run(
+        "DELETE FROM dependency WHERE from_id = %(from)s AND to_id = %(to)s AND type = %(type)s",
+        {"from": from_id, "to": to_id, "type": type},
     )
-    note(session, from_id)
+    note(tx, from_id)
+    if type == "parent-child":
+        note_blocker(tx, to_id)
 
 
-def edges(session: Session, id: str) -> list[Dependency]:
+def edges(tx: Transaction, id: str) -> list[Dependency]:
     """What a bead depends on, its parents first."""
-    query = select(Dependency).where(Dependency.from_id == id)
-    found = session.exec(query.order_by(Dependency.type, Dependency.to_id)).all()
+    found = tx.records(Dependency, "WHERE from_id = %(id)s ORDER BY type, to_id", {"id": id})
     return sorted(found, key=lambda edge: edge.type != "parent-child")
 
 
-def edges_to(session: Session, id: str) -> list[Dependency]:
+def edges_to(tx: Transaction, id: str) -> list[Dependency]:
     """What depends on a bead, its children first and in the order of their creation."""
-    query = (
-        select(Dependency)
-        .join(Bead, col(Bead.id) == col(Dependency.from_id))
-        .where(Dependency.to_id == id)
-    )
-    children = session.exec(
-        query.where(Dependency.type == "parent-child").order_by(*ORDERS["created"])
-    ).all()
-    others = session.exec(
-        query.where(Dependency.type != "parent-child").order_by(Dependency.type, Dependency.from_id)
-    ).all()
-    return [*children, *others]
-
-
-def one_of(what: str, value: str | Collection[str], allowed: Collection[str]) -> list[str]:
-    """``value`` as a list, each member being one of ``allowed``. Raises UsageError."""
-    values = [value] if isinstance(value, str) else list(value)
-    for member in values:
-        if member not in allowed:
-            raise UsageError(f"unknown {what} {member!r}; choose one of {', '.join(allowed)}")
-    return values
+    found = tx.records(Dependency, "WHERE to_id = %(id)s ORDER BY type, from_id", {"id": id})
+    children = {edge.from_id: edge for edge in found if edge.type == "parent-child"}
+    beads = tx.among(Bead, "id", children)
+    in_order = sorted(beads, key=lambda bead: (bead.created_at, bead.id))
+    others = [edge for edge in found if edge.type != "parent-child"]
+    return [*(children[bead.id] for bead in in_order), *others]
 
 
 def check(fields: Mapping[str, Any]) -> None:
@@ -230,20 +277,27 @@ def _settle(bead: Bead, now: float) -> None:
     """Make lease and closing fields say what the status says."""
     if bead.status != "in_progress":
         bead.lease_until = None
-    if bead.status in DONE:
+    if bead.status == "closed":
         bead.closed_at = bead.closed_at or now
-    else:
+    elif bead.status not in DONE:
         bead.closed_at = bead.close_reason = None
 
 
-def _free_id(session: Session, key: str | None) -> str:
+def _free_id(tx: Transaction, key: str | None) -> str:
     if key is not None:
         proposals: Iterable[str] = ids.keyed_candidates(key)
     else:
-        unkeyed = select(literal(1)).where(col(Bead.key).is_(None)).limit(ids.COUNT_UP_TO)
-        population = session.exec(select(func.count()).select_from(unkeyed.subquery())).one()
-        proposals = ids.candidates(ids.random_digest(), ids.random_length(population))
+        proposals = drawn_ids(tx)
     for proposal in proposals:
-        if session.exec(select(Bead.id).where(Bead.id == proposal)).first() is None:
+        if tx.value("SELECT 1 FROM bead WHERE id = %(id)s", {"id": proposal}) is None:
             return proposal
     raise AssertionError("two digests of 255 bits are equal")
+
+
+_COUNT = f'SELECT count(*) FROM (SELECT 1 FROM bead WHERE "key" IS NULL LIMIT {ids.COUNT_UP_TO}) AS counted'
+
+
+def drawn_ids(tx: Transaction) -> list[str]:
+    """Random ids to try, as short as the number of beads allows."""
+    population = tx.value(_COUNT)
+    return ids.candidates(ids.random_digest(), ids.random_length(population))

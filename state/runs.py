@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
-
-from sqlmodel import Session, col, select
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from state import ids
+from state.driver import Transaction
 from state.errors import UsageError
+from state.filters import escaped
 from state.ledger import SPENT, usage_of
 from state.models import Run
 from state.store import BeadStore
@@ -46,9 +47,9 @@ class Runs:
     ) -> Run:
         """Write the record of a new run, locked by this process. Call it before any work."""
         now = self.database.now()
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             run = Run(
-                id=_free_id(session),
+                id=_free_id(tx),
                 problem_id=problem_id,
                 problem_json=problem_json,
                 config_json=config_json,
@@ -57,22 +58,21 @@ class Runs:
                 updated_at=now,
             )
             self._lock(run, now, ttl_s)
-            session.add(run)
+            tx.insert([run])
             return run
 
     def get(self, id: str) -> Run:
         """The record of a run. A running one whose process has died reads ``interrupted``."""
-        with self.database.read() as session:
-            run = _find(session, id)
+        with self.database.reading() as tx:
+            run = _find(tx, id)
         return self._as_it_is(run)
 
     def list(self, problem_id: str | None = None, limit: int | None = None) -> list[Run]:
         """The records of runs, newest first."""
-        query = select(Run).order_by(col(Run.created_at).desc(), col(Run.id)).limit(limit)
-        if problem_id is not None:
-            query = query.where(Run.problem_id == problem_id)
-        with self.database.read() as session:
-            runs = session.exec(query).all()
+        rest = "WHERE problem_id = %(problem)s " if problem_id is not None else ""
+        rest += "ORDER BY created_at DESC, id" + (" LIMIT %(limit)s" if limit is not None else "")
+        with self.database.reading() as tx:
+            runs = tx.records(Run, rest, {"problem": problem_id, "limit": limit})
         return [self._as_it_is(run) for run in runs]
 
     def finish(
@@ -85,32 +85,36 @@ class Runs:
         reference_match: bool | None = None,
     ) -> Run:
         """Close the record with its verdict and what the ledger says it cost; frees the lock."""
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
+            before = run.model_dump()
             run.status = "finished"
             run.verdict, run.answer = verdict, answer
             run.stop_kind, run.stop_reason = reason.kind, reason.text
             run.reference_match = reference_match
             run.closed_at = self.database.now()
-            return self._leave(session, run)
+            return self._leave(tx, run, before)
 
     def interrupt(self, id: str, reason: StopReason) -> Run:
         """Mark the run as stopped before its end, to be resumed; frees the lock.
 
         One that waits for a person's approval is in a state of its own.
         """
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
+            before = run.model_dump()
             run.status = "awaiting-approval" if reason.kind == "approval" else "interrupted"
             run.stop_kind, run.stop_reason = reason.kind, reason.text
-            return self._leave(session, run)
+            return self._leave(tx, run, before)
 
     def score(self, id: str, reference_match: bool) -> Run:
         """Note whether the answer of a run agrees with the hidden checks."""
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
+            before = run.model_dump()
             run.reference_match = reference_match
             run.updated_at = self.database.now()
+            tx.save(run, before)
             return run
 
     # --- the lock ----------------------------------------------------------------------------
@@ -122,8 +126,8 @@ class Runs:
         has expired, or whose process on this machine has died, is free.
         """
         now = self.database.now()
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
             if run.status == "finished":
                 raise UsageError(f"run {run.id} is finished, verdict {run.verdict}")
             if run.owner != self.owner and self._is_held(run):
@@ -132,57 +136,64 @@ class Runs:
                     f"run {run.id} is in the hands of process {pid} on {host}; "
                     "wait until it ends, or stop it"
                 )
+            before = run.model_dump()
             run.status, run.stop_kind, run.stop_reason = "running", None, None
             run.updated_at = now
             self._lock(run, now, ttl_s)
+            tx.save(run, before)
             return run
 
     def renew(self, id: str, ttl_s: float = LOCK_TTL_S) -> bool:
         """Hold the lock for another ``ttl_s`` seconds and count the time; false if it is lost."""
         now = self.database.now()
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
             if run.owner != self.owner:
                 return False
+            before = run.model_dump()
             _count_time(run, now)
             self._lock(run, now, ttl_s)
+            tx.save(run, before)
             return True
 
     def put_back(self, before: Run) -> Run:
         """Free the lock of a run that nothing was done on, and leave it as ``before`` has it."""
-        with self.database.write() as session:
-            run = _find(session, before.id)
+        with self.database.writing() as tx:
+            run = _find(tx, before.id)
+            held = run.model_dump()
             run.status = before.status
             run.stop_kind, run.stop_reason = before.stop_kind, before.stop_reason
-            return self._leave(session, run)
+            return self._leave(tx, run, held)
 
     def reconfigure(self, id: str, config_json: str) -> Run:
         """Write the settings that a resume changes."""
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
+            held = run.model_dump()
             run.config_json = config_json
+            tx.save(run, held)
             return run
 
     def release(self, id: str) -> bool:
         """Free the lock; false if this process does not hold it."""
-        with self.database.write() as session:
-            run = _find(session, id)
+        with self.database.writing() as tx:
+            run = _find(tx, id)
             if run.owner != self.owner:
                 return False
-            self._leave(session, run)
+            self._leave(tx, run, run.model_dump())
             return True
 
     def _lock(self, run: Run, now: float, ttl_s: float) -> None:
         run.owner, run.owner_until, run.active_at = self.owner, now + ttl_s, now
 
-    def _leave(self, session: Session, run: Run) -> Run:
+    def _leave(self, tx: Transaction, run: Run, before: Mapping[str, Any]) -> Run:
         now = self.database.now()
         _count_time(run, now)
         run.owner = run.owner_until = run.active_at = None
-        rows = self.database.run(session.connection(), SPENT, {"run": run.id}).fetchall()
-        usage = usage_of(rows)
+        usage = usage_of(tx.rows(SPENT, {"run": run.id}))
         run.spent_calls, run.spent_tokens, run.spent_cost = usage.calls, usage.tokens, usage.cost
         run.updated_at = now
+        tx.save(run, before)
         return run
 
     def _is_held(self, run: Run) -> bool:
@@ -212,20 +223,19 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _free_id(session: Session) -> str:
+def _free_id(tx: Transaction) -> str:
     for proposal in ids.candidates(ids.random_digest(), _ID_LENGTH, prefix="run-"):
-        if session.get(Run, proposal) is None:
+        if not tx.records(Run, "WHERE id = %(id)s", {"id": proposal}):
             return proposal
     raise AssertionError("two digests of 255 bits are equal")
 
 
-def _find(session: Session, id: str) -> Run:
-    run = session.get(Run, id)
-    if run is not None:
-        return run
-    prefix = id if id.startswith("run-") else f"run-{id}"
-    query = select(Run).where(col(Run.id).startswith(prefix, autoescape=True)).limit(2)
-    runs = session.exec(query).all()
+def _find(tx: Transaction, id: str) -> Run:
+    if whole := tx.records(Run, "WHERE id = %(id)s", {"id": id}):
+        return whole[0]
+    start = escaped(id if id.startswith("run-") else f"run-{id}")
+    beginning = "WHERE id LIKE %(start)s ESCAPE '/' LIMIT 2"
+    runs = tx.records(Run, beginning, {"start": f"{start}%"})
     if not id or not runs:
         raise UsageError(f"unknown run id {id!r}; `harness runs list` shows them")
     if len(runs) > 1:

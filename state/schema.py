@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from sqlalchemy import Connection, Table, inspect, text
-from sqlmodel import SQLModel
+from typing import TYPE_CHECKING
 
 from state import search
-from state.errors import StoreError
-from state.models import SCHEMA_VERSION, Bead, Call, Comment, Dependency, Meta, Run
+from state.driver import Transaction
+from state.errors import NoStoreError, StoreError
+from state.models import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_KEY = "schema_version"
@@ -17,24 +19,28 @@ VERSION_KEY = "schema_version"
 STAMP = "alembic_version"
 """Alembic's own table: the number of the last script, as in ``0002``."""
 
-_TABLES: tuple[type[SQLModel], ...] = (Meta, Run, Bead, Dependency, Comment, Call)
+_NAMES = {
+    False: "SELECT name FROM sqlite_master WHERE type = 'table'",
+    True: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+}
+"""What lists the tables, whether on PostgreSQL or not."""
 
 
-def is_current(connection: Connection, name: str) -> bool:
-    """Whether the tables are of this program's version; makes them where there are none.
+def is_current(tx: Transaction, name: str) -> bool:
+    """Whether the tables are of this program's version.
 
-    Raises StoreError if they are another program's or a newer version's.
+    Raises StoreError if they are another program's or a newer version's, and NoStoreError where
+    there are none.
     """
-    tables = inspect(connection).get_table_names()
+    tables = _tables(tx)
     if not tables:
-        _create(connection)
-        return True
-    version = _version(connection) if "meta" in tables else None
+        raise NoStoreError(name)
+    version = _version(tx) if "meta" in tables else None
     if version is None:
         raise StoreError(
             f"state database {name} is a database of another program; set HARNESS_HOME"
         )
-    stamp = connection.scalar(text(f"SELECT version_num FROM {STAMP}")) if STAMP in tables else None
+    stamp = tx.value(f"SELECT version_num FROM {STAMP}") if STAMP in tables else None
     newer = stamp is not None and (not stamp.isdigit() or int(stamp) > SCHEMA_VERSION)
     if version > SCHEMA_VERSION or newer:
         says = version if version > SCHEMA_VERSION else stamp
@@ -46,38 +52,49 @@ def is_current(connection: Connection, name: str) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the scripts that the database lacks, inside the caller's transaction."""
+    """Make the tables where there are none, else run the scripts that the database lacks.
+
+    All inside the caller's transaction.
+    """
+    tx = Transaction.within(connection)
+    tables = _tables(tx)
+    version = _version(tx) if tables else None
+    if version == SCHEMA_VERSION:  # another process has done it
+        return
+    if not tables:
+        _create(connection, tx)
+    else:
+        _run_scripts(connection, version, stamped=STAMP in tables)
+    row = {"key": VERSION_KEY, "value": str(SCHEMA_VERSION)}
+    tx.run('DELETE FROM meta WHERE "key" = %(key)s', row)
+    tx.run('INSERT INTO meta ("key", value) VALUES (%(key)s, %(value)s)', row)
+
+
+def _create(connection: Connection, tx: Transaction) -> None:
+    from state import tables
+
+    tables.create(connection)
+    search.create(tx)
+    tx.run(f"CREATE TABLE {STAMP} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    tx.run(f"INSERT INTO {STAMP} VALUES ('{SCHEMA_VERSION:04}')")
+
+
+def _run_scripts(connection: Connection, version: int | None, *, stamped: bool) -> None:
     from alembic import command
     from alembic.config import Config
 
-    version = _version(connection)
-    if version == SCHEMA_VERSION:  # another process has done it
-        return
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    if STAMP not in inspect(connection).get_table_names():  # it was made before there were scripts
+    if not stamped:  # it was made before there were scripts
         command.stamp(config, f"{version:04}")
     command.upgrade(config, "head")
-    _write_version(connection)
 
 
-def _create(connection: Connection) -> None:
-    tables: list[Table] = [SQLModel.metadata.tables[str(t.__tablename__)] for t in _TABLES]
-    SQLModel.metadata.create_all(connection, tables=tables)
-    search.create(connection)
-    connection.execute(text(f"CREATE TABLE {STAMP} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-    connection.execute(text(f"INSERT INTO {STAMP} VALUES ('{SCHEMA_VERSION:04}')"))
-    _write_version(connection)
+def _tables(tx: Transaction) -> set[str]:
+    return {name for (name,) in tx.rows(_NAMES[tx.is_postgres])}
 
 
-def _version(connection: Connection) -> int | None:
-    query = text("SELECT value FROM meta WHERE key = :key")
-    value = connection.scalar(query, {"key": VERSION_KEY})
+def _version(tx: Transaction) -> int | None:
+    value = tx.value('SELECT value FROM meta WHERE "key" = %(key)s', {"key": VERSION_KEY})
     return int(value) if value is not None and value.isdigit() else None
-
-
-def _write_version(connection: Connection) -> None:
-    row = {"key": VERSION_KEY, "value": str(SCHEMA_VERSION)}
-    connection.execute(text("DELETE FROM meta WHERE key = :key"), row)
-    connection.execute(text("INSERT INTO meta (key, value) VALUES (:key, :value)"), row)

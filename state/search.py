@@ -7,11 +7,9 @@ index, and who searches first brings the index up to the last number.
 from __future__ import annotations
 
 import re
-from typing import Any
+import sqlite3
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DatabaseError
-
+from state.driver import Transaction
 from state.errors import UsageError
 
 # On SQLite every bead and every comment is a document; triggers keep them. Documents have numbers
@@ -97,81 +95,73 @@ _POSTGRES = (
 _SQLITE_QUERY = """
     SELECT bead_id, min(bead_search.rank) AS rank
     FROM bead_search JOIN bead_document ON bead_document.number = bead_search.rowid
-    WHERE bead_search MATCH :query
-    GROUP BY bead_id ORDER BY rank, bead_id LIMIT :limit
+    WHERE bead_search MATCH %(query)s
+    GROUP BY bead_id ORDER BY rank, bead_id LIMIT %(limit)s
 """
 
 _POSTGRES_QUERY = f"""
     SELECT id, max(rank) AS best FROM (
         SELECT id, ts_rank({_BEAD_VECTOR}, query) AS rank
-        FROM bead, to_tsquery('hi_moe', :query) AS query WHERE {_BEAD_VECTOR} @@ query
+        FROM bead, to_tsquery('hi_moe', %(query)s) AS query WHERE {_BEAD_VECTOR} @@ query
         UNION ALL
         SELECT bead_id, ts_rank({_COMMENT_VECTOR}, query)
-        FROM comment, to_tsquery('hi_moe', :query) AS query WHERE {_COMMENT_VECTOR} @@ query
+        FROM comment, to_tsquery('hi_moe', %(query)s) AS query WHERE {_COMMENT_VECTOR} @@ query
     ) AS found
-    GROUP BY id ORDER BY best DESC, id LIMIT :limit
+    GROUP BY id ORDER BY best DESC, id LIMIT %(limit)s
 """
 
 
-def create(connection: Connection) -> None:
+def create(tx: Transaction) -> None:
     """Make what searching needs beside the tables, and index what is there."""
-    postgres = connection.dialect.name == "postgresql"
-    for statement in _POSTGRES if postgres else (*_SQLITE, *_SQLITE_FILL):
-        connection.exec_driver_sql(statement)
+    for statement in _POSTGRES if tx.is_postgres else (*_SQLITE, *_SQLITE_FILL):
+        tx.run(statement)
 
 
-def rebuild(connection: Connection) -> None:
+def rebuild(tx: Transaction) -> None:
     """Index everything anew. PostgreSQL's indexes need none of that."""
-    if connection.dialect.name != "postgresql":
+    if not tx.is_postgres:
         for statement in (*_SQLITE_FILL, _CATCH_UP):
-            connection.exec_driver_sql(statement)
+            tx.run(statement)
 
 
-def is_behind(connection: Connection) -> bool:
+def is_behind(tx: Transaction) -> bool:
     """Whether there is something to :func:`catch_up` with before a search."""
-    if connection.dialect.name == "postgresql":
-        return False
-    return bool(connection.exec_driver_sql(_BEHIND).scalar())
+    return not tx.is_postgres and bool(tx.value(_BEHIND))
 
 
-def catch_up(connection: Connection) -> None:
+def catch_up(tx: Transaction) -> None:
     """Index what has been written since the last search."""
-    connection.exec_driver_sql(_CATCH_UP)
+    tx.run(_CATCH_UP)
 
 
-def is_complete(connection: Connection) -> bool:
+def is_complete(tx: Transaction) -> bool:
     """Whether every bead and comment is numbered, all up to the last that is indexed are in the
     index, and the index is sound."""
-    if connection.dialect.name == "postgresql":
+    if tx.is_postgres:
         return True
     try:
-        connection.exec_driver_sql(
-            "INSERT INTO bead_search (bead_search) VALUES ('integrity-check')"
-        )
-    except DatabaseError:  # what the check says of a damaged index
+        tx.run("INSERT INTO bead_search (bead_search) VALUES ('integrity-check')")
+    except sqlite3.DatabaseError:  # what the check says of a damaged index
         return False
     counts = (
         "SELECT (SELECT count(*) FROM bead) + (SELECT count(*) FROM comment)",
         "SELECT count(*) FROM bead_document",
         f"SELECT (SELECT count(*) FROM bead_search) + ({_BEHIND})",
     )
-    return len({connection.exec_driver_sql(count).scalar() for count in counts}) == 1
+    return len({tx.value(count) for count in counts}) == 1
 
 
-def find_ids(connection: Connection, words: str, limit: int | None) -> list[str]:
+def find_ids(tx: Transaction, words: str, limit: int | None) -> list[str]:
     """Ids of the beads that contain all words (``word*``: a beginning; ``"…"``: a phrase), best
     first. Raises UsageError if there is no word.
     """
-    postgres = connection.dialect.name == "postgresql"
     terms = _terms(words)
-    if postgres:
+    if tx.is_postgres:
         query = " & ".join(f"({term})" for term in map(_postgres_term, terms))
     else:
         query = " ".join(map(_sqlite_term, terms))
-    most = 1_000_000_000 if limit is None else limit
-    sql = _POSTGRES_QUERY.replace("[:alnum:]", r"[\:alnum\:]") if postgres else _SQLITE_QUERY
-    rows: Any = connection.execute(text(sql), {"query": query, "limit": most})
-    return [row[0] for row in rows]
+    values = {"query": query, "limit": 1_000_000_000 if limit is None else limit}
+    return [row[0] for row in tx.rows(_POSTGRES_QUERY if tx.is_postgres else _SQLITE_QUERY, values)]
 
 
 def _terms(words: str) -> list[tuple[list[str], bool]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from state.errors import NoStoreError, StoreError
 
-from state import driver
-from state.errors import StoreError
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for another process to end its own."""
@@ -31,13 +33,30 @@ _EXPLANATIONS = {
 }
 
 
+class _Connection(sqlite3.Connection):
+    """One that can be referred to weakly."""
+
+
+class _Idle(threading.local):
+    """The connections of a thread that are in no transaction; the last one was used last."""
+
+    def __init__(self) -> None:
+        self.stack: list[_Connection] = []
+
+
 class Sqlite:
     """A file; see :class:`state.database.Backend`."""
 
-    def __init__(self, path: Path) -> None:
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    is_postgres = False
+
+    def __init__(self, path: Path, *, create: bool) -> None:
         """Raises StoreError if the file's folder cannot be created."""
         self.path = path.expanduser().absolute()
         self.name = str(self.path)
+        self._idle, self._all = _Idle(), WeakSet[_Connection]()
+        if not create:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -45,36 +64,91 @@ class Sqlite:
                 f"cannot create the folder of state database {self.path} ({error.strerror}); "
                 "set HARNESS_HOME to a writable folder"
             ) from error
-        self.reader = create_engine(
-            URL.create("sqlite", database=self.name),
-            connect_args={"timeout": BUSY_TIMEOUT_S},
-            max_overflow=-1,  # Each thread keeps its own, and there may be many threads.
-            pool_reset_on_return=None,  # A transaction has always ended before.
-        )
-        self.writer: Engine = self.reader.execution_options(begin="BEGIN IMMEDIATE")
-        self.claimer: Engine = self.writer
-        event.listen(self.reader, "connect", _configure)
-        event.listen(self.reader, "begin", _begin)
+
+    def refuse_missing(self) -> None:
+        """Raise NoStoreError where there is no file, StoreError where there can be none."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise NoStoreError(self.name) from None
+        except OSError as error:
+            raise StoreError(
+                f"state database {self.path} cannot be opened ({error.strerror}); check the path"
+            ) from error
+        if stat.S_ISDIR(status.st_mode):
+            raise StoreError(f"state database {self.path} is a folder; name the file in it")
+        if status.st_size == 0:
+            raise NoStoreError(self.name)
 
     def prepare(self) -> None:
         """See :func:`switch_to_wal`."""
         switch_to_wal(self.path)
 
-    def refuse_read_only(self, connection: Connection) -> None:
-        """SQLite lets a read-only file be opened, and begins a writing transaction on it too."""
-        connection.exec_driver_sql("UPDATE meta SET value = value")
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """See :class:`state.database.Backend`."""
+        with self._lent() as connection, _transaction(connection, "BEGIN"):
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """See :class:`state.database.Backend`; waits for the one write lock there is."""
+        with self._lent() as connection, _transaction(connection, "BEGIN IMMEDIATE"):
+            yield connection
+
+    claiming = writing
+
+    @contextmanager
+    def asking(self) -> Iterator[sqlite3.Connection]:
+        """See :class:`state.database.Backend`: one query sees one moment anyway."""
+        with self._lent() as connection:
+            yield connection
+
+    @contextmanager
+    def _lent(self) -> Iterator[_Connection]:
+        """A connection that this thread keeps: the one it used last, which still holds the pages that
+        it wrote. A transaction inside another one has a connection of its own."""
+        stack = self._idle.stack
+        connection = stack.pop() if stack else self._connect()
+        try:
+            yield connection
+        finally:
+            stack.append(connection)
+
+    def _connect(self) -> _Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False,
+            factory=_Connection,
+        )  # fmt: skip
+        _configure(connection)
+        self._all.add(connection)
+        return connection
 
     @contextmanager
     def rebuilding(self) -> Iterator[Connection]:
         """Foreign keys rest meanwhile: to drop a table would delete what points to its rows."""
-        with self.writer.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            driver.execute("PRAGMA foreign_keys = OFF")
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                driver.execute("PRAGMA foreign_keys = ON")
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.pool import StaticPool
+
+        inner = self._connect()
+        engine = create_engine("sqlite://", creator=lambda: inner, poolclass=StaticPool)
+        # The driver must not begin transactions by itself, or what a script drops stays dropped.
+        event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+        inner.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise error.orig or error from error
+        finally:
+            inner.close()
+
+    def close(self) -> None:
+        """Close all connections; the next use opens new ones."""
+        for connection in tuple(self._all):
+            connection.close()
+        self._idle, self._all = _Idle(), WeakSet()
 
     def explain(self, error: BaseException | None) -> str:
         """See :func:`explain`."""
@@ -113,8 +187,7 @@ def _code(error: BaseException | None) -> str:
     return "_".join(name.split("_")[:2])
 
 
-def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # Python must not begin transactions; `_begin` does.
+def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     # With WAL, NORMAL survives SIGKILL; only a power cut can lose the last commits.
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -122,38 +195,12 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _begin(connection: Connection) -> None:
-    inner: Any = connection.connection.driver_connection
-    if inner.in_transaction:
-        return
-    options: Any = connection.get_execution_options()
-    try:
-        driver.execute(connection, options.get("begin", "BEGIN"))
-    except BaseException:  # Ctrl-C while it waits comes when it has begun.
-        inner.rollback()
-        raise
-
-
-def in_transaction(connection: Connection) -> bool:
-    """Whether the driver has begun a transaction, by SQLAlchemy's word or by :func:`transaction`."""
-    inner: Any = connection.connection.driver_connection
-    return bool(inner.in_transaction)
-
-
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """A writing transaction of the driver's own: SQLAlchemy takes longer to begin and end one.
-
-    SQLAlchemy may join in on the way (``connection.begin()``); then it ends what it has joined.
-    """
-    inner: Any = connection.connection.driver_connection
+def _transaction(connection: Any, begin: str) -> Iterator[None]:
     try:
-        inner.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         yield
-        (connection if connection.in_transaction() else inner).commit()
-    except BaseException:
-        try:
-            connection.rollback()  # Also of a transaction whose commit has failed.
-        finally:
-            inner.rollback()
+        connection.commit()
+    except BaseException:  # Ctrl-C while it waits comes when it has begun.
+        connection.rollback()
         raise

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
-
-from sqlmodel import col, select
+from typing import Unpack, cast
 
 from state import batch, hot, rows
 from state.database import Database
 from state.errors import UsageError
-from state.filters import Filters, matching
-from state.frontier import is_blocked
+from state.filters import Filters, Order, Work, matching, where
+from state.frontier import BLOCKED
 from state.models import (
     DONE,
     Bead,
@@ -21,7 +19,7 @@ from state.models import (
     Dependency,
     DependencyType,
 )
-from state.rows import BeadChanges, BeadFields, Order
+from state.rows import BeadChanges, BeadFields
 
 _FREE: BeadChanges = {"status": "open", "assignee": None}
 
@@ -39,12 +37,14 @@ class BeadStore:
         self.database = database
 
     @classmethod
-    def open(cls, path_or_url: str | Path, clock: Callable[[], float] = time.time) -> BeadStore:
-        """Open or create the database at a path or URL; ``clock`` gives seconds since the epoch.
+    def open(
+        cls, path_or_url: str | Path, clock: Callable[[], float] = time.time, *, create: bool = True
+    ) -> BeadStore:
+        """Open the database at a path or URL, or create it; ``clock`` gives seconds since the epoch.
 
-        Raises StoreError if it cannot be used.
+        Raises StoreError if it cannot be used; NoStoreError, without ``create``, if there is none.
         """
-        return cls(Database.open(path_or_url, clock))
+        return cls(Database.open(path_or_url, clock, create=create))
 
     def close_database(self) -> None:
         """Close all connections to the database."""
@@ -76,11 +76,11 @@ class BeadStore:
             bead = Bead(key=key, kind=kind, title=title, **fields)
             bead.__dict__["parent"] = parent
             return batch.write(self.database, [bead])[0]
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
-                bead.parent = rows.find(session, parent).id
-            return rows.insert(session, bead, self.database.now())
+                bead.parent = rows.find(tx, parent).id
+            return rows.insert(tx, bead, self.database.now())
 
     def create_many(
         self,
@@ -101,18 +101,18 @@ class BeadStore:
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
         """Change fields of a bead. Any status but ``in_progress`` ends the lease."""
         rows.refuse_unknown(fields)
-        with self.database.write() as session:
-            return rows.change(session, rows.find(session, id), fields, self.database.now())
+        with self.database.writing() as tx:
+            return rows.change(tx, rows.find(tx, id), fields, self.database.now())
 
     def close(self, id: str, reason: str = "", **fields: Unpack[BeadChanges]) -> Bead:
         """Close a bead and change further fields with it. A closed bead stays as it is."""
         rows.refuse_unknown(fields)
-        with self.database.write() as session:
-            bead = rows.find(session, id)
+        with self.database.writing() as tx:
+            bead = rows.find(tx, id)
             if bead.status in DONE:
                 return bead
             changes = {**fields, "status": "closed", "close_reason": reason}
-            return rows.change(session, bead, changes, self.database.now())
+            return rows.change(tx, bead, changes, self.database.now())
 
     def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
         """As :meth:`create_many`, each bead under a key: doing it again changes nothing."""
@@ -133,9 +133,9 @@ class BeadStore:
 
         Raises UsageError if it depends on itself, or a cycle of blockers and parents would close.
         """
-        with self.database.write() as session:
-            source, target = rows.find(session, from_id), rows.find(session, to_id)
-            return rows.link(session, source.id, target.id, type, self.database.now())
+        with self.database.writing() as tx:
+            source, target = rows.find(tx, from_id), rows.find(tx, to_id)
+            return rows.link(tx, source.id, target.id, type, self.database.now())
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -151,33 +151,36 @@ class BeadStore:
         """The bead with this id, or the only one whose id starts so."""
         if (bead := hot.get(self.database, id)) is not None:
             return bead
-        with self.database.read() as session:
-            return rows.find(session, id)
+        with self.database.reading() as tx:
+            return rows.find(tx, id)
 
     def dependencies(self, id: str) -> list[Dependency]:
         """What the bead depends on: its parent, its blockers, and what else it points to."""
-        with self.database.read() as session:
-            bead = rows.find(session, id)
-            return rows.edges(session, bead.id)
+        with self.database.reading() as tx:
+            bead = rows.find(tx, id)
+            return rows.edges(tx, bead.id)
 
     def dependents(self, id: str) -> list[Dependency]:
         """What depends on the bead: its children, and what points to it."""
-        with self.database.read() as session:
-            return rows.edges_to(session, rows.find(session, id).id)
+        with self.database.reading() as tx:
+            return rows.edges_to(tx, rows.find(tx, id).id)
 
     def query(
         self,
         *,
-        parent: str | None = None,
         limit: int | None = None,
         order: Order = "created",
         **filters: Unpack[Filters],
     ) -> list[Bead]:
         """Beads that match all filters."""
-        conditions = matching(**filters)
-        if parent is not None:
-            conditions.append(col(Bead.parent) == self.get(parent).id)
-        return hot.select(self.database, conditions, limit, order)
+        conditions, values = matching(**self.whole(filters))
+        return hot.select(self.database, conditions, values, limit, order)
+
+    def whole(self, filters: Filters) -> Filters:
+        """The filters, with the whole id of a parent for the start of one."""
+        if (parent := filters.get("parent")) is None:
+            return filters
+        return {**filters, "parent": self.get(parent).id}
 
     def of_run(
         self,
@@ -196,19 +199,19 @@ class BeadStore:
 
     # --- the frontier ------------------------------------------------------------------------
 
-    def ready(
-        self, run_id: str | None = None, kind: str | None = None, limit: int | None = None
-    ) -> list[Bead]:
+    def ready(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Work that may be claimed now, most urgent first, then oldest.
 
         Ready work is open or its lease has expired, and neither it nor a bead above it has an
-        open blocker. Decisions, outcomes, insights and routines are no work.
+        open blocker or is deferred. An epic is offered when its parts are done. What records
+        something is no work, and what an import set aside (pinned, a template) is not offered.
         """
-        return hot.ready(self.database, run_id, kind, limit)
+        return hot.ready(self.database, limit, **self.whole(filters))
 
-    def blocked(self, run_id: str | None = None, kind: str | None = None) -> list[Bead]:
+    def blocked(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
-        return hot.select(self.database, [is_blocked(), *matching(run_id=run_id, kind=kind)])
+        conditions, values = matching(**self.whole(filters))
+        return hot.select(self.database, [BLOCKED, *conditions], values, limit)
 
     def claim(
         self,
@@ -216,17 +219,17 @@ class BeadStore:
         *,
         assignee: str,
         lease_s: float,
-        run_id: str | None = None,
-        kind: str | None = None,
+        **filters: Unpack[Work],
     ) -> Bead | None:
         """Take a ready bead, this one or the first, for ``lease_s`` seconds; ``None`` if none is.
 
-        Atomic: of many claimants one gets the bead. Counts as one more of its attempts.
+        Atomic: of many claimants one gets the bead. Counts as one more of its attempts. An epic
+        whose parts are open can be claimed by its id alone.
         """
         if id is not None:
             id = self.get(id).id
         return hot.claim(
-            self.database, id, assignee=assignee, lease_s=lease_s, run_id=run_id, kind=kind
+            self.database, id, who=assignee, lease_s=lease_s, **self.whole(cast(Filters, filters))
         )
 
     def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
@@ -239,20 +242,22 @@ class BeadStore:
 
         An expired lease that nobody has taken over can be renewed.
         """
-        with self.database.write() as session:
-            bead = rows.find(session, id)
+        with self.database.writing() as tx:
+            bead = rows.find(tx, id)
             if bead.status != "in_progress" or bead.assignee != assignee:
                 return False
+            before = bead.model_dump()
             bead.lease_until = self.database.now() + lease_s
+            tx.save(bead, before)
             return True
 
     def release(self, id: str, assignee: str | None = None) -> bool:
         """Give a claimed bead back; false if it is not claimed, or not by ``assignee``."""
-        with self.database.write() as session:
-            bead = rows.find(session, id)
+        with self.database.writing() as tx:
+            bead = rows.find(tx, id)
             if bead.status != "in_progress" or assignee not in (None, bead.assignee):
                 return False
-            rows.change(session, bead, _FREE, self.database.now())
+            rows.change(tx, bead, _FREE, self.database.now())
             return True
 
     def release_run(self, run_id: str) -> int:
@@ -260,12 +265,11 @@ class BeadStore:
 
         Only for the holder of the run's lock (:meth:`state.Runs.acquire`).
         """
-        with self.database.write() as session:
-            claimed = session.exec(
-                select(Bead).where(*matching(run_id=run_id, status="in_progress"))
-            ).all()
+        with self.database.writing() as tx:
+            conditions, values = matching(run_id=run_id, status="in_progress")
+            claimed = tx.records(Bead, where(conditions), values)
             for bead in claimed:
-                rows.change(session, bead, _FREE, self.database.now())
+                rows.change(tx, bead, _FREE, self.database.now())
             return len(claimed)
 
 

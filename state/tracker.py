@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Unpack
+from typing import Any, Unpack
 
-from sqlalchemy import func
-from sqlmodel import col, select
-
-from state import graph, hot, rows, search
+from state import frontier, graph, history, hot, rows, rules, search
+from state.driver import Transaction, chunks, inserting, listed
 from state.errors import ClaimError, UsageError
-from state.filters import matching
-from state.frontier import is_blocked, is_ready, note
-from state.models import DONE, Bead, BeadKind, Comment, Dependency, DependencyType
+from state.filters import Filters, Work, matching, where
+from state.frontier import HOLDING
+from state.models import (
+    DONE,
+    WORK_KINDS,
+    Bead,
+    BeadKind,
+    Change,
+    Comment,
+    Dependency,
+    DependencyType,
+)
 from state.rows import BeadChanges, BeadFields
 from state.store import BeadStore
 
@@ -31,6 +38,10 @@ class Stats:
     blocked: int
     lead_time_s: float | None
     """Mean time from creation to closing."""
+
+
+EMPTY = Stats(0, {}, {}, {}, 0, 0, None)
+"""What they are where there is no bead."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +76,14 @@ class Tracker:
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
         now = self.database.now()
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             bead = Bead(kind=kind, title=title, **fields)
             if parent is not None:
-                bead.parent = rows.find(session, parent).id
-            rows.insert(session, bead, now)
+                bead.parent = rows.find(tx, parent).id
+            rows.insert(tx, bead, now)
+            history.add(tx, bead.id, now, by, "created")
             for target, type in dependencies:
-                rows.link(session, bead.id, rows.find(session, target).id, type, now, by)
+                rows.link(tx, bead.id, rows.find(tx, target).id, type, now, by)
             return bead
 
     def update(
@@ -79,41 +91,120 @@ class Tracker:
         ids: Collection[str],
         add_labels: Collection[str] = (),
         remove_labels: Collection[str] = (),
+        *,
+        by: str | None = None,
         **fields: Unpack[BeadChanges],
     ) -> list[Bead]:
         """Change all of the beads, or none. Raises UsageError."""
         rows.refuse_unknown(fields)
-        with self.database.write() as session:
+        with self.database.writing() as tx:
             changed = []
             for id in ids:
-                bead = rows.find(session, id)
+                bead = rows.find(tx, id)
                 changes = fields.copy()
                 if add_labels or remove_labels:
                     before = changes.get("labels", bead.labels)
                     after = dict.fromkeys((*before, *add_labels))
                     changes["labels"] = [label for label in after if label not in remove_labels]
-                changed.append(rows.change(session, bead, changes, self.database.now()))
+                if "extra" in changes:
+                    changes["extra"] = {**bead.extra, **changes["extra"]}
+                if changes.get("kind", bead.kind) != bead.kind:
+                    rules.refuse_kind(changes["kind"], bead)
+                if changes.get("status") == "closed" and bead.status not in DONE:
+                    rules.refuse_close(tx, [bead.id], ())
+                changed.append(rows.change(tx, bead, changes, self.database.now(), by))
             return changed
 
-    def close(self, ids: Collection[str], reason: str = "") -> list[Bead]:
-        """Close all of the beads, or none; closed ones stay as they are. Raises UsageError."""
-        with self.database.writing() as connection:
-            found = hot.by_ids(self.database, connection, list(ids))
-            with self.database.session(connection) as session:
-                whole = [id if id in found else rows.find(session, id).id for id in ids]
-            hot.close(self.database, connection, whole, reason)
-            found = hot.by_ids(self.database, connection, whole)
+    def close(
+        self,
+        ids: Collection[str],
+        reason: str = "",
+        *,
+        by: str | None = None,
+        force: bool = False,
+    ) -> list[Bead]:
+        """Close all of the beads, or none; closed ones stay as they are.
+
+        Raises UsageError, and ClaimError for an epic with open parts and for a bead that waits,
+        unless what holds it is closed with it, or by ``force``.
+        """
+        with self.database.writing() as tx:
+            found = hot.by_ids(tx, list(ids))
+            whole = [id if id in found else rows.find(tx, id).id for id in ids]
+            if not force:
+                rules.refuse_close(
+                    tx, [id for id in whole if not rules.is_done(found.get(id))], whole
+                )
+            hot.close(tx, whole, reason, self.database.now(), by)
+            found = hot.by_ids(tx, whole)
             return [found[id] for id in whole]
 
-    def reopen(self, ids: Collection[str]) -> list[Bead]:
+    def reopen(self, ids: Collection[str], *, by: str | None = None) -> list[Bead]:
         """Open all of the beads again, or none. Raises UsageError."""
-        return self.update(ids, status="open", assignee=None)
+        return self.update(ids, by=by, status="open", assignee=None)
 
-    def claim(self, id: str, *, assignee: str, lease_s: float) -> Bead:
-        """Take this bead. Raises ClaimError that says why it cannot be had."""
-        bead = self.store.claim(id, assignee=assignee, lease_s=lease_s)
+    def delete(
+        self,
+        ids: Collection[str],
+        reason: str = "",
+        *,
+        by: str | None = None,
+        force: bool = False,
+    ) -> list[Bead]:
+        """Make tombstones of all of the beads, or of none: what they said stays, for other copies of
+        the store to learn of it.
+
+        Their dependencies go, in both directions. Raises UsageError, and without ``force`` ClaimError
+        if unfinished beads that stay are part of one or wait for it.
+        """
+        now = self.database.now()
+        with self.database.writing() as tx:
+            beads = [rows.find(tx, id) for id in ids]
+            going = {bead.id for bead in beads}
+            for bead in beads:
+                if bead.status == "tombstone":
+                    continue
+                edges = [*rows.edges(tx, bead.id), *rows.edges_to(tx, bead.id)]
+                others = {e.from_id for e in edges if e.to_id == bead.id and e.type in HOLDING}
+                stay = [
+                    b.id
+                    for b in graph.beads_of(tx, others - going).values()
+                    if not rules.is_done(b)
+                ]
+                if stay and not force:
+                    raise ClaimError(
+                        f"{', '.join(stay)} depend on bead {bead.id}; with --force it is deleted, "
+                        "and they depend on it no longer"
+                    )
+                for edge in edges:
+                    self._cut(tx, edge, now)
+                changes: BeadChanges = {"status": "tombstone", "assignee": None}
+                rows.change(tx, rows.find(tx, bead.id), changes, now, by, reason)
+            return [rows.find(tx, bead.id) for bead in beads]
+
+    def _cut(self, tx: Transaction, edge: Dependency, now: float) -> None:
+        """Remove a dependency, and the parent that it may stand for."""
+        source = rows.find(tx, edge.from_id)
+        if edge.type == "parent-child" and source.parent == edge.to_id:
+            rows.change(tx, source, {"parent": None}, now)
+        else:
+            rows.remove_edge(tx, edge.from_id, edge.to_id, edge.type)
+            rows.touch(tx, source, now)
+
+    def claim(
+        self,
+        id: str | None = None,
+        *,
+        assignee: str,
+        lease_s: float,
+        **filters: Unpack[Work],
+    ) -> Bead:
+        """Take this bead, or the most urgent that is ready. Raises ClaimError that says why not."""
+        bead = self.store.claim(id, assignee=assignee, lease_s=lease_s, **filters)
         if bead is not None:
             return bead
+        if id is None:
+            raise ClaimError("nothing is ready to be claimed")
         bead = self.store.get(id)
         if bead.status in DONE:
             raise ClaimError(
@@ -125,6 +216,13 @@ class Tracker:
         if held:
             names = ", ".join(dict.fromkeys(blocker for blocker, _ in held))
             raise ClaimError(f"bead {bead.id} waits for {names}; close what blocks it first")
+        if why := rules.unoffered(bead):
+            raise ClaimError(f"bead {bead.id} is no work to claim: it is {why}")
+        if bead.status == "open" and bead.kind in WORK_KINDS:
+            raise ClaimError(
+                f"bead {bead.id} is deferred, or part of what is; "
+                f"`harness bead update {bead.id} --defer none` ends it"
+            )
         raise ClaimError(
             f"bead {bead.id} is no work to claim: kind {bead.kind}, status {bead.status}"
         )
@@ -136,34 +234,33 @@ class Tracker:
     ) -> Dependency:
         """Make one bead depend on another. Raises UsageError."""
         now = self.database.now()
-        with self.database.write() as session:
-            source, target = rows.find(session, from_id), rows.find(session, to_id)
-            edge = rows.link(session, source.id, target.id, type, now, by)
-            source.updated_at = now
+        with self.database.writing() as tx:
+            source, target = rows.find(tx, from_id), rows.find(tx, to_id)
+            edge = rows.link(tx, source.id, target.id, type, now, by)
+            rows.touch(tx, rows.find(tx, source.id), now)
+            history.add(tx, source.id, now, by, "dependency", new=f"{type} {target.id}")
             return edge
 
-    def undepend(self, from_id: str, to_id: str, type: str | None = None) -> list[Dependency]:
+    def undepend(
+        self, from_id: str, to_id: str, type: str | None = None, by: str | None = None
+    ) -> list[Dependency]:
         """Remove the dependencies of one bead on another, of one type or all; returns them.
 
         ``to_id`` may name a bead that is not here, if in full. Raises UsageError if there is none.
         """
-        with self.database.write() as session:
-            source = rows.find(session, from_id)
-            edges = rows.edges(session, source.id)
+        with self.database.writing() as tx:
+            source = rows.find(tx, from_id)
+            edges = rows.edges(tx, source.id)
             if to_id not in {edge.to_id for edge in edges}:
-                to_id = rows.find(session, to_id).id
+                to_id = rows.find(tx, to_id).id
             removed = [e for e in edges if e.to_id == to_id and type in (None, e.type)]
             if not removed:
                 what = f"{type} dependency" if type else "dependency"
                 raise UsageError(f"bead {source.id} has no {what} on {to_id}")
             now = self.database.now()
             for edge in removed:
-                if edge.type == "parent-child" and source.parent == to_id:
-                    rows.set_parent(session, source, None, now)
-                else:
-                    session.delete(edge)
-                    note(session, source.id)
-            source.updated_at = now
+                self._cut(tx, edge, now)
+                history.add(tx, source.id, now, by, "dependency", old=f"{edge.type} {to_id}")
             return removed
 
     def comment(self, id: str, text: str, author: str) -> Comment:
@@ -171,87 +268,100 @@ class Tracker:
         if not text.strip():
             raise UsageError("a comment needs a text")
         now = self.database.now()
-        with self.database.write() as session:
-            bead = rows.find(session, id)
+        with self.database.writing() as tx:
+            bead = rows.find(tx, id)
             comment = Comment(bead_id=bead.id, author=author, text=text, created_at=now)
-            session.add(comment)
-            bead.updated_at = now
-            session.flush()
+            comment.sequence = tx.value(_SAY, {**comment.model_dump(), "extra": "{}"})
+            rows.touch(tx, bead, now)
             return comment
 
     # --- looking -------------------------------------------------------------------------------
 
     def detail(self, id: str) -> Detail:
         """A bead with dependencies and comments. Raises UsageError."""
-        with self.database.read() as session:
-            bead = rows.find(session, id)
-            edges, back = rows.edges(session, bead.id), rows.edges_to(session, bead.id)
-            query = select(Comment).where(Comment.bead_id == bead.id)
-            comments = session.exec(query.order_by(col(Comment.sequence))).all()
+        with self.database.reading() as tx:
+            bead = rows.find(tx, id)
+            edges, back = rows.edges(tx, bead.id), rows.edges_to(tx, bead.id)
+            said = "WHERE bead_id = %(id)s ORDER BY sequence"
+            comments = tx.records(Comment, said, {"id": bead.id})
             ends = {edge.to_id for edge in edges} | {edge.from_id for edge in back}
-            return Detail(bead, edges, back, list(comments), graph.beads_of(session, ends))
+            return Detail(bead, edges, back, comments, graph.beads_of(tx, ends))
 
-    def ready(
-        self,
-        *,
-        run_id: str | None = None,
-        kind: str | None = None,
-        label: str | None = None,
-        assignee: str | None = None,
-        priority: int | None = None,
-        limit: int | None = None,
+    def history(self, id: str) -> list[Change]:
+        """What happened to a bead, oldest first: its creation, each change, what was said.
+
+        Raises UsageError.
+        """
+        with self.database.reading() as tx:
+            bead = rows.find(tx, id)
+            found = history.of(tx, bead.id)
+            comments = tx.records(Comment, "WHERE bead_id = %(id)s", {"id": bead.id})
+        if not any(change.what == "created" for change in found):
+            by = bead.extra.get("created_by")
+            author = by if isinstance(by, str) else None
+            found.insert(
+                0, Change(bead_id=bead.id, at=bead.created_at, author=author, what="created")
+            )
+        found += [
+            Change(bead_id=bead.id, at=c.created_at, author=c.author, what="comment", new=c.text)
+            for c in comments
+        ]
+        return sorted(found, key=lambda change: change.at)
+
+    def search(
+        self, words: str, limit: int | None = None, **filters: Unpack[Filters]
     ) -> list[Bead]:
-        """As :meth:`state.BeadStore.ready`, with more filters."""
-        if label is None and assignee is None and priority is None:
-            return self.store.ready(run_id=run_id, kind=kind, limit=limit)
-        more = matching(run_id=run_id, kind=kind, label=label, assignee=assignee, priority=priority)
-        return hot.select(self.database, [is_ready(self.database.now()), *more], limit)
-
-    def search(self, words: str, limit: int | None = None) -> list[Bead]:
         """Beads that contain all words in title, body, notes or comments, best first.
 
         ``word*`` stands for its continuations, ``"…"`` for a phrase. Raises UsageError.
         """
-        with self.database.read() as session:
-            behind = search.is_behind(session.connection())
+        with self.database.reading() as tx:
+            behind = search.is_behind(tx)
         if behind:
-            with self.database.write() as session:
-                search.catch_up(session.connection())
-        with self.database.read() as session:
-            ids = search.find_ids(session.connection(), words, limit)
-            beads = graph.beads_of(session, ids)
-            return [beads[id] for id in ids]
+            with self.database.writing() as tx:
+                search.catch_up(tx)
+        with self.database.reading() as tx:
+            conditions, values = matching(**self.store.whole(filters))
+            ids = search.find_ids(tx, words, None if conditions else limit)
+            beads = {
+                bead.id: bead
+                for those, names in chunks(ids)
+                for bead in tx.records(
+                    Bead, where([f"id IN {those}", *conditions]), {**values, **names}
+                )
+            }
+            return [beads[id] for id in ids if id in beads][:limit]
 
     def stats(self) -> Stats:
         """Numbers about all beads."""
-        unfinished = col(Bead.status).not_in(DONE)
-        with self.database.read() as session:
+        with self.database.reading() as tx:
 
-            def count(column: object, *conditions: object) -> dict[str, int]:
-                query = select(column, func.count()).where(*conditions).group_by(column)  # type: ignore[call-overload]
-                return dict(sorted(session.exec(query).all()))
+            def count(column: str, condition: str = "1 = 1") -> dict[Any, int]:
+                query = f"SELECT {column}, count(*) FROM bead WHERE {condition} GROUP BY {column}"
+                return dict(sorted(map(tuple, tx.rows(query))))
 
-            def number(condition: object) -> int:
-                query = select(func.count()).select_from(Bead).where(condition)  # type: ignore[arg-type]
-                return session.exec(query).one()
+            def number(condition: str) -> int:
+                query = f"SELECT count(*) FROM bead WHERE {condition}"
+                return int(tx.value(query, {"now": self.database.now()}))
 
-            by_status = count(Bead.status)
-            lead = select(func.avg(col(Bead.closed_at) - col(Bead.created_at)))
+            by_status = count("status")
+            lead = "SELECT avg(closed_at - created_at) FROM bead WHERE status = 'closed'"
             return Stats(
                 total=sum(by_status.values()),
                 by_status=by_status,
-                by_kind=count(Bead.kind, col(Bead.status) != "tombstone"),
-                by_priority={int(p): n for p, n in count(Bead.priority, unfinished).items()},
-                ready=number(is_ready(self.database.now())),
-                blocked=number(is_blocked()),
-                lead_time_s=session.exec(lead.where(Bead.status == "closed")).one(),
+                by_kind=count("kind", "status <> 'tombstone'"),
+                by_priority=count("priority", f"status NOT IN {listed(DONE)}"),
+                ready=number(f"{frontier.READY} AND {frontier.OFFERED}"),
+                blocked=number(frontier.BLOCKED),
+                lead_time_s=tx.value(lead),
             )
 
     def ids(self, start: str, limit: int = 50) -> list[tuple[str, str]]:
         """Ids that begin so, with or without ``hm-``, and their titles; unfinished ones first."""
-        with self.database.read() as session:
-            done = col(Bead.status).in_(DONE)
-            query = select(Bead.id, Bead.title).where(
-                rows.starts_so(start), Bead.status != "tombstone"
-            )
-            return list(session.exec(query.order_by(done, Bead.id).limit(limit)).all())
+        with self.database.reading() as tx:
+            beads = [b for b in rows.starting(tx, start, 4 * limit) if b.status != "tombstone"]
+        found = sorted(beads, key=lambda bead: (bead.status in DONE, bead.id))
+        return [(bead.id, bead.title) for bead in found[:limit]]
+
+
+_SAY = f"{inserting(Comment.TABLE, Comment.names()[1:])} RETURNING sequence"

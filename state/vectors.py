@@ -9,34 +9,14 @@ than among 1,000 (binary quantization with rescoring: Yamada et al. 2021, arXiv 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    UniqueConstraint,
-    and_,
-    bindparam,
-    cast,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlmodel import Session, col
 
+from state.driver import Transaction, among, chunks
 from state.models import Bead
 from state.store import BeadStore
 
@@ -54,22 +34,38 @@ QUIET, FOLDED = "quiet", "folded"
 
 Vector = NDArray[np.float32]
 
-_TABLE = Table(
-    "bead_vector",
-    MetaData(),
-    Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("bead_id", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("scope", String, nullable=False),
-    Column("code", LargeBinary, nullable=False),
-    Column("digest", String, nullable=False),
-    Column("as_of", Float, nullable=False),
-    Column("vector", LargeBinary, nullable=False),
-    UniqueConstraint("bead_id", "model"),
+_TABLE = (
+    """
+    CREATE TABLE IF NOT EXISTS bead_vector (
+        sequence {serial} PRIMARY KEY {autoincrement},
+        bead_id VARCHAR NOT NULL,
+        model VARCHAR NOT NULL,
+        scope VARCHAR NOT NULL,
+        code {bytes} NOT NULL,
+        digest VARCHAR NOT NULL,
+        as_of FLOAT NOT NULL,
+        vector {bytes} NOT NULL,
+        UNIQUE (bead_id, model)
+    )
+    """,
     # Holds all that a search loads, so that it never reads the vectors' pages.
-    Index("bead_vector_codes", "model", "scope", "sequence", "bead_id", "code"),
-    sqlite_autoincrement=True,
+    "CREATE INDEX IF NOT EXISTS bead_vector_codes "
+    "ON bead_vector (model, scope, sequence, bead_id, code)",
 )
+_WORDS = {
+    False: {"serial": "INTEGER", "autoincrement": "AUTOINCREMENT", "bytes": "BLOB"},
+    True: {"serial": "SERIAL", "autoincrement": "", "bytes": "BYTEA"},
+}
+"""What SQLite and PostgreSQL call the same things."""
+_INSERT = """
+    INSERT INTO bead_vector (bead_id, model, scope, code, digest, as_of, vector)
+    VALUES (%(bead_id)s, %(model)s, %(scope)s, %(code)s, %(digest)s, %(as_of)s, %(vector)s)
+"""
+_SEEN = "UPDATE bead_vector SET as_of = %(now)s WHERE bead_id = %(id)s AND model = %(model)s"
+_CODES = """
+    SELECT sequence, bead_id, code FROM bead_vector
+    WHERE model = %(model)s AND scope = %(scope)s AND sequence > %(last)s ORDER BY sequence
+"""
 
 
 class Embedding(Protocol):
@@ -132,8 +128,8 @@ class Vectors:
         self._complete: set[str] = set()
         self._late: dict[str, list[str]] = {}
         self._texts: dict[str, Vector] = {}
-        with store.database.write() as session:
-            _TABLE.create(session.connection(), checkfirst=True)
+        with store.database.writing() as tx:
+            _create(tx)
 
     def embed(self, text: str) -> Vector:
         """The vector of a text; each text is embedded once."""
@@ -154,11 +150,9 @@ class Vectors:
         if scope not in self._complete:
             if scope in (INSIGHTS, ROUTINES, ""):
                 self._complete.add(scope)
-            return self._embed_beads(in_scope(scope), scope)
+            return self._embed_beads(scope)
         late = self._late.pop(scope, [])
-        return (
-            self._embed_beads(and_(in_scope(scope), col(Bead.id).in_(late)), scope) if late else 0
-        )
+        return sum(self._embed_beads(scope, *some) for some in chunks(late))
 
     def touch(self, bead_ids: Collection[str], scope: str) -> None:
         """These beads of ``scope`` were just written; the next :meth:`sync` embeds them."""
@@ -172,83 +166,104 @@ class Vectors:
             ids += self._load(scope).nearest(code, SHORTLIST)
         if not ids:
             return []
-        with self.store.database.read() as session:
-            rows = session.connection().execute(
-                select(_TABLE.c.bead_id, _TABLE.c.vector).where(
-                    _TABLE.c.model == self.embedding.name, _TABLE.c.bead_id.in_(ids)
+        found: list[tuple[str, float]] = []
+        with self.store.database.reading() as tx:
+            for those, values in chunks(ids):
+                sql = (
+                    "SELECT bead_id, vector FROM bead_vector "
+                    f"WHERE model = %(model)s AND bead_id IN {those}"
                 )
-            )
-            found = [(str(id), float(_read(raw) @ query)) for id, raw in rows]
+                rows = tx.rows(sql, {**values, "model": self.embedding.name})
+                found += [(str(id), float(_read(raw) @ query)) for id, raw in rows]
         return sorted(found, key=lambda row: (-row[1], row[0]))[:limit]
 
     def _load(self, scope: str) -> _Codes:
         codes = self._codes.setdefault(scope, _Codes())
-        with self.store.database.read() as session:
-            rows = session.connection().execute(
-                select(_TABLE.c.sequence, _TABLE.c.bead_id, _TABLE.c.code)
-                .where(
-                    _TABLE.c.model == self.embedding.name,
-                    _TABLE.c.scope == scope,
-                    _TABLE.c.sequence > codes.last,
-                )
-                .order_by(_TABLE.c.sequence)
-            )
-            codes.add([(int(s), str(id), bytes(code)) for s, id, code in rows])
+        values = {"model": self.embedding.name, "scope": scope, "last": codes.last}
+        rows = self.store.database.rows(_CODES, values)
+        codes.add([(int(s), str(id), bytes(code)) for s, id, code in rows])
         return codes
 
-    def _embed_beads(self, condition: ColumnElement[bool], scope: str) -> int:
-        """Bring the vectors of the beads that meet ``condition`` up to date, batch by batch."""
-        own = and_(_TABLE.c.bead_id == col(Bead.id), _TABLE.c.model == self.embedding.name)
-        stale = or_(_TABLE.c.bead_id.is_(None), _TABLE.c.as_of < col(Bead.updated_at))
+    def _embed_beads(
+        self, scope: str, among: str = "", names: Mapping[str, str] | None = None
+    ) -> int:
+        """Bring the vectors of a scope's beads up to date, batch by batch: of all, or of some.
+
+        ``among`` and ``names`` are what :func:`state.driver.chunks` gives.
+        """
+        condition, values = in_scope(scope)
+        some = f"AND bead.id IN {among}" if among else ""
+        sql = f"""
+            SELECT bead.id, bead.kind, bead.title, bead.body, bead.updated_at, bead_vector.digest
+            FROM bead LEFT JOIN bead_vector
+            ON bead_vector.bead_id = bead.id AND bead_vector.model = %(model)s
+            WHERE {condition} {some}
+            AND (bead_vector.bead_id IS NULL OR bead_vector.as_of < bead.updated_at)
+            ORDER BY bead.created_at, bead.id
+        """
+        values |= {"model": self.embedding.name, **(names or {})}
         done = 0
-        with self.store.database.read() as session:
-            pending = session.connection().execute(
-                select(
-                    col(Bead.id), col(Bead.kind), col(Bead.title), col(Bead.body),
-                    col(Bead.updated_at), _TABLE.c.digest,
-                )
-                .select_from(Bead)
-                .outerjoin(_TABLE, own)
-                .where(condition, stale)
-                .order_by(col(Bead.created_at), col(Bead.id))
-            ).all()  # fmt: skip
+        pending = [_Pending(*row) for row in self.store.database.rows(sql, values)]
         for start in range(0, len(pending), BATCH):
             batch = pending[start : start + BATCH]
             texts = {row.id: _text(row.kind, row.title, row.body) for row in batch}
             new = [row for row in batch if row.digest != _digest(texts[row.id])]
             fresh = {row.id for row in new}
-            same = [{"id": r.id, "now": r.updated_at} for r in batch if r.id not in fresh]
+            model = self.embedding.name
+            same = [
+                {"id": r.id, "now": r.updated_at, "model": model}
+                for r in batch
+                if r.id not in fresh
+            ]
             vectors: Sequence[Vector] = (
                 list(self.embedding.embed([texts[row.id] for row in new])) if new else []
             )
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {
-                    "bead_id": row.id, "model": self.embedding.name, "scope": scope,
+                    "bead_id": row.id, "model": model, "scope": scope,
                     "digest": _digest(texts[row.id]), "as_of": row.updated_at,
                     "code": _code(vector), "vector": vector.astype("<f4").tobytes(),
                 }
                 for row, vector in zip(new, vectors, strict=True)
             ]  # fmt: skip
-            with self.store.database.write() as session:
-                connection, model = session.connection(), _TABLE.c.model == self.embedding.name
-                if same:
-                    own_row = and_(_TABLE.c.bead_id == bindparam("id"), model)
-                    seen = update(_TABLE).where(own_row).values(as_of=bindparam("now"))
-                    connection.execute(seen, same)
+            with self.store.database.writing() as tx:
+                tx.run_many(_SEEN, same)
                 if rows:
-                    old = _TABLE.c.bead_id.in_([row["bead_id"] for row in rows])
-                    connection.execute(delete(_TABLE).where(old, model))
-                    connection.execute(insert(_TABLE), rows)
+                    _forget(tx, [row["bead_id"] for row in rows], model)
+                    tx.run_many(_INSERT, rows)
             done += len(new)
         return done
 
 
-def forget(session: Session, bead_ids: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class _Pending:
+    """A bead whose vector is missing, or older than the bead."""
+
+    id: str
+    kind: str
+    title: str
+    body: str
+    updated_at: float
+    digest: str | None
+
+
+def _create(tx: Transaction) -> None:
+    for statement in _TABLE:
+        tx.run(statement.format(**_WORDS[tx.is_postgres]))
+
+
+def forget(tx: Transaction, bead_ids: Sequence[str]) -> None:
     """Drop the vectors of these beads, whichever embedder made them."""
-    _TABLE.create(session.connection(), checkfirst=True)
+    _create(tx)
+    _forget(tx, bead_ids)
+
+
+def _forget(tx: Transaction, bead_ids: Sequence[str], model: str | None = None) -> None:
+    own = "AND model = %(model)s" if model is not None else ""
     for start in range(0, len(bead_ids), BATCH):
-        some = bead_ids[start : start + BATCH]
-        session.connection().execute(delete(_TABLE).where(_TABLE.c.bead_id.in_(some)))
+        those, values = among(bead_ids[start : start + BATCH])
+        sql = f"DELETE FROM bead_vector WHERE bead_id IN {those} {own}"
+        tx.run(sql, {**values, "model": model} if own else values)
 
 
 def scope_of(bead: Bead) -> str:
@@ -258,18 +273,23 @@ def scope_of(bead: Bead) -> str:
     return bead.run_id or ""
 
 
-def audible() -> ColumnElement[bool]:
-    """The bead is neither book-keeping nor folded into a summary."""
-    labels = cast(col(Bead.labels), String)
-    return and_(*(labels.not_like(f'%"{label}"%') for label in (QUIET, FOLDED)))
+def audible() -> tuple[str, dict[str, str]]:
+    """(the bead is neither book-keeping nor folded into a summary, as a condition; parameters)."""
+    labels = (QUIET, FOLDED)
+    conditions = [f"CAST(bead.labels AS VARCHAR) NOT LIKE %({label})s" for label in labels]
+    return " AND ".join(conditions), {label: f'%"{label}"%' for label in labels}
 
 
-def in_scope(scope: str) -> ColumnElement[bool]:
-    """The bead is one that a search of ``scope`` may find."""
+def in_scope(scope: str) -> tuple[str, dict[str, str]]:
+    """(the bead is one that a search of ``scope`` may find, as a condition; its parameters)."""
+    heard, values = audible()
+    values |= {"insights": INSIGHTS, "routines": ROUTINES, "of": scope}
     if scope in (INSIGHTS, ROUTINES):
-        return and_(col(Bead.kind) == scope, audible())
-    own = col(Bead.run_id) == scope if scope else col(Bead.run_id).is_(None)
-    return and_(own, col(Bead.kind).not_in((INSIGHTS, ROUTINES)), audible())
+        own = "bead.kind = %(of)s"
+    else:
+        own = "bead.run_id = %(of)s" if scope else "bead.run_id IS NULL"
+        own += " AND bead.kind NOT IN (%(insights)s, %(routines)s)"
+    return f"{own} AND {heard}", values
 
 
 def _text(kind: str, title: str, body: str) -> str:

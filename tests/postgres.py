@@ -76,4 +76,5 @@ def new_database(url: str) -> str:
 def empty(url: str) -> None:
     """Delete all rows of a state database but its version."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE bead, dependency, comment, run, call RESTART IDENTITY CASCADE")
+        tables = "bead, dependency, comment, bead_change, foreign_line, run, call"
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")

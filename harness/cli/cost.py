@@ -30,8 +30,9 @@ def cost(
     from eval import svg
     from eval.cost import GROUPS, Prices, costs, read_prices, rows
     from harness.columns import Column, say, show
-    from state import BeadStore, Runs, database_url
+    from state import Runs, home
     from state.errors import UsageError
+    from state.opening import existing
 
     if limit < 1:
         raise UsageError(f"--limit: should be greater than 0, not {limit}")
@@ -40,13 +41,12 @@ def cost(
     if gpu_hour is not None and gpu_hour < 0:
         raise UsageError(f"--gpu-hour: should be at least 0, not {gpu_hour:g}")
     table = read_prices(prices) if prices else Prices(gpu_hour=gpu_hour)
-    store = BeadStore.open(database_url())
-    try:
+    with existing() as store:
+        if store is None:
+            raise UsageError(f"nothing to add up: no run has been recorded in {home()}")
         records = Runs(store)
         runs = [records.get(id) for id in run] if run else records.list(limit=limit)
         report = costs(store, runs, table)
-    finally:
-        store.close_database()
     header = ("", "calls", "tokens", "wasted", "seconds", "dollars")
     if html is not None:
         parts = [svg.table(header, rows({"all": report.total}))]

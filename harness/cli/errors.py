@@ -43,14 +43,19 @@ def errors(
     from harness import settings
     from harness.columns import Column, say, show
     from specialists.routing.embedder import Embedder
-    from state import BeadStore, Runs, database_url
+    from state import Runs, home
     from state.errors import UsageError
+    from state.opening import existing
 
     if limit < 1 or (min_size is not None and min_size < 2):
         wrong = f"--min-size: at least 2, not {min_size}"
         raise UsageError(f"--limit: at least 1, not {limit}" if limit < 1 else wrong)
-    store = BeadStore.open(database_url())
-    try:
+    with existing() as store:
+        if store is None:
+            if run:
+                raise UsageError(f"unknown run id {run[0]!r}: no run has been recorded in {home()}")
+            _nothing([], as_json=as_json)
+            return
         records = Runs(store)
         runs = [records.get(id) for id in run] if run else records.list(limit=limit)
         found = failures(store, runs)
@@ -63,8 +68,6 @@ def errors(
         origins = [oracle.origin(failure) for failure in found]
         rows = errors_report.rows(clusters, found, origins)
         filed = [file_bead(store, row) for row in rows] if file_beads else []
-    finally:
-        store.close_database()
     noise = labels.count(-1)
     for path, text in (
         (markdown, errors_report.markdown(rows, noise)),

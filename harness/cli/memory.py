@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import Id, opened
+from harness.cli.bead.options import Id
 from harness.cli.look import Json
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ def context(
 ) -> None:
     """Show the context pack of a bead: what is worth knowing about it, within a token limit."""
     from harness import settings, wiring
+    from harness.cli.bead.place import existing
     from state.context import pack
     from state.vectors import Vectors
 
     in_force = settings.load()
-    with opened(here, looking=True) as store:
+    with existing(here, bead_id) as store:
         found = pack(
             store,
             bead_id,
@@ -61,9 +62,14 @@ def compact(
     as_json: Json = False,
 ) -> None:
     """Fold the closed beads of a finished run into one summary bead; nothing is deleted."""
+    from harness.cli.bead.place import existing
     from state.compaction import compact as fold
+    from state.errors import UsageError
 
-    with opened(here) as store:
+    def absent(note: str) -> None:
+        raise UsageError(f"unknown run id {run!r}: {note}")
+
+    with existing(here, absent=absent) as store:
         done = fold(store, run)
     if as_json:
         typer.echo(done.model_dump_json())

@@ -103,13 +103,10 @@ def calibrate(*, flags: Flags, as_json: Json = False) -> None:
 
 def _examples() -> Sequence[Example]:
     from specialists.routing.calllog import examples
-    from state import BeadStore, database_url
+    from state.opening import existing
 
-    store = BeadStore.open(database_url())
-    try:
-        return examples(store)
-    finally:
-        store.close_database()
+    with existing() as store:
+        return examples(store) if store is not None else []
 
 
 def _fleet(flags: Flags) -> list[Card]:

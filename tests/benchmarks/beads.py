@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from state import BeadStore, frontier, hot, ids
+from state import Bead, BeadStore, frontier, hot, ids, rows
 from state.driver import named
 from state.exchange import import_lines
 from state.tracker import Tracker
@@ -86,10 +86,10 @@ class Plain:
 
     def ready(self, limit: int | None) -> list[Any]:
         """As :func:`state.hot.ready`."""
-        sql = named(hot._ready_sql("", (), limit is not None))
+        sql = named(hot._ready_sql((), limit is not None))
         rows = self.connection.execute(sql, {"now": time.time(), "limit": limit}).fetchall()
         rows = sorted(rows, key=hot._URGENCY)[:limit]
-        places = [hot._NAMES.index(name) for name in hot._JSON]
+        places = [hot._NAMES.index(name) for name in Bead.JSON]
         return [(row, *(json.loads(row[place]) for place in places)) for row in rows]
 
     def create(self) -> None:
@@ -98,7 +98,7 @@ class Plain:
         values = {**hot._EMPTY, "kind": "task", "title": "t", "created_at": now, "updated_at": now}
         values |= {"labels": "[]", "data": "{}", "extra": "{}"}
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.execute(named(hot._COUNT)).fetchone()
+        self.connection.execute(named(rows._COUNT)).fetchone()
         values["id"] = ids.candidates(ids.random_digest(), 10)[0]
         self.connection.execute(named(hot._INSERT), values)
         self.connection.execute("COMMIT")
@@ -125,7 +125,7 @@ class Plain:
     def cycle(self, start: str, goal: str) -> None:
         """As :func:`state.frontier.refuse_cycle`."""
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.execute(str(frontier._AWAITED), {"start": start, "goal": goal}).fetchone()
+        self.connection.execute(named(frontier._AWAITED), {"start": start, "goal": goal}).fetchone()
         self.connection.execute("COMMIT")
 
 
@@ -182,8 +182,8 @@ def measure(size: int) -> list[dict[str, Any]]:
 
 
 def _check(store: BeadStore, from_id: str, to_id: str) -> None:
-    with store.database.write() as session:
-        frontier.refuse_cycle(session, from_id, to_id)
+    with store.database.writing() as tx:
+        frontier.refuse_cycle(tx, from_id, to_id)
 
 
 def row(name: str, size: int, ours: float, plain: float) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert
 
 from state import Bead, BeadStore
 from state.context import pack
@@ -56,17 +55,13 @@ def timed(action: Callable[[], object], rounds: int = 15) -> float:
 def measure(count: int, folder: Path) -> dict[str, float]:
     """The figures of one size."""
     store = BeadStore.open(folder / "state.db")
-    with store.database.write() as session:
-        session.connection().execute(
-            insert(Bead),
-            [
-                {
-                    "id": f"hm-{k:07d}", "kind": "task", "title": f"{k % TOPICS} task {k}",
-                    "body": "what it is about " * 12, "created_at": k, "updated_at": k,
-                    "status": "open", "priority": 2, "attempts": 0, "labels": [], "data": {},
-                }
-                for k in range(count)
-            ],
+    with store.database.writing() as tx:
+        tx.insert(
+            Bead(
+                id=f"hm-{k:07d}", kind="task", title=f"{k % TOPICS} task {k}",
+                body="what it is about " * 12, created_at=k, updated_at=k,
+            )
+            for k in range(count)
         )  # fmt: skip
     embedding = TopicEmbedding()
     writer = Vectors(store, embedding)
@@ -109,10 +104,8 @@ def measure(count: int, folder: Path) -> dict[str, float]:
 
 def everything(store: BeadStore) -> tuple[list[str], NDArray[np.float32]]:
     """All vectors in one matrix."""
-    with store.database.read() as session:
-        found = session.connection().exec_driver_sql(
-            "SELECT bead_id, vector FROM bead_vector ORDER BY sequence"
-        )
+    with store.database.reading() as tx:
+        found = tx.rows("SELECT bead_id, vector FROM bead_vector ORDER BY sequence")
         pairs = [(str(id), np.frombuffer(raw, "<f4")) for id, raw in found]
     return [id for id, _ in pairs], np.stack([row for _, row in pairs])
 

@@ -67,15 +67,14 @@ def leak(call: Call, text: str, place: str) -> None:
     from state import BeadStore, database_url
 
     store = BeadStore.open(database_url())
-    with store.database.writing() as connection:
+    with store.database.writing() as tx:
         prompt = [*call.prompt]
         response = call.response
         if place == "prompt":
             prompt[-1] = {**prompt[-1], "content": f"{prompt[-1]['content']}\n{text}"}
         else:
             response = f"{response}\n{text}"
-        store.database.run(
-            connection,
+        tx.run(
             'UPDATE "call" SET prompt = %(prompt)s, response = %(response)s WHERE "key" = %(key)s',
             {"prompt": json.dumps(prompt), "response": response, "key": call.key},
         )

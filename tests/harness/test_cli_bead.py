@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = {
     "id", "key", "kind", "title", "body", "notes", "status", "priority", "parent", "run_id", "tier",
     "assignee", "lease_until", "attempts", "confidence", "surprise", "labels", "data", "extra",
-    "created_at", "updated_at", "closed_at", "close_reason",
+    "created_at", "updated_at", "closed_at", "close_reason", "due_at", "defer_until",
 }  # fmt: skip
 """Documented in docs/beads.md."""
 
@@ -193,7 +193,7 @@ def test_export_and_import(cli: Cli, folder: Path) -> None:
     assert not (folder / "runs").exists()
     done = said(cli, "import", "issues.jsonl")
     assert set(done) == {
-        "created", "updated", "unchanged", "conflicts", "comments", "dangling", "dry_run",
+        "created", "updated", "unchanged", "conflicts", "comments", "dangling", "dry_run", "kept",
     }  # fmt: skip
     assert done["dangling"] == [
         {"from": "bd-03", "to": "external:other:thing", "type": "waits-for"}
@@ -361,8 +361,8 @@ def test_a_full_disk(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     before = said(cli, "list")
     configure = sqlite._configure
 
-    def small(connection: sqlite3.Connection, record: Any) -> None:
-        configure(connection, record)
+    def small(connection: sqlite3.Connection) -> None:
+        configure(connection)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 

@@ -292,11 +292,9 @@ def test_an_injected_hidden_check_is_refused(
     for place in PLACES:
         _, report = garden(name=f"garden/{place}")
         store = BeadStore.open(database_url())
-        with store.database.writing() as connection:  # scored by nobody: only the check is added
+        with store.database.writing() as tx:  # scored by nobody: only the check is added
             row = {"task": whole, "id": report.run_id}
-            store.database.run(
-                connection, "UPDATE run SET problem_json = %(task)s WHERE id = %(id)s", row
-            )
+            tx.run("UPDATE run SET problem_json = %(task)s WHERE id = %(id)s", row)
         store.close_database()
         for kind in kinds:
             assert cli("export", kind, "-o", "rows.jsonl", "--split", "all").code == 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state import Bead, BeadStore, Dependency, UsageError
 from state.context import InputsTooLong, Pack, pack
+from state.exchange import import_lines
+from state.tracker import Tracker
 from state.vectors import Vectors
 from tests.state.clock import Clock
 from tests.state.words import WordEmbedding
@@ -174,3 +178,28 @@ def test_a_pack_never_exceeds_its_limit(store: BeadStore, limit: int, bodies: li
     for body in bodies:
         store.create("outcome", "apples", body=body, parent=step.id)
     assert count(build(store, step, limit).text) <= limit
+
+
+def test_a_task_comes_with_its_blockers_and_comments(store: BeadStore) -> None:
+    tracker = Tracker(store)
+    top, first = store.create("epic", "Parser"), store.create("task", "grammar first")
+    second = store.create("task", "tokens", status="closed", close_reason="in lexer.py")
+    needs = [(first.id, "blocks"), (second.id, "blocks")]
+    task = tracker.create("task", "numbers", needs, parent=top.id)  # type: ignore[arg-type]
+    tracker.comment(task.id, "negative ones too", "ann")
+    for ranking in ("full", "recency"):
+        assert build(store, task, ranking=ranking).text.splitlines()[:4] == [
+            "Problem: Parser",
+            "Known, tokens: in lexer.py",
+            f"Waits for {first.id} (open): grammar first",
+            "Said by ann: negative ones too",
+        ]
+    part = store.create("task", "hexadecimal", parent=task.id)
+    assert f"Waits for {first.id} (open)" in build(store, part).text
+
+
+def test_what_an_import_points_to_may_not_be_here(store: BeadStore) -> None:
+    edges = [{"depends_on_id": "bd-9", "type": type} for type in ("blocks", "parent-child")]
+    line = json.dumps({"id": "bd-1", "title": "t", "dependencies": edges})
+    import_lines(store, [line.encode()], "f")
+    assert build(store, store.get("bd-1")).text == "Problem: t"

@@ -28,10 +28,10 @@ def test_open_creates_folder_and_tables(tmp_path: Path) -> None:
 
 
 def test_pragmas(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "state.db").read() as session:
+    with Database.open(tmp_path / "state.db").reading() as tx:
 
         def pragma(name: str) -> object:
-            return session.connection().exec_driver_sql(f"PRAGMA {name}").scalar()
+            return tx.value(f"PRAGMA {name}")
 
         assert pragma("journal_mode") == "wal"
         assert pragma("foreign_keys") == 1
@@ -115,8 +115,8 @@ def test_an_error_undoes_the_transaction(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
 
     def fail() -> None:
-        with store.database.write() as session:
-            session.connection().exec_driver_sql("DELETE FROM meta")
+        with store.database.writing() as tx:
+            tx.run("DELETE FROM meta")
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -70,7 +70,7 @@ def test_what_an_import_means(store: BeadStore) -> None:
     assert (lexer.parent, lexer.labels, lexer.notes) == ("bd-01", ["lexer", "a,b"], "halfway")
     assert lexer.updated_at == 1762329600.123456
     assert store.get("bd-05").status == "deferred", "unfinished, but nobody's next work"
-    assert [bead.id for bead in store.ready()] == ["bd-01"]
+    assert [bead.id for bead in store.ready()] == [], "an epic waits for its parts"
     assert [bead.id for bead in store.blocked()] == ["bd-03"]
 
 
@@ -232,3 +232,50 @@ def test_the_real_export_comes_back_byte_for_byte(store: BeadStore, other: BeadS
     assert take(store, content).unchanged == len(report.created)
     take(other, give(store))
     assert give(other) == content
+
+
+MEMORY = b'{"_type":"memory","key":"k","value":"v"}'
+HEADER = b'{"_schema":"beads-jsonl/1","_sort":"stable-v1"}'
+
+
+def test_lines_of_other_types_are_kept_and_come_out_again(store: BeadStore) -> None:
+    content = b"\n".join([HEADER, FILE.rstrip(), MEMORY, b'{"_type":7,"x":[1]}', b""])
+    report = take(store, content)
+    assert (len(report.created), report.kept) == (6, {"header": 1, "memory": 1, "7": 1})
+    assert give(store) == content
+    assert take(store, content).unchanged == 6
+    assert give(store) == content
+    take(store, MEMORY.replace(b'"v"', b'"w"'))
+    assert give(store) == content.replace(b'"value":"v"', b'"value":"w"')
+    assert b"memory" not in b"".join(line.encode() for line in export_lines(store, kind="epic")), (
+        "a part of the beads is no copy of the file"
+    )
+
+
+def test_a_dry_run_keeps_no_line(store: BeadStore) -> None:
+    assert take(store, MEMORY, dry_run=True).kept == {"memory": 1}
+    assert give(store) == b""
+
+
+def test_an_issue_that_says_so_is_one(store: BeadStore) -> None:
+    said = {
+        "_type": "issue", "id": "m-1", "title": "x", "status": "open", "priority": 2,
+        "issue_type": "task", "created_at": "2026-06-01T10:00:00Z",
+        "updated_at": "2026-06-01T10:00:00Z", "due_at": "2026-07-01T00:00:00+02:00",
+        "defer_until": "2026-06-02T00:00:00Z", "ephemeral": True, "dependency_count": 0,
+        "comment_count": 0,
+    }  # fmt: skip
+    issue = json.dumps(said, separators=(",", ":")).encode() + b"\n"
+    take(store, issue)
+    assert give(store) == issue
+    bead = store.get("m-1")
+    assert (bead.due_at, bead.defer_until) == (1782856800.0, 1780358400.0)
+    store.update("m-1", due_at=None)
+    assert b"due_at" not in give(store)
+    assert b"defer_until" in give(store)
+
+
+def test_what_its_program_computes_is_no_difference(store: BeadStore) -> None:
+    take(store, record(0, dependent_count=3))
+    again = take(store, record(0, dependent_count=4))
+    assert (again.unchanged, again.conflicts) == (1, [])

@@ -6,10 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from state import BeadStore, StoreError, rows
-from state.tracker import Tracker
+from state import BeadStore, StoreError
 
 ORPHAN = "INSERT INTO comment (bead_id, author, text, created_at) VALUES ('no', '', '', 0)"
 
@@ -27,8 +25,8 @@ def test_one_transaction_inside_another_has_a_connection_of_its_own(tmp_path: Pa
 def test_a_failed_transaction_leaves_the_connection_usable(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
     try:
-        with store.database.writing() as connection:
-            store.database.run(connection, "UPDATE bead SET title = 'changed'")
+        with store.database.writing() as tx:
+            tx.run("UPDATE bead SET title = 'changed'")
             raise KeyError
     except KeyError:
         pass
@@ -51,28 +49,6 @@ def test_threads_come_and_go_and_the_file_can_be_closed_and_used_again(tmp_path:
     store.close_database()
 
 
-def test_a_transaction_that_sqlalchemy_joins_is_undone_whole(tmp_path: Path) -> None:
-    store = BeadStore.open(tmp_path / "state.db")
-    bead = store.create("task", "there")
-
-    def fail() -> None:
-        with store.database.writing() as connection:
-            store.database.run(connection, "UPDATE bead SET title = 'raw'")
-            with store.database.session(connection) as session:
-                assert rows.find(session, bead.id[:4]).title == "raw"
-            connection.execute(text("UPDATE bead SET body = 'joined'"))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    with store.database.writing() as connection:
-        with store.database.session(connection) as session:
-            assert rows.find(session, bead.id).title == "there"
-        store.database.run(connection, "UPDATE bead SET notes = 'kept'")
-    after = store.get(bead.id)
-    assert (after.title, after.body, after.notes) == ("there", "", "kept")
-
-
 def test_threads_that_stay_keep_connections_and_nobody_waits_for_one(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
     bead = store.create("task", "there")
@@ -80,8 +56,8 @@ def test_threads_that_stay_keep_connections_and_nobody_waits_for_one(tmp_path: P
 
     def work() -> None:
         assert store.get(bead.id).title == "there"
-        with store.database.reading() as connection:
-            store.database.run(connection, "SELECT 1").fetchall()
+        with store.database.reading() as tx:
+            tx.run("SELECT 1").fetchall()
         used.wait(20)
         stay.wait(20)
 
@@ -95,28 +71,13 @@ def test_threads_that_stay_keep_connections_and_nobody_waits_for_one(tmp_path: P
     store.close_database()
 
 
-def test_a_joined_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
-    store = BeadStore.open(tmp_path / "state.db")
-    bead = store.create("task", "there")
-
-    def fail() -> None:
-        with store.database.writing() as connection:
-            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
-            connection.execute(text(ORPHAN))
-
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
-        fail()
-    assert store.create("task", "next", key="k", parent=bead.id[:4]).parent == bead.id
-    assert [b.status for b in Tracker(store).close([bead.id[:4]])] == ["closed"]
-
-
 def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> None:
     store = BeadStore.open(tmp_path / "state.db")
 
     def fail() -> None:
-        with store.database.writing() as connection:
-            store.database.run(connection, "PRAGMA defer_foreign_keys = ON")
-            store.database.run(connection, ORPHAN)
+        with store.database.writing() as tx:
+            tx.run("PRAGMA defer_foreign_keys = ON")
+            tx.run(ORPHAN)
 
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         fail()

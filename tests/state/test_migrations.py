@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import JSON, Boolean, Connection, create_engine, inspect, text
+from sqlmodel import SQLModel
 
-from state import SCHEMA_VERSION, BeadStore, Runs, StoreError
+from state import (
+    SCHEMA_VERSION,
+    Bead,
+    BeadStore,
+    Call,
+    Comment,
+    Dependency,
+    Run,
+    Runs,
+    StoreError,
+    tables,
+)
+from state.models import OPEN_WORK, Change, ForeignLine, Record
 from state.tracker import Tracker
 from tests import postgres
 
@@ -60,7 +75,7 @@ def test_a_populated_older_database(tmp_path: Path) -> None:
     top, first, second = (store.get(f"hm-{n}") for n in ("top", "one", "two"))
     assert (top.kind, top.title, top.data) == ("epic", "Naïve — \x22quoted\x22", {"n": [1]})
     assert (second.parent, second.notes, second.extra) == ("hm-top", "", {})
-    assert [bead.id for bead in store.ready()] == ["hm-top", "hm-one"]
+    assert [bead.id for bead in store.ready()] == ["hm-one"]
     assert [bead.id for bead in store.blocked()] == ["hm-two"]
     assert [(e.to_id, e.type) for e in store.dependencies("hm-two")] == [
         ("hm-top", "parent-child"), ("hm-one", "blocks"),
@@ -160,7 +175,7 @@ def test_sqlite_from_nothing_through_every_script(tmp_path: Path) -> None:
     assert shape_at(url) == shape_at(f"sqlite:///{tmp_path}/new.db")
 
 
-def run_scripts(connection: Connection, until: str) -> None:
+def run_scripts(connection: Connection, until: str, since: int = 0) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -170,7 +185,10 @@ def run_scripts(connection: Connection, until: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     with connection:
+        if since:
+            command.stamp(config, f"{since:04}")
         command.upgrade(config, until)
+        connection.execute(text("DELETE FROM meta WHERE key = 'schema_version'"))
         connection.execute(text(f"INSERT INTO meta VALUES ('schema_version', '{int(until)}')"))
         connection.commit()
 
@@ -181,3 +199,69 @@ def test_the_scripts_ship_with_the_package() -> None:
     assert (MIGRATIONS / "env.py").is_file()
     scripts = sorted(f for f in os.listdir(MIGRATIONS / "versions") if f[0].isdigit())
     assert scripts[-1].startswith(f"{SCHEMA_VERSION:04}_")
+
+
+RECORDS = (Run, Bead, Dependency, Comment, Change, ForeignLine, Call)
+KEPT = {Bead: ("waiting", "aside")}
+"""Columns that the store keeps for itself."""
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_records_and_tables_have_the_same_fields(record: type[Record]) -> None:
+    table: Any = getattr(tables, record.__name__)
+    assert table.__tablename__ == record.TABLE
+    assert tuple(table.model_fields) == record.names()
+    types, required = get_type_hints(record), set()
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        defined = table.model_fields[field.name]
+        assert defined.annotation == types[field.name], field.name
+        if field.default is field.default_factory is dataclasses.MISSING:
+            required.add(field.name)
+            continue
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
+        assert defined.default == default, field.name
+    assert required == {n for n, f in table.model_fields.items() if f.is_required()}
+    columns = SQLModel.metadata.tables[record.TABLE].columns
+    assert tuple(columns.keys()) == (*record.names(), *KEPT.get(record, ()))
+    for name, kind in ((name, columns[name].type) for name in record.names()):
+        assert isinstance(kind, JSON) is (name in record.JSON), name
+        assert isinstance(kind, Boolean) is (name in record.BOOLEAN), name
+
+
+def test_every_table_is_one_of_the_records() -> None:
+    assert {t.__tablename__ for t in tables.TABLES} == {"meta", *(r.TABLE for r in RECORDS)}
+
+
+def test_the_index_of_ready_work_is_what_is_asked_for() -> None:
+    (index,) = (i for i in SQLModel.metadata.tables["bead"].indexes if i.name == "bead_ready")
+    assert str(index.dialect_options["sqlite"]["where"]) == OPEN_WORK
+
+
+IMPORTED = {
+    "hm-gate": {"issue_type": "gate"},
+    "hm-pin": {"pinned": True},
+    "hm-old": {"defer_until": "2099-01-01T00:00:00Z", "due_at": "2098-01-01T00:00:00Z"},
+    "hm-odd": {"due_at": "some day"},
+}
+"""Beads that an import brought before their fields were understood → what they kept in ``extra``."""
+
+
+def test_what_an_earlier_import_kept_is_read_again(tmp_path: Path) -> None:
+    path = older(tmp_path)
+    run_scripts(create_engine(f"sqlite:///{path}").connect(), "0003", since=1)
+    with sqlite3.connect(path) as connection:
+        for id, extra in IMPORTED.items():
+            connection.execute(
+                "INSERT INTO bead (id, kind, title, body, status, priority, attempts, labels, data, "
+                "created_at, updated_at, extra) VALUES (?, 'task', 't', '', 'open', 2, 0, '[]', "
+                "'{}', 0, 0, ?)",
+                (id, json.dumps(extra)),
+            )
+    store = BeadStore.open(path)
+    assert store.get("hm-gate").kind == "gate"
+    assert store.get("hm-old").due_at == 4039372800.0
+    assert store.get("hm-odd").due_at is None
+    assert store.get("hm-odd").extra == IMPORTED["hm-odd"]
+    ready = [bead.id for bead in store.ready()]
+    assert set(IMPORTED) & set(ready) == {"hm-odd"}

@@ -1,24 +1,29 @@
-"""Bead commands that change beads: create, update, claim, close, reopen, comment."""
+"""Bead commands that change beads: create, update, claim, close, reopen, delete, due, comment."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.bead.options import (
     Assignee,
+    Defer,
+    Due,
     Id,
     Ids,
+    Kind,
+    Kinds,
+    LabelFilter,
+    Part,
     Priority,
     RunId,
-    Type,
     complete_id,
     me,
-    opened,
     priority_of,
     run_of,
+    split,
+    text_of,
 )
 from harness.cli.look import Json
 
@@ -27,7 +32,9 @@ if TYPE_CHECKING:
 
 LEASE_S = 3600.0
 
-Body = Annotated[str | None, typer.Option("--body", "-d", help="Description; - reads it.")]
+Body = Annotated[
+    str | None, typer.Option("--description", "--body", "-d", help="Description; - reads it.")
+]
 Notes = Annotated[str | None, typer.Option("--notes", help="Notes; - reads them.")]
 Parent = Annotated[
     str | None,
@@ -36,46 +43,59 @@ Parent = Annotated[
 As = Annotated[
     str | None, typer.Option("--as", metavar="NAME", help="Who (default: HARNESS_ACTOR, login).")
 ]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, or how it ended.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Even if others hold it or need it.")]
 
 
 def create(
     context: typer.Context,
     title: Annotated[str, typer.Argument(help="One line.")],
     body: Body = None,
-    type: Type = "task",
+    type: Kind = "task",
     priority: Priority = "2",
     labels: Annotated[
-        list[str] | None, typer.Option("--label", "-l", help="A label; give several times.")
+        list[str] | None,
+        typer.Option("--label", "--labels", "-l", help="Labels, with commas or several times."),
     ] = None,
     parent: Parent = None,
     deps: Annotated[
         list[str] | None,
         typer.Option(
             "--dep",
+            "--deps",
             metavar="[TYPE:]ID",
-            help="What it waits for, or blocks:, related: or discovered-from: an id; several times.",
+            help="What it waits for, or blocks:, related:, discovered-from: and an id; with "
+            "commas or several times.",
             autocompletion=complete_id,
         ),
     ] = None,
     assignee: Assignee = None,
     notes: Notes = None,
+    due: Due = None,
+    defer: Defer = None,
     as_json: Json = False,
 ) -> None:
     """Create a bead."""
+    from harness.cli.bead.place import made
+    from harness.cli.bead.when import set_time
     from state.models import DEPENDENCY_TYPES
+    from state.rules import refuse_kind
     from state.tracker import Tracker
 
+    kind = type or "task"
+    refuse_kind(kind)
     needs = []
-    for dep in deps or ():
-        kind, colon, target = dep.partition(":")
-        known = colon and kind in DEPENDENCY_TYPES
-        needs.append((target, kind) if known else (dep, "blocks"))
-    with opened(context) as store:
-        bead = Tracker(store).create(
-            type, title, needs, by=me(), body=_text(body) or "", notes=_text(notes) or "",  # type: ignore[arg-type]
-            priority=priority_of(priority) or 0, labels=list(dict.fromkeys(labels or ())),
-            parent=parent, assignee=assignee,
-        )  # fmt: skip
+    for dep in split(deps):
+        how, colon, target = dep.partition(":")
+        known = colon and how in DEPENDENCY_TYPES
+        needs.append((target, how) if known else (dep, "blocks"))
+    fields = {
+        "body": text_of(body) or "", "notes": text_of(notes) or "", "parent": parent,
+        "priority": priority_of(priority) or 0, "labels": split(labels), "assignee": assignee,
+        "due_at": set_time(due, "--due", end_of_day=True), "defer_until": set_time(defer, "--defer"),
+    }  # fmt: skip
+    with made(context) as store:
+        bead = Tracker(store).create(kind, title, needs, by=me(), **fields)  # type: ignore[arg-type]
     _say([bead], "created", as_json=as_json, alone=True)
 
 
@@ -85,7 +105,7 @@ def update(
     title: Annotated[str | None, typer.Option("--title", help="New title.")] = None,
     body: Body = None,
     notes: Notes = None,
-    type: Type = None,
+    type: Kind = None,
     status: Annotated[
         str | None,
         typer.Option("--status", "-s", help="open (frees it), in_progress, blocked, deferred, …"),
@@ -97,30 +117,39 @@ def update(
         typer.Option("--parent", metavar="ID", help="What it is part of; none for nothing."),
     ] = None,
     add_labels: Annotated[
-        list[str] | None, typer.Option("--add-label", help="Several times.")
+        list[str] | None, typer.Option("--add-label", help="With commas or several times.")
     ] = None,
     remove_labels: Annotated[
-        list[str] | None, typer.Option("--remove-label", help="Several times.")
+        list[str] | None, typer.Option("--remove-label", help="With commas or several times.")
     ] = None,
+    due: Due = None,
+    defer: Defer = None,
     as_json: Json = False,
 ) -> None:
     """Change fields of beads."""
+    from harness.cli.bead.place import existing
+    from harness.cli.bead.when import set_time
     from state import BeadChanges, UsageError
     from state.tracker import Tracker
 
     given = {
-        "title": title, "body": _text(body), "notes": _text(notes), "kind": type,
+        "title": title, "body": text_of(body), "notes": text_of(notes), "kind": type,
         "status": status, "priority": priority_of(priority), "assignee": assignee,
     }  # fmt: skip
     changes: BeadChanges = {name: v for name, v in given.items() if v is not None}  # type: ignore[assignment]
     if parent is not None:
         changes["parent"] = None if parent in ("", "none") else parent
+    if due is not None:
+        changes["due_at"] = set_time(due, "--due", end_of_day=True)
+    if defer is not None:
+        changes["defer_until"] = set_time(defer, "--defer")
     if assignee == "":
         changes["assignee"] = None
-    if not changes and not add_labels and not remove_labels:
+    add, remove = split(add_labels), split(remove_labels)
+    if not changes and not add and not remove:
         raise UsageError("nothing to change; `harness bead update --help` shows what can be")
-    with opened(context) as store:
-        beads = Tracker(store).update(ids, add_labels or (), remove_labels or (), **changes)
+    with existing(context, *ids) as store:
+        beads = Tracker(store).update(ids, add, remove, by=me(), **changes)
     _say(beads, "updated", as_json=as_json)
 
 
@@ -140,11 +169,15 @@ def claim(
     renew: Annotated[
         bool, typer.Option("--renew", help="Extend your lease on a claimed bead.")
     ] = False,
-    type: Type = None,
+    type: Kinds = None,
+    priority: Priority = None,
+    label: LabelFilter = None,
+    parent: Part = None,
     run: RunId = None,
     as_json: Json = False,
 ) -> None:
     """Take a bead to work on it: of many who try, one gets it."""
+    from harness.cli.bead.place import existing
     from state import ClaimError, UsageError
     from state.tracker import Tracker
 
@@ -155,11 +188,16 @@ def claim(
     if renew and id is None:
         raise UsageError("--renew is for a bead that you name, not for --next")
     who = name or me()
-    with opened(context) as store:
+
+    def absent(note: str) -> None:
+        raise ClaimError(f"nothing is ready to be claimed: {note}")
+
+    with existing(context, *([id] if id else []), absent=None if id else absent) as store:
         if id is None:
-            bead = store.claim(assignee=who, lease_s=lease, run_id=run_of(store, run), kind=type)
-            if bead is None:
-                raise ClaimError("nothing is ready to be claimed")
+            bead = Tracker(store).claim(
+                assignee=who, lease_s=lease, run_id=run_of(store, run), kind=split([type]) or None,
+                priority=priority_of(priority), label=split(label), parent=parent,
+            )  # fmt: skip
         elif renew:
             bead = store.get(id)
             if not store.renew(bead.id, who, lease):
@@ -174,24 +212,43 @@ def claim(
 def close(
     context: typer.Context,
     ids: Ids,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, or how it ended.")] = "",
+    reason: Reason = "",
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Close beads, all or none of them."""
+    """Close beads, all or none of them; not an epic with open parts, and not what waits."""
+    from harness.cli.bead.place import existing
     from state.tracker import Tracker
 
-    with opened(context) as store:
-        beads = Tracker(store).close(ids, reason)
+    with existing(context, *ids) as store:
+        beads = Tracker(store).close(ids, reason, by=me(), force=force)
     _say(beads, "closed", as_json=as_json)
 
 
 def reopen(context: typer.Context, ids: Ids, as_json: Json = False) -> None:
-    """Open closed beads again, all or none of them."""
+    """Open closed beads again, all or none of them; deleted ones too."""
+    from harness.cli.bead.place import existing
     from state.tracker import Tracker
 
-    with opened(context) as store:
-        beads = Tracker(store).reopen(ids)
+    with existing(context, *ids) as store:
+        beads = Tracker(store).reopen(ids, by=me())
     _say(beads, "reopened", as_json=as_json)
+
+
+def delete(
+    context: typer.Context,
+    ids: Ids,
+    reason: Reason = "",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Delete beads, all or none of them: what remains is a tombstone, which `reopen` undoes."""
+    from harness.cli.bead.place import existing
+    from state.tracker import Tracker
+
+    with existing(context, *ids) as store:
+        beads = Tracker(store).delete(ids, reason, by=me(), force=force)
+    _say(beads, "deleted", as_json=as_json)
 
 
 def comment(
@@ -202,11 +259,12 @@ def comment(
     as_json: Json = False,
 ) -> None:
     """Say something about a bead."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import comment_row, print_json
     from state.tracker import Tracker
 
-    with opened(context) as store:
-        said = Tracker(store).comment(id, _text(text) or "", name or me())
+    with existing(context, id) as store:
+        said = Tracker(store).comment(id, text_of(text) or "", name or me())
     if as_json:
         print_json(comment_row(said))
     else:
@@ -223,15 +281,3 @@ def _say(beads: list[Bead], verb: str, *, as_json: bool, alone: bool = False) ->
         return
     for bead in beads:
         typer.echo(f"{verb} {bead.id}  {one_line(bead.title)}")
-
-
-def _text(given: str | None) -> str | None:
-    """A text from the command line, or the standard input for ``-``. Raises UsageError."""
-    from state.errors import UsageError
-
-    if given != "-":
-        return given
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise UsageError("the standard input is not UTF-8 text") from None

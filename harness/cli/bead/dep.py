@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.bead.options import Id, complete_id, me, opened
+from harness.cli.bead.options import Id, complete_id, me
 from harness.cli.look import Json, help_alone
 
 dep = typer.Typer(help="Dependencies between beads.")
@@ -25,15 +25,20 @@ def add(
     on: Target,
     type: Annotated[
         str,
-        typer.Option("--type", "-t", help="blocks, parent-child, related or discovered-from."),
+        typer.Option(
+            "--type",
+            "-t",
+            help="blocks, parent-child, related, discovered-from, conditional-blocks or waits-for.",
+        ),
     ] = "blocks",
     as_json: Json = False,
 ) -> None:
     """Make ID depend on ON: with blocks, it waits until ON is closed."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import edge_row, print_json
     from state.tracker import Tracker
 
-    with opened(context) as store:
+    with existing(context, id) as store:
         edge = Tracker(store).depend(id, on, type, me())  # type: ignore[arg-type]
     if as_json:
         print_json(edge_row(edge))
@@ -52,16 +57,40 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove the dependency of ID on ON."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import edge_row, print_json
     from state.tracker import Tracker
 
-    with opened(context) as store:
-        removed = Tracker(store).undepend(id, on, type)
+    with existing(context, id) as store:
+        removed = Tracker(store).undepend(id, on, type, me())
     if as_json:
         print_json([edge_row(edge) for edge in removed])
         return
     for edge in removed:
         typer.echo(f"{edge.from_id} no longer depends on {edge.to_id} ({edge.type})")
+
+
+@dep.command("list")
+def list_dependencies(
+    context: typer.Context,
+    id: Id,
+    up: Annotated[bool, typer.Option("--up", help="What depends on it, instead.")] = False,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only this type.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what ID depends on, or what depends on it, each with the type of the dependency."""
+    from harness.cli.bead.place import existing
+    from harness.cli.bead.render import edge_row, print_edges, print_json
+    from state.tracker import Tracker
+
+    with existing(context, id) as store:
+        detail = Tracker(store).detail(id)
+    found = detail.dependents if up else detail.dependencies
+    found = [edge for edge in found if type in (None, edge.type)]
+    if as_json:
+        print_json([edge_row(edge) for edge in found])
+    else:
+        print_edges(found, detail.related, up=up)
 
 
 @dep.command("tree")
@@ -73,13 +102,14 @@ def tree(
     as_json: Json = False,
 ) -> None:
     """Show what must be done before ID is done: its parts and blockers, and theirs."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import node_row, print_json, print_tree
     from state import graph
     from state.errors import UsageError
 
     if depth is not None and depth < 1:
         raise UsageError(f"--depth: should be greater than 0, not {depth}")
-    with opened(context, looking=True) as store:
+    with existing(context, id) as store:
         node = graph.tree(store, id, up=up, depth=depth)
     if as_json:
         print_json(node_row(node))
@@ -90,12 +120,13 @@ def tree(
 @dep.command("cycles")
 def cycles(context: typer.Context, as_json: Json = False) -> None:
     """Find beads that wait for each other in a circle; exit code 1 if there are any."""
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
     from state import graph
     from state.status import Exit
 
-    with opened(context, looking=True) as store, store.database.read() as session:
-        circles = graph.cycles(graph.holding_edges(session))
+    with existing(context, absent=telling(as_json)) as store, store.database.reading() as tx:
+        circles = graph.cycles(graph.holding_edges(tx))
     if as_json:
         print_json(circles)
     else:

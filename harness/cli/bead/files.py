@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.bead.options import Type, opened, run_of
+from harness.cli.bead.options import Kinds, me, run_of, split
 from harness.cli.look import Json
 
 
@@ -17,7 +17,7 @@ def export(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is the output.")
     ] = "-",
-    type: Type = None,
+    type: Kinds = None,
     status: Annotated[str | None, typer.Option("--status", "-s", help="Only this status.")] = None,
     run: Annotated[
         str, typer.Option("--run", metavar="RUN", help="Only those of this run.")
@@ -25,6 +25,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write beads as JSON lines, in the order of their ids; with a file, it is replaced whole."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import print_json
     from harness.files import write_whole
     from state import UsageError
@@ -32,8 +33,16 @@ def export(
 
     if as_json and output == "-":
         raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
-    with opened(context, looking=True) as store:
-        lines = list(export_lines(store, run_id=run_of(store, run), kind=type, status=status))
+    kinds, statuses = split([type]) or None, split([status]) or None
+
+    def absent(note: str) -> None:
+        if as_json:
+            print_json({"file": None, "beads": 0})
+        else:  # The output is for issues alone.
+            typer.echo(note, err=True)
+
+    with existing(context, absent=absent) as store:
+        lines = list(export_lines(store, run_id=run_of(store, run), kind=kinds, status=statuses))
     if output == "-":
         for line in lines:
             sys.stdout.buffer.write(f"{line}\n".encode())
@@ -57,12 +66,13 @@ def import_issues(
     """Merge beads from JSON lines: the newest version of each wins, all lines or none are taken."""
     from dataclasses import asdict
 
+    from harness.cli.bead.place import made, tried
     from harness.cli.bead.render import print_json
     from state.exchange import import_lines
 
     lines = _read(file)
-    with opened(context, looking=dry_run) as store:
-        report = import_lines(store, lines, file, dry_run=dry_run)
+    with tried(context) if dry_run else made(context) as store:
+        report = import_lines(store, lines, file, dry_run=dry_run, by=me())
     if as_json:
         dangling = [{"from": f, "to": t, "type": type} for f, t, type in report.dangling]
         print_json({**asdict(report), "dangling": dangling, "dry_run": dry_run})
@@ -79,6 +89,9 @@ def import_issues(
             f"conflict: line {conflict.line}, {conflict.id} is {why} but differs in "
             f"{', '.join(conflict.fields)}; kept the store's"
         )
+    for what, number in report.kept.items():
+        lines_are = "line is" if number == 1 else "lines are"
+        typer.echo(f"note: {number:,} {lines_are} no issue but a {what}; kept for the next export")
     for source, target, type in report.dangling:
         typer.echo(f"note: {source} depends on {target} ({type}), which is not here")
 
@@ -101,12 +114,14 @@ def doctor(
     """Look for what is wrong with the store; exit code 1 if something is, and stays so."""
     from dataclasses import asdict
 
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
     from harness.columns import Cell, Column, show
     from state import health
     from state.status import Exit
 
-    with opened(context, looking=not fix) as store:
+    empty = {"ok": True, "checks": []}
+    with existing(context, absent=telling(as_json, empty)) as store:
         checks = health.examine(store, fix=fix)
     sound = all(check.ok for check in checks)
     if as_json:

@@ -1,61 +1,41 @@
-"""Bead commands that look: ready, blocked, show, list, search, stats."""
+"""Bead commands that look: ready, blocked, show, list, search, due, history, stats."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import (
-    Assignee,
-    Id,
-    Label,
-    Limit,
-    Priority,
-    RunId,
-    Type,
-    limit_of,
-    opened,
-    priority_of,
-    run_of,
-)
+from harness.cli.bead.options import Id, Limit, Narrowing, limit_of, me, narrowed
 from harness.cli.look import Json
 
+if TYPE_CHECKING:
+    from state import Bead
 
+
+@narrowed
 def ready(
-    context: typer.Context,
-    type: Type = None,
-    priority: Priority = None,
-    label: Label = None,
-    assignee: Assignee = None,
-    run: RunId = None,
-    limit: Limit = None,
-    as_json: Json = False,
+    context: typer.Context, narrowing: Narrowing, limit: Limit = None, as_json: Json = False
 ) -> None:
     """List the work that may be claimed now: unblocked, unclaimed; most urgent first, then oldest."""
-    from harness.cli.bead.render import bead_row, print_beads, print_json
-    from state.tracker import Tracker
+    from harness.cli.bead.place import existing, telling
 
-    with opened(context, looking=True) as store:
-        beads = Tracker(store).ready(
-            run_id=run_of(store, run), kind=type, label=label, assignee=assignee,
-            priority=priority_of(priority), limit=limit_of(limit),
-        )  # fmt: skip
-    if as_json:
-        print_json([bead_row(bead) for bead in beads])
-    else:
-        print_beads(beads, "nothing is ready")
+    with existing(context, absent=telling(as_json)) as store:
+        beads = store.ready(limit_of(limit), **narrowing.filters(store))
+    _tell(beads, "nothing is ready", as_json)
 
 
+@narrowed
 def blocked(
-    context: typer.Context, type: Type = None, run: RunId = None, as_json: Json = False
+    context: typer.Context, narrowing: Narrowing, limit: Limit = None, as_json: Json = False
 ) -> None:
     """List the work that waits, each with what blocks it."""
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import bead_row, print_beads, print_json
     from state import graph
 
-    with opened(context, looking=True) as store:
-        beads = store.blocked(run_id=run_of(store, run), kind=type)
+    with existing(context, absent=telling(as_json)) as store:
+        beads = store.blocked(limit_of(limit), **narrowing.filters(store))
         held = graph.blockers(store, [bead.id for bead in beads])
     if as_json:
         found = {
@@ -68,19 +48,20 @@ def blocked(
         id: ", ".join(
             blocker if above == id else f"{blocker} (through {above})" for blocker, above in pairs
         )
-        or "marked blocked"
         for id, pairs in held.items()
     }
-    print_beads(beads, "nothing is blocked", why, "waits for")
+    says = {id: f"waits for {names}" if names else "marked blocked" for id, names in why.items()}
+    print_beads(beads, "nothing is blocked", says)
 
 
 def show(context: typer.Context, id: Id, as_json: Json = False) -> None:
     """Show a bead: fields, texts, what it needs and what needs it, comments."""
+    from harness.cli.bead.place import existing
     from harness.cli.bead.render import detail_row, node_row, print_detail, print_json
     from state import graph
     from state.tracker import Tracker
 
-    with opened(context, looking=True) as store:
+    with existing(context, id) as store:
         detail = Tracker(store).detail(id)
         tree = graph.tree(store, detail.bead.id)
     if as_json:
@@ -89,82 +70,115 @@ def show(context: typer.Context, id: Id, as_json: Json = False) -> None:
         print_detail(detail, tree)
 
 
+@narrowed
 def list_beads(
     context: typer.Context,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            "--status",
-            "-s",
-            help="open, in_progress, blocked, deferred, closed, tombstone; several with commas.",
-        ),
-    ] = None,
-    type: Type = None,
-    label: Label = None,
-    assignee: Assignee = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="Only those with this in title or description.")
-    ] = None,
-    parent: Annotated[
-        str | None, typer.Option("--parent", metavar="ID", help="Only the parts of this bead.")
-    ] = None,
-    run: RunId = None,
+    narrowing: Narrowing,
     sort: Annotated[
-        str, typer.Option("--sort", help="created, updated (newest first) or priority.")
+        str, typer.Option("--sort", help="created, updated (newest first), priority or due.")
     ] = "created",
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
     """List beads of any status; tombstones only when asked for."""
-    from harness.cli.bead.render import bead_row, print_beads, print_json
-    from state import BEAD_STATUSES, Order, UsageError
-    from state.rows import ORDERS
+    from harness.cli.bead.place import existing, telling
+    from state.errors import UsageError
+    from state.filters import ORDERS
 
     if sort not in ORDERS:
         raise UsageError(f"--sort: should be one of {', '.join(ORDERS)}, not {sort!r}")
-    order: Order = sort
-    visible = [name for name in BEAD_STATUSES if name != "tombstone"]
-    with opened(context, looking=True) as store:
-        beads = store.query(
-            run_id=run_of(store, run), kind=type.split(",") if type else None,
-            status=status.split(",") if status else visible, assignee=assignee, label=label,
-            parent=parent, text=text, order=order, limit=limit_of(limit),
-        )  # fmt: skip
-    if as_json:
-        print_json([bead_row(bead) for bead in beads])
-    else:
-        print_beads(beads, "no beads")
+    with existing(context, absent=telling(as_json)) as store:
+        filters = narrowing.filters(store)
+        filters["status"] = filters.get("status") or _visible()
+        beads = store.query(order=sort, limit=limit_of(limit), **filters)
+    _tell(beads, "no beads", as_json)
 
 
+@narrowed
 def search(
     context: typer.Context,
     words: Annotated[
         list[str],
         typer.Argument(help='Words that must all occur; word* for a beginning, "…" for a phrase.'),
     ],
+    narrowing: Narrowing,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """Search titles, descriptions, notes and comments; best matches first."""
-    from harness.cli.bead.render import bead_row, print_beads, print_json
+    from harness.cli.bead.place import existing, telling
     from state.tracker import Tracker
 
-    with opened(context, looking=True) as store:
-        beads = Tracker(store).search(" ".join(words), limit_of(limit))
+    with existing(context, absent=telling(as_json)) as store:
+        filters = narrowing.filters(store)
+        filters["status"] = filters.get("status") or _visible()
+        beads = Tracker(store).search(" ".join(words), limit_of(limit), **filters)
+    _tell(beads, "nothing found", as_json)
+
+
+@narrowed
+def due(
+    context: typer.Context,
+    narrowing: Narrowing,
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A bead to give a date.")] = None,
+    when: Annotated[
+        str | None, typer.Argument(metavar="[WHEN]", help="2025-01-31, tomorrow, +2d; or none.")
+    ] = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """List unfinished beads by due date, soonest first; or give one a date."""
+    from harness.cli.bead.place import existing, telling
+    from harness.cli.bead.render import bead_row, print_json
+    from harness.cli.bead.when import set_time
+    from harness.columns import when as shown
+    from state.errors import UsageError
+    from state.tracker import Tracker
+
+    if id is not None:
+        if when is None:
+            raise UsageError(f"due {id}: give a date such as tomorrow, or none")
+        with existing(context, id) as store:
+            at = set_time(when, "WHEN", end_of_day=True)
+            (bead,) = Tracker(store).update([id], by=me(), due_at=at)
+        if as_json:
+            print_json([bead_row(bead)])
+        else:
+            typer.echo(f"{bead.id} is due {shown(at)}" if at else f"{bead.id} has no due date")
+        return
+    with existing(context, absent=telling(as_json)) as store:
+        filters = narrowing.filters(store)
+        filters["due_before"] = filters.get("due_before") or float("1e18")
+        beads = store.query(order="due", limit=limit_of(limit), **filters)
+    says = {bead.id: f"due {shown(bead.due_at)}" for bead in beads}
+    _tell(beads, "nothing is due", as_json, says)
+
+
+def history(context: typer.Context, id: Id, limit: Limit = None, as_json: Json = False) -> None:
+    """Show what happened to a bead: who changed what, and when; the last so many with --limit."""
+    from harness.cli.bead.place import existing
+    from harness.cli.bead.render import change_row, print_changes, print_json
+    from state.tracker import Tracker
+
+    most = limit_of(limit)
+    with existing(context, id) as store:
+        changes = Tracker(store).history(id)
+    changes = changes if most is None else changes[-most:]
     if as_json:
-        print_json([bead_row(bead) for bead in beads])
+        print_json([change_row(change) for change in changes])
     else:
-        print_beads(beads, "nothing found")
+        print_changes(changes)
 
 
 def stats(context: typer.Context, as_json: Json = False) -> None:
     """Count beads by status, type and priority."""
     from dataclasses import asdict
 
+    from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
-    from state.tracker import Tracker
+    from state.tracker import EMPTY, Tracker
 
-    with opened(context, looking=True) as store:
+    with existing(context, absent=telling(as_json, asdict(EMPTY))) as store:
         numbers = Tracker(store).stats()
     if as_json:
         print_json(asdict(numbers))
@@ -178,3 +192,18 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
         typer.echo(f"{name:<9}" + ("  ".join(f"{k} {n:,}" for k, n in counts.items()) or "-"))
     if numbers.lead_time_s is not None:
         typer.echo(f"lead time {numbers.lead_time_s / 86400:.1f} days on average")
+
+
+def _visible() -> list[str]:
+    from state.models import BEAD_STATUSES
+
+    return [name for name in BEAD_STATUSES if name != "tombstone"]
+
+
+def _tell(beads: list[Bead], none: str, as_json: bool, more: dict[str, str] | None = None) -> None:
+    from harness.cli.bead.render import bead_row, print_beads, print_json
+
+    if as_json:
+        print_json([bead_row(bead) for bead in beads])
+    else:
+        print_beads(beads, none, more)

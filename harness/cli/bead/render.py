@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.columns import Cell, Column, show, when
+from harness.columns import Cell, Column, say, show, when
 from harness.progress import clean, one_line
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from state import Bead, Comment, Dependency
     from state.graph import Node
+    from state.models import Change
     from state.tracker import Detail
 
 COLOURS = {"in_progress": "yellow", "blocked": "red", "closed": "green"}
-TIMES = ("created_at", "updated_at", "closed_at", "lease_until")
+TIMES = ("created_at", "updated_at", "closed_at", "lease_until", "due_at", "defer_until")
 
 
 def print_json(value: Any) -> None:
@@ -76,30 +75,36 @@ def detail_row(detail: Detail) -> dict[str, Any]:
     }
 
 
-def print_beads(
-    beads: Iterable[Bead], none: str, more: Mapping[str, str] | None = None, head: str = ""
-) -> None:
-    """A table; ``more`` is a last column with a text for each id, under the title ``head``."""
-    rows = list(beads)
-    if not rows:
-        typer.echo(none)
-        return
-    columns = (
-        Column("id"),
-        Column("p", rank=1),
-        Column("type", rank=2),
-        Column("status", rank=3),
-        Column("assignee", rank=4),
-        Column("labels", rank=5),
-        Column("title" if more is None else f"title, and what it {head}", text=True),
-    )
-    show(columns, [_cells(bead, more) for bead in rows])
+def change_row(change: Change) -> dict[str, Any]:
+    """What happened to a bead, likewise."""
+    from state.fields import moment
+
+    row = change.model_dump(("sequence",))
+    return {"bead": row.pop("bead_id"), **row, "at": moment(change.at)}
+
+
+COLUMNS = (
+    Column("id"),
+    Column("p", rank=1),
+    Column("type", rank=2),
+    Column("status", rank=3),
+    Column("assignee", rank=4),
+    Column("labels", rank=5),
+    Column("title", text=True),
+)
+
+
+def print_beads(beads: Iterable[Bead], none: str, more: Mapping[str, str] | None = None) -> None:
+    """A table; ``more`` is what stands in brackets behind the title of each id."""
+    rows = [_cells(bead, more) for bead in beads]
+    if rows:
+        show(COLUMNS, rows)
+    else:
+        say(none)
 
 
 def _cells(bead: Bead, more: Mapping[str, str] | None) -> tuple[str | Cell, ...]:
-    title = one_line(bead.title)
-    if more is not None:
-        title += f"\n  {one_line(more[bead.id])}"
+    title = one_line(bead.title) + (f" ({one_line(more[bead.id])})" if more is not None else "")
     return (
         Cell(one_line(bead.id), bold=True), Cell(str(bead.priority), "red" * (not bead.priority)),
         bead.kind, Cell(bead.status, COLOURS.get(bead.status)), one_line(bead.assignee or "-"),
@@ -107,8 +112,46 @@ def _cells(bead: Bead, more: Mapping[str, str] | None) -> tuple[str | Cell, ...]
     )  # fmt: skip
 
 
+def print_edges(edges: Iterable[Dependency], beads: Mapping[str, Bead], *, up: bool) -> None:
+    """A table of dependencies: the other bead of each, and its title."""
+    rows = []
+    for edge in edges:
+        id = edge.from_id if up else edge.to_id
+        other = beads.get(id)
+        status, title = (other.status, one_line(other.title)) if other else ("-", "(not here)")
+        rows.append((Cell(one_line(id), bold=True), edge.type, status, title))
+    if rows:
+        show((Column("id"), Column("type"), Column("status", 1), Column("title", text=True)), rows)
+    else:
+        say("nothing depends on it" if up else "it depends on nothing")
+
+
+def print_changes(changes: Iterable[Change]) -> None:
+    """What happened to a bead, one line each."""
+    rows = [(when(c.at), one_line(c.author or "-"), _happened(c)) for c in changes]
+    show((Column("when"), Column("who"), Column("what", text=True)), rows)
+
+
+def _happened(change: Change) -> str:
+    old, new = (one_line(text)[:60] if text else "nothing" for text in (change.old, change.new))
+    why = f" ({one_line(change.note)})" if change.note else ""
+    match change.what:
+        case "created" | "claimed":
+            return change.what
+        case "imported":
+            return f"imported: {one_line(change.new)}" if change.new else "imported"
+        case "comment":
+            return f"said: {new}"
+        case "dependency":
+            return f"no longer depends: {old}" if change.old else f"depends: {new}"
+        case what:
+            return f"{what.replace('_', ' ')}: {old} → {new}{why}"
+
+
 def print_detail(detail: Detail, tree: Node) -> None:
     """One bead in full."""
+    from state.rules import unoffered
+
     bead = detail.bead
     _line(one_line(f"{bead.id} · {bead.title}"), bold=True)
     lines = {
@@ -117,7 +160,10 @@ def print_detail(detail: Detail, tree: Node) -> None:
         "attempts": str(bead.attempts or ""), "labels": ", ".join(bead.labels),
         "run": bead.run_id, "tier": bead.tier, "created": when(bead.created_at),
         "updated": when(bead.updated_at), "closed": when(bead.closed_at),
-        "reason": bead.close_reason,
+        "reason": bead.close_reason, "due": when(bead.due_at),
+        "deferred": f"until {when(bead.defer_until)}" if bead.defer_until else "",
+        "set aside": f"as {why}, so never offered" if (why := unoffered(bead)) else "",
+        "deleted": _deleted(bead),
     }  # fmt: skip
     rows = [(name, one_line(value)) for name, value in lines.items() if value]
     show((Column("", least=11), Column("", text=True)), rows, head=False)
@@ -145,6 +191,15 @@ def _line(text: str, *, bold: bool = False, dim: bool = False) -> None:
     typer.echo(typer.style(clean(text), bold=bold or None, dim=dim or None))
 
 
+def _deleted(bead: Bead) -> str:
+    if bead.status != "tombstone":
+        return ""
+    by, reason = bead.extra.get("deleted_by"), bead.extra.get("delete_reason")
+    return (
+        " ".join(filter(None, (f"by {by}" if by else "", f"({reason})" if reason else ""))) or "yes"
+    )
+
+
 def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Imported fields that people write: design, acceptance criteria, …"""
     from state.jsonl import IMPORTED_TEXTS
@@ -154,29 +209,24 @@ def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def print_tree(node: Node) -> None:
     """A tree, one bead a line."""
-    from rich.tree import Tree
-
-    from harness.screen import console
-
-    top = Tree(_label(node), guide_style="dim")
-    work = [(node, top)]
+    work = [(node, "", "")]
     while work:
-        above, branch = work.pop()
-        for child in above.children:
-            work.append((child, branch.add(_label(child))))
-    console().print(top)
+        at, before, below = work.pop()
+        typer.echo(typer.style(before, dim=True) + _label(at))
+        last = len(at.children) - 1
+        work += [
+            (child, below + ("└── " if k == last else "├── "), below + ("│   ", "    ")[k == last])
+            for k, child in reversed(list(enumerate(at.children)))
+        ]
 
 
-def _label(node: Node) -> Text:
-    from rich.text import Text
-
+def _label(node: Node) -> str:
     relation = f"{node.relation} " if node.relation not in ("", "part", "part of") else ""
+    start = typer.style(relation, dim=True) + typer.style(one_line(node.id), bold=True)
     if node.bead is None:
-        return Text.assemble((relation, "dim"), (node.id, "bold"), (" is not here", "red"))
+        return start + typer.style(" is not here", fg="red")
     bead = node.bead
     says = f" {bead.kind} P{bead.priority} {one_line(bead.title)}"
     above = " (see above)" if node.repeated and node.relation else ""
-    return Text.assemble(
-        (relation, "dim"), (bead.id, "bold"), (f" {bead.status}", COLOURS.get(bead.status, "")), says,
-        (above, "dim"),
-    )  # fmt: skip
+    status = typer.style(f" {bead.status}", fg=COLOURS.get(bead.status))
+    return start + status + says + typer.style(above, dim=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from state import frontier, search
+from state import search
+from state.driver import Transaction
 
 revision = "0002"
 down_revision = "0001"
@@ -64,8 +65,8 @@ def upgrade() -> None:
     ):
         condition = sa.text(where)
         op.create_index(name, "bead", columns, sqlite_where=condition, postgresql_where=condition)
-    search.create(op.get_bind())
-    frontier.settle_all(op.get_bind())
+    search.create(Transaction.within(op.get_bind()))
+    # The column `waiting` is filled in by 0004, which changes what it means.
 
 
 def _extra() -> sa.Column[object]:

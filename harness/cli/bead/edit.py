@@ -1,0 +1,100 @@
+"""``harness bead edit``: a text of a bead in the user's editor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.bead.options import Id, me
+from harness.cli.look import Json
+
+FIELDS = {
+    "description": "body", "title": "title", "notes": "notes", "design": "design",
+    "acceptance": "acceptance_criteria",
+}  # fmt: skip
+"""What can be edited → the field; the last two are kept as an import writes them."""
+
+
+def edit(
+    context: typer.Context,
+    id: Id,
+    field: Annotated[
+        str, typer.Option("--field", metavar="NAME", help=f"One of {', '.join(FIELDS)}.")
+    ] = "description",
+    title: Annotated[bool, typer.Option("--title", help="Edit the title.")] = False,
+    notes: Annotated[bool, typer.Option("--notes", help="Edit the notes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Edit the description of a bead, or another text of it, in $VISUAL or $EDITOR."""
+    from harness.cli.bead.place import existing
+    from harness.cli.bead.render import bead_row, print_json
+    from state.errors import UsageError
+    from state.filters import one_of
+    from state.tracker import Tracker
+
+    field = "title" if title else "notes" if notes else field
+    one_of("field", field, FIELDS)
+    with existing(context, id) as store:
+        bead = store.get(id)
+    name = FIELDS[field]
+    before = str(getattr(bead, name, "") or bead.extra.get(name, ""))
+    path = _written(before, bead.id)
+    after = _edited(path, before)
+    if name == "title":
+        after = " ".join(after.split())
+    if after != before:
+        changes: Any = {name: after} if hasattr(bead, name) else {"extra": {name: after}}
+        with existing(context, bead.id) as store:
+            now = store.get(bead.id)
+            if str(getattr(now, name, "") or now.extra.get(name, "")) != before:
+                raise UsageError(
+                    f"bead {bead.id} was changed meanwhile; nothing was changed, and what you "
+                    f"wrote is in {path}"
+                )
+            (bead,) = Tracker(store).update([bead.id], by=me(), **changes)
+    path.unlink()
+    if as_json:
+        print_json(bead_row(bead))
+    else:
+        typer.echo(f"{'unchanged' if after == before else 'updated'} {bead.id}  {bead.title}")
+
+
+def _written(text: str, id: str) -> Path:
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"{id.replace('/', '-')}-", suffix=".md", encoding="utf-8", delete=False
+    ) as stream:
+        stream.write(text)
+    return Path(stream.name)
+
+
+def _edited(path: Path, before: str) -> str:
+    """What is in the file after the user's editor. Raises UsageError where there is none."""
+    import shlex
+    import subprocess
+
+    from state.errors import UsageError
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        path.unlink()
+        raise UsageError("no editor is set; set EDITOR, or use `harness bead update`")
+    try:
+        code = subprocess.call([*shlex.split(editor), str(path)])
+    except (OSError, ValueError) as error:
+        path.unlink()
+        raise UsageError(f"the editor {editor!r} cannot be started ({error})") from None
+    if code:
+        raise UsageError(
+            f"the editor ended with code {code}; nothing was changed, and what you wrote is in {path}"
+        )
+    try:
+        after = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text; nothing was changed") from None
+    # Editors end the last line of a text, whether or not it was.
+    return after.removesuffix("\n") if not before.endswith("\n") else after

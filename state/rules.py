@@ -1,0 +1,68 @@
+"""What people may not do with beads, though the tables would take it: close what waits, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from state import frontier, graph
+from state.driver import Transaction, among
+from state.errors import ClaimError, UsageError
+from state.jsonl import ASIDE, aside_of
+from state.models import BEAD_KINDS, DONE, RECORD_KINDS, WORK_KINDS, Bead
+
+PEOPLES_KINDS = ("epic", "task", "bug", "feature", "chore")
+"""Kinds that people give to beads."""
+
+
+def is_done(bead: Bead | None) -> bool:
+    """The bead is here, and finished."""
+    return bead is not None and bead.status in DONE
+
+
+def unoffered(bead: Bead) -> str:
+    """Why a bead is never offered as work, if it is not: what its import set it aside for."""
+    if bead.kind not in (*WORK_KINDS, *RECORD_KINDS):
+        return f"a {bead.kind}"
+    if aside_of(bead.status, bead.extra) == 2:
+        return "pinned"
+    found = [name for name in ASIDE if bead.extra.get(name) is True]
+    return found[0].removeprefix("is_").replace("wisp", "ephemeral") if found else ""
+
+
+def refuse_kind(kind: str, bead: Bead | None = None) -> None:
+    """Raise UsageError for a kind that nobody chooses by hand, or a bead whose kind is not theirs.
+
+    Outcomes, routines and the like hold data that their readers rely on. A new bead may be a
+    decision, for people decide too.
+    """
+    chosen = (*PEOPLES_KINDS, "decision") if bead is None else PEOPLES_KINDS
+    if kind in BEAD_KINDS and kind not in chosen:
+        raise UsageError(
+            f"only runs and imports make beads of kind {kind}; choose one of {', '.join(chosen)}"
+        )
+    if bead is not None and bead.kind not in (*PEOPLES_KINDS, "decision"):
+        raise UsageError(f"bead {bead.id} stays of kind {bead.kind}: a run or an import made it so")
+
+
+def refuse_close(tx: Transaction, ids: Sequence[str], closing: Collection[str]) -> None:
+    """Raise ClaimError if one of the beads has open parts, as an epic, or waits for another one."""
+    if not ids:
+        return
+    those, values = among(ids)
+    suspects = tx.rows(
+        f"SELECT id, kind, waiting FROM bead WHERE id IN {those} AND (waiting = 1 OR kind = 'epic')",
+        values,
+    )
+    epics = [id for id, kind, _ in suspects if kind == "epic"]
+    for id, parts in frontier.open_parts(tx, epics).items():
+        if left := [part for part in parts if part not in closing]:
+            raise ClaimError(
+                f"epic {id} has open parts: {_some(left)}; close them first, or use --force"
+            )
+    for id, held in graph.holders(tx, [id for id, _, waits in suspects if waits]).items():
+        if left := [b for b in dict.fromkeys(b for b, _ in held) if b not in closing]:
+            raise ClaimError(f"bead {id} waits for {_some(left)}; close that first, or use --force")
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
