@@ -63,7 +63,7 @@ def test_an_odd_answer_is_one_line_and_the_run_can_go_on(
         assert said.code == 4
         assert said.err.startswith(f"error: {endpoint.url} ")
         assert said.err.count("\n") == 1
-        run_id = said.err.rpartition("resume ")[2].strip(" )\n")
+        run_id = said.err.rpartition("resume ")[2].split()[0].strip(",")
         went_on = cli("resume", run_id, "--json")
         assert went_on.code == 0
         report = json.loads(went_on.out)

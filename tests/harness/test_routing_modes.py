@@ -208,7 +208,7 @@ def test_routers_are_trained_and_judged_for_people_and_for_scripts(
     home: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.setattr("harness.cli.router._examples", test_learned.log)
-    monkeypatch.setattr("harness.cli.router._fleet", lambda: test_learned.CARDS)
+    monkeypatch.setattr("harness.cli.router._fleet", lambda flags: test_learned.CARDS)
     monkeypatch.setattr("harness.cli.router._embedder", test_learned.Words)
     said = cli("router", "train", "--json")
     made = {row["kind"]: row for row in json.loads(said.out)}
@@ -218,7 +218,7 @@ def test_routers_are_trained_and_judged_for_people_and_for_scripts(
     rows = {row["router"]: row for row in json.loads(said.out)}
     assert rows["learned"]["accuracy"] > rows["learned"]["base_rate"]
     assert f"wrote {home}/plots/reliability-learned.png" in said.err
-    assert cli("router", "evaluate").out.splitlines()[0].split()[1] == "router"
+    assert cli("router", "evaluate").out.splitlines()[0].split()[0] == "router"
 
 
 def test_a_bench_prints_what_it_writes(home: Path, cli: Cli) -> None:

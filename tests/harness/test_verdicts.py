@@ -89,7 +89,7 @@ def test_a_check_that_fails_by_itself_holds_nothing_against_anybody(lab: Lab, fa
     problem, says = CODE, "could not be run: TypeError: unhashable type"
     if fault == "sandbox":
         lab.patch.setattr(BubblewrapSandbox, "run", _no_sandbox)
-        says = "could not be run: bubblewrap cannot be started: no space left"
+        says = "the sandbox failed: bubblewrap cannot be started: no space left"
     elif fault == "crash":
         judged_by(lab, "function", _crash)
     else:
