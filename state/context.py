@@ -164,7 +164,8 @@ def pack(
         query = vectors.embed(f"{bead.title}\n{bead.body}".strip())
         near = dict(vectors.search(query, scopes, CANDIDATES))
         found = [(b, near[b.id]) for b in _beads(store, list(near)) if near[b.id] >= FLOOR]
-    builder.fill(_ranked([row for row in found if row[0].id not in known], decay=decay))
+    worth = [(b, n) for b, n in found if b.id not in known and b.status != "tombstone"]
+    builder.fill(_ranked(worth, decay=decay))
     return builder.pack()
 
 

@@ -203,3 +203,12 @@ def test_what_an_import_points_to_may_not_be_here(store: BeadStore) -> None:
     line = json.dumps({"id": "bd-1", "title": "t", "dependencies": edges})
     import_lines(store, [line.encode()], "f")
     assert build(store, store.get("bd-1")).text == "Problem: t"
+
+
+def test_a_deleted_bead_is_worth_nothing(store: BeadStore) -> None:
+    tracker = Tracker(store)
+    gone, task = store.create("task", "count apples"), store.create("task", "count the apples")
+    assert "count apples" in build(store, task, ranking="recency").text
+    tracker.delete([gone.id])
+    for ranking in ("full", "recency"):
+        assert "count apples" not in build(store, task, ranking=ranking).text
