@@ -110,29 +110,29 @@ class FaultyBackend:
     async def score(
         self, pairs: Sequence[tuple[Sequence[Message], str]], adapters: Sequence[str | None]
     ) -> list[list[ScoredText]]:
-        """As the inner backend."""
+        """Like the inner backend's."""
         return await self._inner.score(pairs, adapters)
 
     def count_tokens(self, text: str) -> int:
-        """As the inner backend."""
+        """Like the inner backend's."""
         return self._inner.count_tokens(text)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """As the inner backend."""
+        """Like the inner backend's."""
         return self._inner.prompt_tokens(messages)
 
     def adapters(self) -> dict[str, AdapterRef]:
-        """As the inner backend."""
+        """Like the inner backend's."""
         return self._inner.adapters()
 
     async def load(self, adapter: AdapterRef) -> None:
-        """As the inner backend."""
+        """Like the inner backend's."""
         await self._inner.load(adapter)
 
     async def unload(self, digest: str) -> None:
-        """As the inner backend."""
+        """Like the inner backend's."""
         await self._inner.unload(digest)
 
     async def close(self) -> None:
-        """As the inner backend."""
+        """Like the inner backend's."""
         await self._inner.close()

@@ -82,7 +82,7 @@ class View:
 
     @property
     def seconds(self) -> float:
-        """Of work on the run, those of earlier processes included."""
+        """Seconds of work on the run, those of earlier processes included."""
         return self.progress.seconds_before + time.monotonic() - self.started
 
     def show(self, event: Event) -> None:

@@ -54,7 +54,7 @@ def write(
 def apply(
     database: Database, beads: Sequence[Bead], changes: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """As :func:`write`, for who knows what was written."""
+    """Like :func:`write`, but returns nothing."""
     with database.writing() as tx:
         _write(tx, database.now(), beads, (), changes)
 

@@ -155,7 +155,7 @@ def note_blocker(tx: Transaction, *ids: str) -> None:
 
 
 def open_parts(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Of these whole ids those that have open parts → the parts."""
+    """Open parts of the beads with these whole ids, by bead; those without any are left out."""
     found: dict[str, list[str]] = {}
     for those, values in chunks(ids):
         query = f"{_OPEN_PARTS} AND part.to_id IN {those} ORDER BY child.created_at, child.id"

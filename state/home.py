@@ -29,7 +29,7 @@ def home() -> Path:
 
 
 def writable_home() -> Path:
-    """As :func:`home`, created if need be. Raises StoreError if files cannot be written there."""
+    """Like :func:`home`, but created if need be. Raises StoreError if files cannot be written there."""
     import tempfile
 
     folder = home()

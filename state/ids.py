@@ -50,7 +50,7 @@ def candidates(whole: str, length: int, prefix: str = "hm-") -> list[str]:
 
 
 def keyed_candidates(key: str) -> Iterator[str]:
-    """As :func:`candidates`, for a bead with ``key``."""
+    """Like :func:`candidates`, for a bead with ``key``."""
     first = keyed_id(key)
     yield first
     yield from candidates(digest(key), _KEYED)[1:]

@@ -85,7 +85,7 @@ class Ledger:
         return self.record_all([call])[0]
 
     def record_all(self, calls: Sequence[Call]) -> list[Call]:
-        """As :meth:`record`, several calls in one transaction."""
+        """Like :meth:`record`, but several calls in one transaction."""
         recorded = list(calls)
         known: list[int] = []
         with self.database.writing() as tx:
@@ -141,7 +141,7 @@ class Ledger:
 
 
 def usage_of(rows: Sequence[Sequence[Any]]) -> Usage:
-    """As :meth:`Ledger.spent`, from what :data:`SPENT` found."""
+    """The sums that :data:`SPENT` found, as one value."""
     calls, prompt_tokens, completion_tokens, seconds, cost = rows[0]
     return Usage(
         calls=calls,

@@ -115,7 +115,7 @@ class BeadStore:
             return rows.change(tx, bead, changes, self.database.now())
 
     def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
-        """As :meth:`create_many`, each bead under a key: doing it again changes nothing."""
+        """Like :meth:`create_many`, but each bead under a key: doing it again changes nothing."""
         for bead in beads:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
@@ -144,7 +144,7 @@ class BeadStore:
         return hot.get(self.database, id)
 
     def find_all(self, ids: Sequence[str]) -> dict[str, Bead]:
-        """As :meth:`find`, of several ids: those that are here."""
+        """Like :meth:`find`, but for several ids: those that are here, by id."""
         return hot.find_all(self.database, ids)
 
     def get(self, id: str) -> Bead:
@@ -233,7 +233,7 @@ class BeadStore:
         )
 
     def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
-        """As :meth:`claim` of the parents of ``orders``, whole ids, by their assignees; with each
+        """Claim the parents of ``orders`` (whole ids) for the assignees of the orders; with each
         parent that was ready its order is written, in the same transaction. The orders written."""
         return batch.claim(self.database, orders, lease_s)
 

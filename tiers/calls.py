@@ -47,7 +47,7 @@ GRACE_S = 2.0
 
 
 def resample_temperature(number: int, warmer: float) -> float:
-    """Of resample ``number``, the first being 1; each further one is ``warmer``: what was wrong and
+    """Temperature of resample ``number``, from 1; each further one is ``warmer``: what was wrong and
     certain at a low temperature stays so."""
     return RESAMPLE_TEMPERATURE + warmer * max(0, number - 1)
 

@@ -201,7 +201,7 @@ class Dispatcher:
 
 
 def _key(step: Bead) -> str:
-    """Of the next delegation of a step."""
+    """Key of the next delegation of a step."""
     return f"{step.id}|delegation|{len(step.data.get('failed', []))}"
 
 

@@ -42,7 +42,7 @@ class Finder:
 
     @staticmethod
     def create_module(spec: object) -> None:
-        """As usual."""
+        """Modules are created in the usual way."""
 
     @staticmethod
     def exec_module(module: types.ModuleType) -> None:

@@ -162,7 +162,7 @@ class RecordedBackend:
         return int(self._answers[key])
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """As the recorded backend counted them; a bound where an older recording does not say."""
+        """Tokens as the recorded backend counted them; a bound where an older recording does not say."""
         key = _key("prompt", [m.model_dump() for m in messages])
         if key not in self._answers:
             if self._inner is None:

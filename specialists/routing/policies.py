@@ -77,7 +77,7 @@ class Probabilistic(_Softmax):
         self._seed = seed
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """As :meth:`WinnerTakeAll.choose`, sampled."""
+        """Like :meth:`WinnerTakeAll.choose`, sampled."""
         share = self._shares(scores, cards)
         digest = hashlib.sha256(f"{self._seed}|{key}".encode()).digest()
         at = int.from_bytes(digest[:8], "big") / 2**64
@@ -98,7 +98,7 @@ class Ensemble(_Softmax):
         self._size = size
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """As :meth:`WinnerTakeAll.choose`, for a team."""
+        """Like :meth:`WinnerTakeAll.choose`, for a team."""
         share = self._shares(scores, cards)
         best = [int(k) for k in np.argsort(-scores, kind="stable")[: self._size]]
         return self._decision(scores, cards, best, float(share[best].sum()), "ensemble")
@@ -126,7 +126,7 @@ class Cascade(_Softmax):
         self._costs, self._floor, self._most = dict(costs or {}), floor, most
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """As :meth:`WinnerTakeAll.choose`, for a sequence; ``most`` bounds its length."""
+        """Like :meth:`WinnerTakeAll.choose`, for a sequence; ``most`` bounds its length."""
         share = self._shares(scores, cards)
         fit = [k for k in range(len(cards)) if share[k] >= self._floor * share.max()]
         fit = sorted(fit, key=lambda k: -scores[k])[: self._most]

@@ -85,7 +85,7 @@ class Plain:
         self.connection.execute("PRAGMA synchronous = NORMAL")
 
     def ready(self, limit: int | None) -> list[Any]:
-        """As :func:`state.hot.ready`."""
+        """Like :func:`state.hot.ready`."""
         sql = named(hot._ready_sql((), limit is not None))
         rows = self.connection.execute(sql, {"now": time.time(), "limit": limit}).fetchall()
         rows = sorted(rows, key=hot._URGENCY)[:limit]
@@ -93,7 +93,7 @@ class Plain:
         return [(row, *(json.loads(row[place]) for place in places)) for row in rows]
 
     def create(self) -> None:
-        """As :func:`state.hot.create`."""
+        """Like :func:`state.hot.create`."""
         now = time.time()
         values = {**hot._EMPTY, "kind": "task", "title": "t", "created_at": now, "updated_at": now}
         values |= {"labels": "[]", "data": "{}", "extra": "{}"}
@@ -104,7 +104,7 @@ class Plain:
         self.connection.execute("COMMIT")
 
     def close(self, names: list[str]) -> None:
-        """As :func:`state.hot.close`: the rows, and the column of those that waited for them."""
+        """Like :func:`state.hot.close`: the rows, and the column of those that waited for them."""
         among = ", ".join("?" * len(names))
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.execute(f"SELECT * FROM bead WHERE id IN ({among})", names).fetchall()
@@ -123,7 +123,7 @@ class Plain:
         self.connection.execute("COMMIT")
 
     def cycle(self, start: str, goal: str) -> None:
-        """As :func:`state.frontier.refuse_cycle`."""
+        """Like :func:`state.frontier.refuse_cycle`."""
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.execute(named(frontier._AWAITED), {"start": start, "goal": goal}).fetchone()
         self.connection.execute("COMMIT")

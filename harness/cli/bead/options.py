@@ -121,7 +121,7 @@ class Narrowing:
         self.given = given
 
     def filters(self, store: BeadStore) -> Filters:
-        """As a store takes them. Raises UsageError."""
+        """The filters in the form that a store takes. Raises UsageError."""
         import time
 
         from harness.cli.bead.when import moment_of
