@@ -220,7 +220,10 @@ class Caller:
             await self._lost(asked, began, spent)
             if self.meter.deadline is None:
                 raise
-            raise BudgetExceeded(self.meter.seconds_spent()) from error
+            limit = self.meter.seconds_spent()
+            if time.monotonic() < self.meter.deadline:  # It gave up before, and says why.
+                limit = f"{limit}, too few: {error}"
+            raise BudgetExceeded(limit) from error
         except asyncio.CancelledError:
             await self._lost(asked, began)
             if self._stopping:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,15 @@ def test_a_run_at_an_endpoint_imports_no_model(words: list[str], specialist: boo
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_pause_beyond_the_time_left_ends_the_run_at_once_and_says_so(
+    cli: Cli, words: list[str]
+) -> None:
+    busy = Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "100"})
+    began = time.monotonic()
+    with answering(always(busy)) as endpoint:
+        said = cli(*words, endpoint.url, "--quiet", "--timeout", "20")
+    assert said.code == 3
+    assert "slow down (it asks to wait 100 s)" in said.out
+    assert time.monotonic() - began < 20
