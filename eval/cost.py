@@ -93,6 +93,10 @@ def read_prices(path: Path) -> Prices:
         ) from None
 
 
+NOTHING = CostReport(runs=0, total=Spent(), by={name: {} for name in GROUPS})
+"""What no run has cost."""
+
+
 def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
     """Add up the ledger of ``runs``. Raises StoreError."""
     total = Spent()

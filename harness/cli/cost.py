@@ -28,7 +28,7 @@ def cost(
 ) -> None:
     """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
     from eval import svg
-    from eval.cost import GROUPS, Prices, costs, read_prices, rows
+    from eval.cost import GROUPS, NOTHING, Prices, costs, read_prices, rows
     from harness.columns import Column, say, show
     from state import Runs, home
     from state.errors import UsageError
@@ -43,10 +43,13 @@ def cost(
     table = read_prices(prices) if prices else Prices(gpu_hour=gpu_hour)
     with existing() as store:
         if store is None:
-            raise UsageError(f"nothing to add up: no run has been recorded in {home()}")
-        records = Runs(store)
-        runs = [records.get(id) for id in run] if run else records.list(limit=limit)
-        report = costs(store, runs, table)
+            if run:
+                raise UsageError(f"unknown run id {run[0]!r}: no run has been recorded in {home()}")
+            report = NOTHING
+        else:
+            records = Runs(store)
+            runs = [records.get(id) for id in run] if run else records.list(limit=limit)
+            report = costs(store, runs, table)
     header = ("", "calls", "tokens", "wasted", "seconds", "dollars")
     if html is not None:
         parts = [svg.table(header, rows({"all": report.total}))]

@@ -152,7 +152,7 @@ def measure(size: int) -> list[dict[str, Any]]:
             ),
             ("create", lambda: store.create("task", "t"), plain.create, 60, int),
             (
-                "close of 100", lambda: tracker.close(batch, ""), lambda: plain.close(batch), 10,
+                "close of 100", lambda: tracker.close(batch, "", force=True), lambda: plain.close(batch), 10,
                 choose,
             ),
         ]  # fmt: skip
