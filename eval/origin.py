@@ -1,7 +1,7 @@
 """The tier in which a failure arose, by doing one tier's work again with the oracle.
 
-An oracle exists for stories and operations: arithmetic is exact, and a plan is right when carrying it
-out exactly gives the expected answer. So the question "would the run have gone well if this tier had
+An oracle exists where a domain can do its steps again exactly: a plan is right when carrying it out
+that way gives the expected answer. So the question "would the run have gone well if this tier had
 been right?" is answered from the outside in: plan, route, result.
 """
 
@@ -11,13 +11,11 @@ from collections.abc import Mapping
 
 from eval.failures import Failure
 from eval.problems import Problem
-from specialists.pocket import arithmetic
 from state import Bead, BeadStore, Run
-from tiers.work import fill
+from tiers.crafts import Craft, fill
+from tiers.domains import installed
 
 UNKNOWN = "unknown"
-_KNOWS = {"math": "math", "explain": "explain", "code": "code", "solve": "chain"}
-"""Kind of step → domain of the specialist that was trained for it."""
 
 
 class Oracle:
@@ -43,16 +41,14 @@ class Oracle:
         step = next((s for s in steps if s.id == outcome.data["step"]), None)
         if step is None:
             return UNKNOWN
-        if (
-            step.data["kind"] == "math"
-            and self._plan_is_right(run, steps, step.data["plan"]) is False
-        ):
+        craft = _craft(step)
+        if craft.exact and self._plan_is_right(run, steps, step.data["plan"]) is False:
             return "architect"
-        known = _KNOWS.get(failure.step)
+        known = craft.specialist
         trained = known is not None and self._has_specialist(run, known)
         if trained and failure.specialist != known and known not in step.data.get("tried", []):
             return "dispatcher"
-        return "fleet" if trained or failure.step == "text" else UNKNOWN
+        return "fleet" if trained or known is None else UNKNOWN
 
     def _has_specialist(self, run: Run, name: str) -> bool:
         """Whether the fleet of the run has that specialist: its routing scores name the fleet."""
@@ -74,7 +70,7 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
     except ValueError:
         return None
     numbers = [c.spec["expected"] for c in problem.hidden_checks if c.kind == "numeric"]
-    operations = [s for s in steps if s.data["kind"] == "math"]
+    operations = [s for s in steps if _craft(s).exact]
     if len(numbers) != 1 or not operations:
         return None
     values: dict[str, str] = {}
@@ -92,16 +88,14 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
 
 
 def exact(step: Bead, inputs: Mapping[str, str]) -> str | None:
-    """The right result of an operation; ``None`` where it has none."""
+    """The right artifact of a step; ``None`` where it has none."""
     if step.data.get("given"):
         return str(step.data["artifact"])
-    operation = arithmetic.parse(fill(step.data["objective"], dict(inputs)))
-    if operation is None:
-        return None
-    a, op, b = operation
-    if op == "/" and (b == 0 or a % b):
-        return None
-    return str({"+": a + b, "-": a - b, "*": a * b, "/": a // b if b else 0}[op])
+    return _craft(step).redo(fill(step.data["objective"], inputs))
+
+
+def _craft(step: Bead) -> Craft:
+    return installed().craft(step.data["kind"], step.data.get("meta", {}))
 
 
 def _is_used(step: Bead, steps: list[Bead]) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from specialists.pocket.split import LABELS
+LABELS = ("solve", "explain", "code")
+"""Labels of the sections: the roles of a request (``specialists.routing.roles``)."""
+RESULT = LABELS[0]
+"""The section that holds the result itself."""
 
 _HEADER = re.compile(rf"^({'|'.join(LABELS)}):[ \t\r]*$", re.ASCII | re.IGNORECASE | re.MULTILINE)
 _ESCAPABLE = re.compile(rf"^(?=\\*{_HEADER.pattern[1:]})", _HEADER.flags)

@@ -18,7 +18,16 @@ PROTOCOL_VERSION = 2
 Status = Literal["verified", "unverified", "failed", "exhausted"]
 """How a delegation ended; ``unverified`` means that no check decided, never success."""
 
-StepKind = Literal["math", "code", "explain", "solve", "text"]
+StepKind = str
+"""Kind of a step, which a domain announces with its craft; see :mod:`tiers.domains`."""
+
+
+class PlanError(ValueError):
+    """A decomposition that cannot become a plan; the message says which line and why."""
+
+
+class NoPlan(PlanError):
+    """No plan of this fleet can do it, so no further one is tried; the message says why."""
 
 
 class Frozen(BaseModel):
@@ -100,7 +109,7 @@ class Task(Frozen):
 
     id: str
     kind: str
-    """``story``, ``multistage``, ``code`` or ``text``."""
+    """``story``, ``code``, ``text``, or what else a domain announces."""
     statement: str
     entry_point: str | None = None
     signature: str | None = None

@@ -14,9 +14,9 @@ from specialists.backends.base import TEMPLATE_TOKENS
 from specialists.registry import Card
 from state import Bead
 from state.context import InputsTooLong, Pack, Ranking, pack
-from tiers.derivation import NoPlan
+from tiers.crafts import Craft
 from tiers.memory import Packs
-from tiers.protocol import Delegation
+from tiers.protocol import Delegation, NoPlan
 from tiers.room import Room
 
 LIMIT_TOKENS = 1024
@@ -37,7 +37,7 @@ async def pack_for(
     """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads none.
 
     With packs off, a step still sees the results it builds on. Without ``objective`` the problem is
-    left out, for a prompt that states it. Raises :class:`tiers.derivation.NoPlan` where the results
+    left out, for a prompt that states it. Raises :class:`tiers.protocol.NoPlan` where the results
     that a step builds on do not fit the model's context.
     """
     if not reads_text(card):
@@ -74,12 +74,12 @@ def _left(room: Room, card: Card, task: str) -> int | None:
     return backend.context_tokens - asked - answer - 3 * TEMPLATE_TOKENS
 
 
-def shown(order: Delegation, card: Card) -> str:
+def shown(order: Delegation, card: Card, craft: Craft) -> str:
     """What a specialist is shown beside its task: the pack, or, where it reads none, the results that
     a worded task builds on and does not quote itself."""
     if reads_text(card):
         return order.pack
-    if order.kind not in ("text", "code") or order.meta.get("story"):
+    if not craft.shows_inputs:
         return ""
     return "\n".join(
         f"Known, {name}: {result}"
