@@ -57,7 +57,8 @@ class Craft(Protocol):
 
     @property
     def specialist(self) -> str | None:
-        """Domain of the specialist that is trained for such steps; ``None`` where anybody may do them."""
+        """Name and domain of the specialist that is trained for such steps; ``None`` where anybody may do
+        them."""
         ...
 
     @property

@@ -1,0 +1,155 @@
+"""The registry of domains: what is built in, what packages announce, and what may know of any."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eval.domains import evaluations
+from specialists.registry import ADAPTERS_FOLDER, Registry
+from state.errors import SetupError
+from tests.announcing import package
+from tiers.domains import BaseDomain, Domain, installed
+from tiers.protocol import Check, Task
+
+ROOT = Path(__file__).parents[2]
+GENERAL = ("tiers", "harness", "eval", "specialists/routing")
+BENCHMARKS = {"eval/routing/pocket.py", "eval/routing/moe.py", "eval/routing/requests.py"}
+"""Modules that measure the embedded model itself."""
+POCKET = Registry.load(ADAPTERS_FOLDER).cards()
+
+
+def folders(room: str) -> list[str]:
+    return [path.name for path in (ROOT / room).iterdir() if (path / "__init__.py").exists()]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or within a function."""
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_general_module_imports_a_domain_or_the_embedded_model() -> None:
+    own = {
+        f"{room}.domains.{name}"
+        for room in ("tiers", "eval")
+        for name in folders(f"{room}/domains")
+    }
+    assert {"tiers.domains.story", "eval.domains.function"} <= own
+    own.add("specialists.pocket")
+    seen, wrong = 0, []
+    for path in (p for room in GENERAL for p in sorted((ROOT / room).rglob("*.py"))):
+        place = path.relative_to(ROOT).as_posix()
+        inside = place.replace("/", ".")
+        if place in BENCHMARKS or any(inside.startswith(f"{domain}.") for domain in own):
+            continue
+        seen += 1
+        wrong += [
+            f"{place} imports {module}"
+            for module in imports(path)
+            if any(module == domain or module.startswith(f"{domain}.") for domain in own)
+        ]
+    assert seen > 100
+    assert wrong == []
+
+
+def test_every_built_in_domain_and_craft_is_whole() -> None:
+    for domain in installed():
+        assert isinstance(domain, Domain)
+    assert {domain.name for domain in installed()} == set(folders("tiers/domains"))
+    assert {each.name for each in evaluations()} == set(folders("eval/domains"))
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        (Task(id="x", kind="text", statement="What is the capital of France?"), "text"),
+        (Task(id="x", kind="text", statement="12 + 3 * 4"), "story"),
+        (Task(id="x", kind="story", statement="Anything at all."), "story"),
+        (Task(id="x", kind="code", statement="12 + 3 * 4"), "function"),
+        (Task(id="x", kind="text", statement="Do it.",
+              public_checks=(Check(kind="stdio", spec={}),)), "function"),
+    ],
+)  # fmt: skip
+def test_who_is_surest_of_a_task(task: Task, name: str) -> None:
+    ranked = installed().ranked(task, POCKET)
+    assert ranked[0].name == name
+    assert ranked[-1].name == "text"
+
+
+def test_a_step_that_names_its_domain_is_that_domain_s() -> None:
+    plain, told = installed().craft("code", {}), installed().craft("code", {"story": True})
+    assert plain is not told
+    assert plain.shows_inputs
+    assert not told.shows_inputs
+
+
+def test_a_kind_that_nobody_knows_is_refused_in_one_line() -> None:
+    with pytest.raises(SetupError, match="no domain has steps of kind 'dance'; kinds: code, ") as e:
+        installed().craft("dance", {})
+    assert "\n" not in str(e.value)
+
+
+def announce(tmp_path: Path, code: str, group: str = "hi_moe.domains") -> str:
+    """The line that a package with this code ends in."""
+    pyproject = f'[project.entry-points."{group}"]\nodd = "odd_domain:DOMAIN"\n'
+    look: Callable[[], object] = installed if group == "hi_moe.domains" else evaluations
+    with package(tmp_path, "odd_domain", code, pyproject), pytest.raises(SetupError) as error:
+        look()
+    return str(error.value)
+
+
+MADE = """
+from tiers.crafts import PlainCraft
+from tiers.domains import BaseDomain
+class Odd(BaseDomain):
+    name = {name!r}
+    crafts = {{{kind!r}: {craft}}}
+DOMAIN = Odd
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise RuntimeError('no\\nluck')", "cannot be loaded: RuntimeError: no luck"),
+        ("import not_there_at_all", "cannot be loaded: ModuleNotFoundError"),
+        ("", "cannot be loaded: AttributeError"),
+        ("class DOMAIN:\n    def __init__(self): raise SystemError", "cannot be loaded: SystemError"),
+        ("DOMAIN = 3", "is no domain: it lacks name, "),
+        (MADE.format(name="story", kind="odd", craft="PlainCraft()"), "takes the name 'story'"),
+        (MADE.format(name="odd", kind="math", craft="PlainCraft()"),
+         "takes the kind of step 'math' of the domain 'story'"),
+        (MADE.format(name="odd", kind="odd", craft="3"), "no whole craft for the kind of step 'odd'"),
+    ],
+)  # fmt: skip
+def test_a_broken_package_is_one_line_that_names_it(tmp_path: Path, code: str, says: str) -> None:
+    line = announce(tmp_path, code)
+    assert line.startswith("package odd_domain-for-tests: the domain 'odd' ")
+    assert says in line
+    assert line.endswith("; repair or uninstall the package")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('no')", "DOMAIN = 3"])
+def test_a_broken_evaluation_is_one_line_too(tmp_path: Path, code: str) -> None:
+    line = announce(tmp_path, code, "hi_moe.evaluations")
+    assert line.startswith("package odd_domain-for-tests: the evaluation 'odd' ")
+    assert "\n" not in line
+
+
+def test_a_whole_domain_of_a_package_is_known(tmp_path: Path) -> None:
+    code = MADE.format(name="odd", kind="odd", craft="PlainCraft()")
+    pyproject = '[project.entry-points."hi_moe.domains"]\nodd = "odd_domain:DOMAIN"\n'
+    with package(tmp_path, "odd_domain", code, pyproject):
+        found = next(domain for domain in installed() if domain.name == "odd")
+        assert isinstance(found, BaseDomain)
+        assert found.recognise(Task(id="x", kind="text", statement="x"), []) == 0.0
+    assert "odd" not in {domain.name for domain in installed()}
