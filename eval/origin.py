@@ -16,6 +16,8 @@ from tiers.crafts import Craft, fill
 from tiers.domains import installed
 
 UNKNOWN = "unknown"
+ONE_VALUE = ("numeric", "exact")
+"""Kinds of checks that expect one value, the first that a problem has."""
 
 
 class Oracle:
@@ -56,8 +58,8 @@ class Oracle:
         return any(name in order.data.get("scores", {}) for order in orders)
 
     def _plan_is_right(self, run: Run, steps: list[Bead], plan: int) -> bool | None:
-        """Whether the plan gives the expected number when done exactly; ``None`` where no number is
-        expected or the plan is not made of operations."""
+        """Whether the plan gives the expected answer when done exactly; ``None`` where no one value is
+        expected or no domain can do its steps again."""
         key = run.id, plan
         if key not in self._plans:
             self._plans[key] = _carried_out(run, [s for s in steps if s.data["plan"] == plan])
@@ -69,9 +71,10 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
         problem = Problem.model_validate_json(run.problem_json)
     except ValueError:
         return None
-    numbers = [c.spec["expected"] for c in problem.hidden_checks if c.kind == "numeric"]
+    by_kind = ([c for c in problem.hidden_checks if c.kind == kind] for kind in ONE_VALUE)
+    expected = [check.spec["expected"] for check in next(filter(None, by_kind), [])]
     operations = [s for s in steps if _craft(s).exact]
-    if len(numbers) != 1 or not operations:
+    if len(expected) != 1 or not operations:
         return None
     values: dict[str, str] = {}
     waiting = list(operations)
@@ -81,10 +84,11 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
             return None
         for step in ready:
             inputs = {name: values[i] for name, i in step.data["inputs"].items()}
-            values[step.id] = exact(step, inputs) or ""
+            undefined = "" in inputs.values()  # It builds on a step that has no right artifact.
+            values[step.id] = "" if undefined else exact(step, inputs) or ""
             waiting.remove(step)
     last = [s for s in operations if not _is_used(s, operations)]
-    return any(values[s.id] == str(numbers[0]) for s in last)
+    return any(values[s.id] == str(expected[0]) for s in last)
 
 
 def exact(step: Bead, inputs: Mapping[str, str]) -> str | None:

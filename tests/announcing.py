@@ -17,6 +17,27 @@ from tiers.domains import installed
 def package(folder: Path, name: str, code: str, pyproject: str) -> Iterator[None]:
     """Module ``name`` with ``code``, installed with the entry points of ``pyproject``."""
     (folder / f"{name}.py").write_text(code, "utf8")
+    with announced(folder, name, pyproject):
+        yield
+
+
+@contextmanager
+def announced(folder: Path, name: str, pyproject: str) -> Iterator[None]:
+    """The module ``name`` of ``folder``, installed as :func:`package` does."""
+    announce(folder, name, pyproject)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    forget()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop(name, None)
+        forget()
+
+
+def announce(folder: Path, name: str, pyproject: str) -> None:
+    """Write beside a module what an installer would write for its entry points."""
     metadata = folder / f"{name}_for_tests-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Name: {name}-for-tests\nVersion: 1.0\n")
@@ -27,15 +48,6 @@ def package(folder: Path, name: str, code: str, pyproject: str) -> Iterator[None
         for line in (f"[{group}]", *(f"{point} = {value}" for point, value in points.items()))
     ]
     (metadata / "entry_points.txt").write_text("\n".join(lines))
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    forget()
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        sys.modules.pop(name, None)
-        forget()
 
 
 def forget() -> None:
