@@ -154,6 +154,18 @@ class Plan(Frozen):
     why: str
     checks: tuple[CheckResult, ...] = ()
 
+    @model_validator(mode="after")
+    def _names_its_steps(self) -> Plan:
+        names = [step.name for step in self.steps]
+        if len({*names}) < len(names):
+            raise ValueError("two steps have one name")
+        wanted = {*self.answer.values(), *(name for step in self.steps for name in step.inputs)}
+        if unknown := sorted(wanted - {*names}):
+            raise ValueError(f"no step has the name {unknown[0]!r}")
+        if not self.answer:
+            raise ValueError("no step gives the answer")
+        return self
+
 
 class Remedy(Frozen):
     """What an insight advises: what helped when a check failed for this cause."""

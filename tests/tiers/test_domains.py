@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,14 +14,20 @@ from eval.domains import evaluations
 from specialists.registry import ADAPTERS_FOLDER, Registry
 from state.errors import SetupError
 from tests.announcing import package
+from tiers.crafts import PlainCraft
 from tiers.domains import BaseDomain, Domain, installed
-from tiers.protocol import Check, Task
+from tiers.domains.guarding import GIVES
+from tiers.protocol import Check, Delegation, Plan, PlanStep, Task
 
 ROOT = Path(__file__).parents[2]
 GENERAL = ("tiers", "harness", "eval", "specialists/routing")
 BENCHMARKS = {"eval/routing/pocket.py", "eval/routing/moe.py", "eval/routing/requests.py"}
 """Modules that measure the embedded model itself."""
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()
+
+ORDER = Delegation(
+    id="d", run_id="r", bead_id="b", kind="odd", objective="Do it.", specialist="solver"
+)
 
 
 def folders(room: str) -> list[str]:
@@ -84,6 +92,17 @@ def test_who_is_surest_of_a_task(task: Task, name: str) -> None:
     assert ranked[-1].name == "text"
 
 
+def test_a_confidence_that_is_no_number_does_not_count(tmp_path: Path) -> None:
+    code = MADE.format(name="odd", kind="odd", craft="PlainCraft()")
+    code += "    def recognise(self, task, fleet): return float('nan')\n"
+    code = code.replace("DOMAIN = Odd\n", "") + "DOMAIN = Odd\n"
+    pyproject = '[project.entry-points."hi_moe.domains"]\nodd = "odd_domain:DOMAIN"\n'
+    task = Task(id="x", kind="story", statement="Anything at all.")
+    with package(tmp_path, "odd_domain", code, pyproject):
+        names = [domain.name for domain in installed().ranked(task, POCKET)]
+    assert names == ["story", "text"]
+
+
 def test_a_step_that_names_its_domain_is_that_domain_s() -> None:
     plain, told = installed().craft("code", {}), installed().craft("code", {"story": True})
     assert plain is not told
@@ -145,11 +164,80 @@ def test_a_broken_evaluation_is_one_line_too(tmp_path: Path, code: str) -> None:
     assert "\n" not in line
 
 
+RAISES, AMISS = (
+    "def {}(self, *_, **__): raise KeyError('no\\nluck')",
+    "def {}(self, *_, **__): return 7j",
+)
+
+
+@pytest.mark.parametrize("name", sorted(GIVES))
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [(RAISES, "raised KeyError: 'no\\nluck'"), (AMISS, "gave complex, not "),
+     (f"async {RAISES}", "raised KeyError"), (f"async {AMISS}", "gave complex, not ")],
+)  # fmt: skip
+def test_what_a_package_does_amiss_is_one_line_that_names_it(
+    tmp_path: Path, name: str, method: str, says: str
+) -> None:
+    code = f"""
+from tiers.crafts import PlainCraft
+from tiers.domains import BaseDomain
+class Move(PlainCraft):
+    {method.format(name)}
+class DOMAIN(BaseDomain):
+    name = "odd"
+    crafts = {{"odd": Move()}}
+    {method.format(name)}
+"""
+    pyproject = '[project.entry-points."hi_moe.domains"]\nodd = "odd_domain:DOMAIN"\n'
+    with package(tmp_path, "odd_domain", code, pyproject):
+        domain = next(domain for domain in installed() if domain.name == "odd")
+        guarded = domain if hasattr(BaseDomain, name) else domain.crafts["odd"]
+
+        async def call() -> None:
+            await getattr(guarded, name)()
+
+        with pytest.raises(SetupError) as error:
+            asyncio.run(call())
+    line = str(error.value)
+    assert line.startswith("package odd_domain-for-tests: ")
+    assert f".{name} {says}" in line
+    assert line.endswith("; repair or uninstall the package")
+    assert "\n" not in line
+
+
+def test_every_method_of_domains_and_crafts_is_guarded() -> None:
+    methods = {
+        name
+        for protocol in (BaseDomain, PlainCraft)
+        for name, value in vars(protocol).items()
+        if inspect.isfunction(value)
+    }
+    assert methods - {"check"} == {*GIVES}
+
+
 def test_a_whole_domain_of_a_package_is_known(tmp_path: Path) -> None:
     code = MADE.format(name="odd", kind="odd", craft="PlainCraft()")
     pyproject = '[project.entry-points."hi_moe.domains"]\nodd = "odd_domain:DOMAIN"\n'
     with package(tmp_path, "odd_domain", code, pyproject):
         found = next(domain for domain in installed() if domain.name == "odd")
-        assert isinstance(found, BaseDomain)
+        assert found.crafts["odd"].prompt(ORDER) == "Do it."
         assert found.recognise(Task(id="x", kind="text", statement="x"), []) == 0.0
     assert "odd" not in {domain.name for domain in installed()}
+
+
+@pytest.mark.parametrize(
+    ("names", "inputs", "answer", "says"),
+    [
+        (("a", "a"), (), "a", "two steps have one name"),
+        (("a", "b"), (), "c", "no step has the name 'c'"),
+        (("a", "b"), ("c",), "b", "no step has the name 'c'"),
+        (("a",), (), "", "no step gives the answer"),
+    ],
+)
+def test_a_plan_names_its_own_steps(
+    names: tuple[str, ...], inputs: tuple[str, ...], answer: str, says: str
+) -> None:
+    steps = tuple(PlanStep(name=n, kind="odd", objective="x", inputs=inputs) for n in names)
+    with pytest.raises(ValueError, match=says):
+        Plan(steps=steps, answer={"": answer} if answer else {}, decomposer="rules", why="w")

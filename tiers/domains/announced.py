@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 from specialists.registry import Card
 from state.errors import SetupError
 from tiers.crafts import Craft
 from tiers.domains.domain import Domain
+from tiers.domains.guarding import Guarded
 from tiers.protocol import Task
 
 GROUP = "hi_moe.domains"
@@ -35,7 +36,8 @@ class Domains:
     def ranked(self, task: Task, fleet: Sequence[Card]) -> list[Domain]:
         """The domains that recognise ``task``, the surest first; of equals, the one announced last."""
         sure = [(domain.recognise(task, fleet), k) for k, domain in enumerate(self)]
-        return [self._domains[k] for chance, k in sorted(sure, reverse=True) if chance > 0]
+        able = [(chance, k) for chance, k in sure if chance > 0]  # Also drops NaN.
+        return [self._domains[k] for _, k in sorted(able, reverse=True)]
 
     def craft(self, kind: str, meta: Mapping[str, Any]) -> Craft:
         """The craft of a step by its kind and what the step says of itself.
@@ -99,7 +101,7 @@ def _loaded(point: EntryPoint) -> Domain:
     for kind, craft in domain.crafts.items():
         if not isinstance(craft, Craft):
             raise _unfit(point, f"has no whole craft for the kind of step {kind!r}")
-    return domain  # type: ignore[no-any-return]
+    return cast(Domain, Guarded(domain, _package(point)))
 
 
 _FIELDS = (
@@ -117,7 +119,10 @@ def _check_new(point: EntryPoint, domain: Domain, others: Sequence[Domain]) -> N
             raise _unfit(point, f"takes the kind of step {taken[0]!r} of the domain {other.name!r}")
 
 
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module
+
+
 def _unfit(point: EntryPoint, why: str) -> SetupError:
-    package = point.dist.name if point.dist else point.module
-    says = " ".join(f"package {package}: the domain {point.name!r} {why}".split())
+    says = " ".join(f"package {_package(point)}: the domain {point.name!r} {why}".split())
     return SetupError(f"{says[:300]}; repair or uninstall the package")
