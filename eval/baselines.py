@@ -2,7 +2,7 @@
 
 A model without adapters is asked as well as the hierarchy would ask it: the specialist by prompt whose
 work it is, and its steps before the answer, in all systems alike. Every call goes through the same door
-as the tiers' (:class:`tiers.calls.Caller`), so ledger, budget and prices are the same. The first sample
+as the tiers' (:class:`tiers.model_calls.Caller`), so ledger, budget and prices are the same. The first sample
 is greedy and further ones are drawn at the fleet's own temperature. Only public checks are ever looked
 at.
 """
@@ -19,10 +19,9 @@ from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
 from tiers.domains import installed
-from tiers.fleet import criticism
 from tiers.model_calls import RESAMPLE_TEMPERATURE, Caller, Origin
+from tiers.prompts import chat, criticism
 from tiers.protocol import Check, CheckResult, Delegation, Task, Validator
-from tiers.room import chat
 
 MOST_SAMPLES = 64
 """Samples of one attempt, however much budget is left."""

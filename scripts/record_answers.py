@@ -34,7 +34,7 @@ from specialists.backends.base import (
 from specialists.backends.recorded import RecordedBackend, request_key
 from state.errors import AdapterError, BackendUnavailable
 from tiers.model_calls import RESAMPLE_TEMPERATURE
-from tiers.room import chat
+from tiers.prompts import chat
 
 
 class Answers:

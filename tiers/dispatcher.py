@@ -11,7 +11,8 @@ from state.vectors import QUIET
 from tiers import run_progress
 from tiers.crafts import fill
 from tiers.memory.insights import best_remedy, causes, known
-from tiers.memory.packs import pack_for, reads_text
+from tiers.memory.packs import pack_for
+from tiers.prompts import reads_text
 from tiers.protocol import Check, Delegation, Remedy
 from tiers.room import Room
 

@@ -20,8 +20,8 @@ from state.vectors import INSIGHTS
 from tiers import team
 from tiers.checking import examine, guarded
 from tiers.memory.insights import best_remedy, handover, lessons
-from tiers.memory.packs import framed, reads_text, shown
 from tiers.model_calls import Origin, remarks_on, resample_temperature
+from tiers.prompts import chat, criticism, framed, reads_text, shown
 from tiers.protocol import (
     DECLINED,
     NO_ARTIFACT,
@@ -33,7 +33,7 @@ from tiers.protocol import (
     Outcome,
     Status,
 )
-from tiers.room import Room, chat
+from tiers.room import Room
 
 WARMER = 0.2
 """How much warmer each further attempt samples."""
@@ -257,11 +257,6 @@ def _formless(call: Call) -> CheckResult:
         return CheckResult(kind="form", passed=False, detail=detail, signature="cut-off")
     detail = "the answer holds no result"
     return CheckResult(kind="form", passed=False, detail=detail, signature=NO_ARTIFACT)
-
-
-def criticism(fault: str) -> str:
-    """What a specialist is told of an answer that failed a public check."""
-    return f"That is not right: {fault}. Answer again, in full."
 
 
 def answer_hash(answer: str) -> str:

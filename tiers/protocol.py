@@ -208,7 +208,7 @@ class Delegation(Versioned):
     before: int = 0
     """How often this work was ordered before, under this plan or another: each time is sampled anew."""
     pack: str = ""
-    """What the specialist is shown beside its task; see :mod:`tiers.context`."""
+    """What the specialist is shown beside its task; see :mod:`tiers.memory.packs`."""
     records: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Beta parameters of verified success on such work before this run, by specialist, if known."""
     remedies: tuple[Remedy, ...] = ()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
-from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Router
 from state import Bead, BeadStore, keyed_id
@@ -230,9 +229,3 @@ class Room:
 def worth_telling(outcome: Outcome) -> bool:
     """Whether an outcome says more than its step does: a fault, a doubt, or a surprise."""
     return bool(outcome.fault or outcome.doubt) or (outcome.surprise or 0.0) > EXPECTED
-
-
-def chat(card: Card, prompt: str) -> tuple[Message, ...]:
-    """A prompt as the specialist expects it: under its system message if it has one."""
-    head = (Message(role="system", content=card.system),) if card.system else ()
-    return (*head, Message(role="user", content=prompt))

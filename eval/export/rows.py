@@ -15,7 +15,7 @@ from eval.export.selection import suite_of
 from eval.export.split import normal
 from specialists.routing.calllog import DECIDED
 from state import Usage
-from tiers.fleet import criticism
+from tiers.prompts import criticism
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,17 @@ def folders(room: str) -> list[str]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, at its top or within a function."""
+    """Every module that a file imports or names, at its top or within a function."""
     for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            module = ".".join([*package, node.module or ""]).strip(".")
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value  # It may be what ``import_module`` is given.
 
 
 def test_no_general_module_imports_a_domain_or_the_embedded_model() -> None:

@@ -14,8 +14,9 @@ from specialists.pocket.domains import decompose_prompt
 from specialists.registry import Card
 from tiers.domains.story import derivation, splitter
 from tiers.model_calls import Origin, resample_temperature
+from tiers.prompts import chat
 from tiers.protocol import Check, CheckResult, NoPlan, PlanError, PlanStep
-from tiers.room import Room, chat
+from tiers.room import Room
 
 WINDOW = 2
 RESAMPLES = 3

@@ -15,8 +15,9 @@ from state.vectors import QUIET
 from tiers.domains.function import wants_code
 from tiers.memory.packs import pack_for
 from tiers.model_calls import Origin
+from tiers.prompts import chat
 from tiers.protocol import Plan, PlanError, PlanStep
-from tiers.room import Room, chat
+from tiers.room import Room
 
 MOST_STEPS = 32
 
