@@ -22,7 +22,7 @@ from eval.validators.text import AnyOfSpec, ExactSpec, UnorderedSpec
 from eval.validators.unit_test import UnitTestSpec
 from eval.validators.verdict import Spec
 from state.errors import SandboxUnavailable, UsageError
-from tiers.answer import LABELS
+from tiers.answer import labels
 from tiers.domains import installed
 from tiers.protocol import Check
 
@@ -82,8 +82,8 @@ def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
         bare, section = split_section(check)
         if section is not None and group == "public_checks":
             raise UsageError(f"{place}: section: only a hidden check judges a section")
-        if section is not None and section not in LABELS:
-            raise UsageError(f"{place}: section: no {section!r}; sections: {', '.join(LABELS)}")
+        if section is not None and section not in (known := labels()):
+            raise UsageError(f"{place}: section: no {section!r}; sections: {', '.join(known)}")
         _examine(bare, place)
         checks.append(check)
     return tuple(checks)

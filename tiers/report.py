@@ -10,7 +10,7 @@ from state import Bead
 from state.errors import BudgetExceeded
 from state.status import Verdict
 from state.stops import StopReason
-from tiers.answer import LABELS, join_sections
+from tiers.answer import join_sections, labels
 from tiers.checking import examine, undecided
 from tiers.memory import routines
 from tiers.protocol import Check, CheckResult
@@ -139,6 +139,6 @@ def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
 def _join(sections: dict[str, str]) -> str:
     if set(sections) == {""}:
         return sections[""]
-    if set(sections) <= set(LABELS):
+    if set(sections) <= set(labels()):
         return join_sections(sections)
     return "\n\n".join(f"{name}:\n{text}" for name, text in sections.items())

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from eval.domains import evaluations
+from eval.schema import problem_from
 from specialists.registry import ADAPTERS_FOLDER, Registry
-from state.errors import SetupError
+from state.errors import SetupError, UsageError
 from tests.announcing import package
+from tiers.answer import join_sections, sections
 from tiers.crafts import PlainCraft
 from tiers.domains import BaseDomain, Domain, installed
 from tiers.domains.guarding import GIVES
@@ -137,6 +139,11 @@ class Odd(BaseDomain):
     crafts = {{{kind!r}: {craft}}}
 DOMAIN = Odd
 """
+SECTIONED = """
+from tiers.domains import BaseDomain
+class DOMAIN(BaseDomain):
+    name, crafts, sections = "odd", {{}}, ("{}",)
+"""
 
 
 @pytest.mark.parametrize(
@@ -150,6 +157,7 @@ DOMAIN = Odd
         (MADE.format(name="story", kind="odd", craft="PlainCraft()"), "takes the name 'story'"),
         (MADE.format(name="odd", kind="math", craft="PlainCraft()"),
          "takes the kind of step 'math' of the domain 'story'"),
+        (SECTIONED.format("a.b"), "has a section 'a.b': a label is a lower-case word"),
         (MADE.format(name="odd", kind="odd", craft="3"), "no whole craft for the kind of step 'odd'"),
     ],
 )  # fmt: skip
@@ -218,6 +226,19 @@ def test_every_method_of_domains_and_crafts_is_guarded() -> None:
         if inspect.isfunction(value)
     }
     assert methods - {"check"} == {*GIVES}
+
+
+def test_an_answer_has_the_sections_that_a_package_announces(tmp_path: Path) -> None:
+    pyproject = '[project.entry-points."hi_moe.domains"]\nodd = "odd_domain:DOMAIN"\n'
+    parts = {"moves": "A to C\n\\moves:\nsolve:\nB", "solve": "3"}
+    check = {"kind": "exact", "spec": {"section": "moves", "expected": "A"}}
+    fields = {"statement": "x", "hidden_checks": [check]}
+    with package(tmp_path, "odd_domain", SECTIONED.format("moves"), pyproject):
+        assert sections(join_sections(parts)) == parts
+        assert problem_from(fields, "here", "x").hidden_checks
+    assert sections("moves:\nA\n\nsolve:\n3") == {"solve": "3"}
+    with pytest.raises(UsageError, match="no 'moves'"):
+        problem_from(fields, "here", "x")
 
 
 def test_a_whole_domain_of_a_package_is_known(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ object that satisfies :class:`tiers.domains.domain.Domain`, or a class that make
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -65,6 +66,11 @@ class Domains:
         return {kind: words for domain in self for kind, words in domain.evidence.items()}
 
     @cached_property
+    def sections(self) -> tuple[str, ...]:
+        """Labels of the sections of answers that domains announce."""
+        return tuple(dict.fromkeys(label for domain in self for label in domain.sections))
+
+    @cached_property
     def judges(self) -> dict[str, str]:
         """Kind of check → the section of an answer that it judges."""
         return {kind: section for domain in self for kind, section in domain.judges.items()}
@@ -101,11 +107,13 @@ def _loaded(point: EntryPoint) -> Domain:
     for kind, craft in domain.crafts.items():
         if not isinstance(craft, Craft):
             raise _unfit(point, f"has no whole craft for the kind of step {kind!r}")
+    if bad := [label for label in domain.sections if not re.fullmatch(r"[a-z][a-z0-9_]*", label)]:
+        raise _unfit(point, f"has a section {bad[0]!r}: a label is a lower-case word")
     return cast(Domain, Guarded(domain, _package(point)))
 
 
 _FIELDS = (
-    "name", "problem_kinds", "crafts", "evidence", "judges", "roles", "recognise", "in_scope",
+    "name", "problem_kinds", "crafts", "evidence", "sections", "judges", "roles", "recognise", "in_scope",
     "approach", "direct", "decompose", "size",
 )  # fmt: skip
 

@@ -51,6 +51,11 @@ class Domain(Protocol):
         ...
 
     @property
+    def sections(self) -> tuple[str, ...]:
+        """Labels of the sections of its answers, beside the roles of a request: lower-case words."""
+        ...
+
+    @property
     def judges(self) -> Mapping[str, str]:
         """Kind of check → the section of an answer that it judges, where that is not its result."""
         ...
@@ -97,6 +102,7 @@ class BaseDomain:
     crafts: Mapping[str, Craft]
     problem_kinds: tuple[str, ...] = ()
     evidence: Mapping[str, str] = {}
+    sections: tuple[str, ...] = ()
     judges: Mapping[str, str] = {}
     roles: Mapping[str, tuple[str, ...]] = {}
 
