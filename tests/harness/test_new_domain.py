@@ -21,7 +21,7 @@ from eval import Problem
 from eval.failures import failures
 from eval.origin import Oracle
 from eval.schema import problem_from
-from harness import routing
+from harness import doctor, routing
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from specialists.routing import PlainRouter
@@ -148,6 +148,11 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     assert done.stdout.count("CCCC\n") == 2
     assert done.stdout.count("verified: 15 checked for being a legal move") == 2
     assert done.stdout.count("hidden reference: agrees") == 2
+
+
+def test_the_doctor_lists_it(hanoi: Any) -> None:
+    found = {finding.name: finding for finding in doctor.examine()}["domains"]
+    assert (found.state, found.detail) == ("ok", "function, story, text, hanoi")
 
 
 @pytest.mark.parametrize("disks", [1, 2, 3, 4, 5])

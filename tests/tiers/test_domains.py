@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from eval import get
 from eval.domains import evaluations
 from eval.schema import problem_from
+from eval.suites import packaged
 from specialists.registry import ADAPTERS_FOLDER, Registry
 from state.errors import SetupError, UsageError
 from tests.announcing import package
@@ -239,6 +241,24 @@ def test_an_answer_has_the_sections_that_a_package_announces(tmp_path: Path) -> 
     assert sections("moves:\nA\n\nsolve:\n3") == {"solve": "3"}
     with pytest.raises(UsageError, match="no 'moves'"):
         problem_from(fields, "here", "x")
+
+
+def test_the_suite_of_a_package_has_problems(tmp_path: Path) -> None:
+    code = """
+from eval import Problem
+from eval.domains import Evaluation, Suite
+def made(id):
+    return Problem(id=f"odd/{id}", kind="text", statement="Do it.") if id.isdigit() else None
+EVALUATION = Evaluation(name="odd", suites={"odd": Suite(about="odd/N: anything", problem=made)})
+"""
+    pyproject = '[project.entry-points."hi_moe.evaluations"]\nodd = "odd_domain:EVALUATION"\n'
+    with package(tmp_path, "odd_domain", code, pyproject):
+        assert get("odd", "3").id == "odd/3"
+        assert "odd" in packaged()
+        with pytest.raises(UsageError, match="ids look like odd/N"):
+            get("odd", "x")
+    with pytest.raises(UsageError, match="no suite 'odd'"):
+        get("odd", "3")
 
 
 def test_a_whole_domain_of_a_package_is_known(tmp_path: Path) -> None:
