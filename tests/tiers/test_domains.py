@@ -112,10 +112,10 @@ def test_a_confidence_that_is_no_number_does_not_count(tmp_path: Path) -> None:
 
 
 def test_a_step_that_names_its_domain_is_that_domain_s() -> None:
-    plain, told = installed().craft("code", {}), installed().craft("code", {"story": True})
-    assert plain is not told
+    plain, named = installed().craft("code", {}), installed().craft("code", {"story": True})
+    assert plain is not named
     assert plain.shows_inputs
-    assert not told.shows_inputs
+    assert not named.shows_inputs
 
 
 def test_a_kind_that_nobody_knows_is_refused_in_one_line() -> None:
