@@ -100,6 +100,10 @@ def epic(room: Room, step: Bead, order: Delegation) -> Bead:
 def bead(room: Room, step: Bead, epic: Bead, part: PlanStep) -> Bead:
     """One part as a step bead; it has the step's inputs where its kind of work is shown inputs."""
     key = f"{step.key}|{part.name}"
+    # What has no inputs is the same work wherever it is asked for.
+    signature = f"{part.kind}:{part.objective}"
+    if part.inputs:
+        signature = f"{part.kind}:{step.data['signature']}:{part.objective}"
     shown = step.data["inputs"] if room.domains.craft(part.kind, part.meta).shows_inputs else {}
     own = {name: keyed_id(f"{step.key}|{name}") for name in part.inputs}
     name = f"{step.data['name']}.{part.name}"
@@ -109,7 +113,7 @@ def bead(room: Room, step: Bead, epic: Bead, part: PlanStep) -> Bead:
         data={
             "plan": step.data["plan"], "name": name, "kind": part.kind, "part": part.name,
             "under": step.id, "depth": step.data.get("depth", 0) + 1,
-            "objective": part.objective, "signature": f"{part.kind}:{step.id}:{part.objective}",
+            "objective": part.objective, "signature": signature,
             "inputs": {**shown, **own},
             "acceptance": [json.loads(check.model_dump_json()) for check in part.acceptance],
             "given": False, "artifact": None, "outcome": None, "meta": part.meta,

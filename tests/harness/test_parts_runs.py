@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from harness import engine
 from harness.report import RunReport
 from specialists.backends.base import GenerateRequest
 from state.errors import BackendUnavailable
-from tests.harness.memory_runs import Lab
+from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
 from tests.oracle import CARDS, OracleBackend
-from tiers.protocol import Budget
+from tiers.protocol import Budget, Check
 
 FLEET = [card for card in CARDS if card.domain != "generalist"]
 HARD = "4323 / 11"
@@ -139,3 +140,40 @@ def test_a_run_that_was_cut_off_among_parts_goes_on_and_pays_once(lab: Lab, call
     report = asyncio.run(engine.resume(run_id, lambda event: None, stop=asyncio.Event()))
     assert (report.answer, report.verdict) == ("393", "verified")
     assert report.calls == undisturbed.calls
+
+
+def test_a_general_model_takes_a_failed_step_apart(lab: Lab) -> None:
+    """A planned step that every specialist failed at is planned itself, with what was wrong."""
+    plan = {
+        "steps": [
+            {"name": "a", "objective": "Count the apples."},
+            {"name": "b", "objective": "Pack {a} and label them.", "inputs": ["a"]},
+        ],
+        "answer": "b",
+    }
+    below = {
+        "steps": [
+            {"name": "pack", "objective": "Pack {a}.", "inputs": ["a"]},
+            {"name": "label", "objective": "Label {pack}.", "inputs": ["pack"]},
+        ],
+        "answer": "label",
+    }
+
+    def script(prompt: str, request: GenerateRequest) -> str:
+        task = request.messages[1].content
+        if task.startswith("Split the problem"):
+            return json.dumps(below if "Problem:\nPack 17 and" in task else plan)
+        if "Label packed." in task:
+            return "labelled"
+        return "packed" if "Pack 17." in task else ("17" if "Count" in task else "wrong")
+
+    check = Check(kind="exact", spec={"expected": "labelled"})
+    problem = garden(checks=(check,))
+    backend = chat(script)
+    report = lab.run(problem, backend, CHAT, strategy="plan")
+    assert (report.answer, report.verdict) == ("labelled", "verified")
+    planned = [text for text in prompts(backend) if "Problem:\nPack 17 and" in text]
+    assert len(planned) == 1
+    assert "a: 17" in planned[0]
+    assert "Done in one go, it failed: " in planned[0]
+    assert parts(lab, report)["b.pack"] == "packed"
