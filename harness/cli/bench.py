@@ -83,7 +83,7 @@ def show(lines: Sequence[str]) -> None:
     """Print Markdown: laid out for a terminal, as it is elsewhere."""
     from rich.markdown import Markdown
 
-    from harness.view import console
+    from harness.ui.console import console
 
     screen, text = console(), "\n".join(lines)
     if screen.is_terminal:

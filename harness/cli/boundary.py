@@ -149,7 +149,7 @@ def _explain(words: Sequence[str], error: Exception) -> int:
 
 def _fail(words: Sequence[str], says: str, code: int) -> int:
     """Say what went wrong: on the standard error, or as the one JSON object on the output."""
-    from harness.progress import one_line
+    from harness.ui.run_progress import one_line
 
     says = one_line(says)
     try:

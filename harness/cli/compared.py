@@ -11,8 +11,8 @@ import typer
 
 from eval.analysis import Comparison
 from eval.comparison_report import html, markdown, tables, told
-from harness.columns import Column, say, show
 from harness.files import write_pages
+from harness.ui.text_tables import Column, say, show
 from state.errors import BackendUnavailable
 
 RANKS = {

@@ -29,7 +29,7 @@ def cost(
     """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
     from eval import svg
     from eval.cost import GROUPS, NOTHING, Prices, costs, read_prices, rows
-    from harness.columns import Column, say, show
+    from harness.ui.text_tables import Column, say, show
     from state import Runs, home
     from state.errors import UsageError
     from state.opening import existing

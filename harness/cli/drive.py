@@ -18,12 +18,13 @@ from typing import Any, NoReturn
 
 import typer
 
-from harness.cli.final import awaiting, conclude
 from harness.cli.hints import Hint, go_on
-from harness.progress import clean
 from harness.report import RunReport
-from harness.show import progress_of, recorded_run
-from harness.view import View, choose_view, console
+from harness.ui.console import console
+from harness.ui.live_view import View, choose_view
+from harness.ui.run_progress import clean
+from harness.ui.run_records import progress_of, recorded_run
+from harness.ui.summary import awaiting, conclude
 from state.errors import AdapterError, BackendUnavailable, HarnessError, UsageError
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, RunReport]]

@@ -41,7 +41,7 @@ def errors(
     from eval.filing import file_bead
     from eval.origin import Oracle
     from harness import settings
-    from harness.columns import Column, say, show
+    from harness.ui.text_tables import Column, say, show
     from specialists.routing.embedder import Embedder
     from state import Runs, home
     from state.errors import UsageError

@@ -51,9 +51,9 @@ def bench(
     from eval.selection import select
     from harness import settings
     from harness.cli.sweeping import attend, kept, noting
-    from harness.columns import Column, say, show
     from harness.files import write_pages
     from harness.sweep import HIERARCHY, open_solver
+    from harness.ui.text_tables import Column, say, show
     from state.errors import UsageError
     from state.home import writable_home
     from state.status import Exit

@@ -78,8 +78,8 @@ def compact(
 
 
 def _explain(found: Pack) -> None:
-    from harness.columns import Column, say, show
-    from harness.progress import one_line
+    from harness.ui.run_progress import one_line
+    from harness.ui.text_tables import Column, say, show
 
     columns = (
         Column("bead"),

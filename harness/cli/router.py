@@ -50,7 +50,7 @@ def evaluate(
     """Brier score and calibration error on problems left out of the training."""
     from eval.routing import report
     from eval.routing.learning import evaluate as judge
-    from harness.columns import Column, show
+    from harness.ui.text_tables import Column, show
 
     rows = judge(_examples(), _fleet(flags), _embedder())
     if as_json:

@@ -19,7 +19,7 @@ specialist = group("Look at the fleet, and make one of your own adapters.")
 def list_specialists(*, flags: Flags, as_json: Json = False) -> None:
     """List the specialists that a run would have."""
     from harness.cli.fleet import cards_in_force
-    from harness.columns import Column, show
+    from harness.ui.text_tables import Column, show
 
     cards = cards_in_force(flags)
     if as_json:
@@ -52,7 +52,7 @@ def show_specialist(
 ) -> None:
     """Show a specialist's card."""
     from harness.cli.fleet import card_in_force
-    from harness.columns import Column, show
+    from harness.ui.text_tables import Column, show
 
     card = card_in_force(name, flags)
     if as_json:

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from state import BeadStore, Runs, database_url, sqlite
+from tests.harness.conftest import Cli
 from tests.state.issues import FILE
-
-from .conftest import Cli
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cli
+from tests.harness.conftest import Cli
 
 LOOKING = (
     ("list",), ("ready",), ("blocked",), ("search", "x"), ("stats",), ("due",), ("doctor",),

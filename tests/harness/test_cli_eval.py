@@ -13,7 +13,7 @@ from eval import get
 from eval.faults import FAULTS, FaultyBackend
 from harness import engine, routing, wiring
 from harness.report import RunOptions, RunReport
-from harness.show import recorded_runs
+from harness.ui.run_records import recorded_runs
 from specialists.routing import embedder
 from state import BeadStore, database_url
 from tests.eval.test_clustering import embed

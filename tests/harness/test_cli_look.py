@@ -17,8 +17,7 @@ from harness import doctor
 from harness.cli import app
 from harness.doctor import Finding
 from state import Bead, BeadStore, Call, Ledger, Runs, SetupError, StopReason, database_url
-
-from .conftest import Cli
+from tests.harness.conftest import Cli
 
 
 @pytest.fixture

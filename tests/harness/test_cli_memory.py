@@ -10,9 +10,8 @@ import pytest
 
 from harness import wiring
 from state import BeadStore, Runs, StopReason, database_url
+from tests.harness.conftest import Cli
 from tests.state.words import WordEmbedding
-
-from .conftest import Cli
 
 
 @pytest.fixture

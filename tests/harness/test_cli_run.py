@@ -13,9 +13,8 @@ import pytest
 import harness
 from harness.cli import drive
 from state import BackendUnavailable, BeadStore, Runs, StopReason, database_url
-
-from .conftest import Cli
-from .fake_engine import PLAN, FakeEngine
+from tests.harness.conftest import Cli
+from tests.harness.fake_engine import PLAN, FakeEngine
 
 P = ("run", "-p", "multistage/1")
 

@@ -13,8 +13,7 @@ import pytest
 
 from harness.cli.options import MODEL_OPTIONS, model_options
 from harness.settings import Settings
-
-from .conftest import Cli
+from tests.harness.conftest import Cli
 
 VERBS = [
     ("run", "0"),

@@ -14,18 +14,17 @@ import pytest
 from eval import get
 from eval.cost import surviving
 from harness import engine, routing, wiring
-from harness.explain import routing_rows
 from harness.report import RunOptions, RunReport
+from harness.ui.routing_table import routing_rows
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from specialists.routing import AdaptiveRouter, Embedder, WinnerTakeAll
 from specialists.routing.calllog import examples
 from state import BeadStore, Ledger, Runs, UsageError, database_url
+from tests.harness.conftest import Cli
 from tests.oracle import CARDS, OracleBackend, horizon_story
 from tests.specialists import test_learned
 from tiers.fleet import CHECK_SAMPLES
-
-from .conftest import Cli
 
 STORY = horizon_story(8, 1)
 FLEET = [c for c in CARDS if c.status != "control"]

@@ -116,7 +116,7 @@ def doctor(
 
     from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import print_json
-    from harness.columns import Cell, Column, show
+    from harness.ui.text_tables import Cell, Column, show
     from state import health
     from state.status import Exit
 

@@ -131,7 +131,7 @@ def due(
     from harness.cli.bead.place import existing, telling
     from harness.cli.bead.render import bead_row, print_json
     from harness.cli.bead.when import set_time
-    from harness.columns import when as shown
+    from harness.ui.text_tables import when as shown
     from state.errors import UsageError
     from state.tracker import Tracker
 

@@ -18,9 +18,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.progress import STATES, TIERS, Progress, StepLine, one_line, spent
 from harness.report import Event
-from harness.screen import console as console
+from harness.ui.console import console
+from harness.ui.run_progress import STATES, TIERS, Progress, StepLine, one_line, spent
 from tiers.protocol import Budget
 
 NARROWEST = 40

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from harness.columns import Cell, Column, lines, wrapped
+from harness.ui.text_tables import Cell, Column, lines, wrapped
 
 COLUMNS = (
     Column("id"),

@@ -6,9 +6,9 @@ import sys
 
 from rich.text import Text
 
-from harness.progress import clean, one_line, spent
 from harness.report import RunReport
-from harness.view import console
+from harness.ui.console import console
+from harness.ui.run_progress import clean, one_line, spent
 from state.status import RUN_STATES, State, reference_word
 
 

@@ -7,12 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.progress import Progress, clean, one_line
 from harness.report import Event
-from harness.view import LiveView, PlainView, left, window
+from harness.ui.live_view import LiveView, PlainView, left, window
+from harness.ui.run_progress import Progress, clean, one_line
+from tests.harness.fake_engine import STEPS
 from tiers.protocol import Budget
-
-from .fake_engine import STEPS
 
 
 def event(kind: str, text: str = "", **data: object) -> Event:
