@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.boundary import COMMANDS
+from harness.cli.app import COMMANDS
 from harness.cli.lazy import imported
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +101,6 @@ def test_the_line_of_help_is_the_command_s_own(name: str) -> None:
 def test_only_the_command_that_is_called_is_imported(folder: Path) -> None:
     found = loaded(WORDS, "--help", folder)
     assert {name for name in found if name.startswith("harness.cli.")} <= {
-        "harness.cli.boundary", "harness.cli.lazy", "harness.cli.options"
+        "harness.cli.app", "harness.cli.lazy", "harness.cli.options"
     }  # fmt: skip
     assert sorted(found & {"pydantic", "state", "eval", "tiers", "specialists"}) == []

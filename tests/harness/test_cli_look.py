@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import doctor
-from harness.cli import app
+from harness.cli.app import app
 from harness.doctor import Finding
 from state import Bead, BeadStore, Call, Ledger, Runs, SetupError, StopReason, database_url
 from tests.harness.conftest import Cli
