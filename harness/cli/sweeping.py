@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import typer
 
-from harness.cli.drive import INSIST_S
 from harness.cli.hints import go_on
+from harness.cli.interactive import INSIST_S
 from state.errors import HarnessError, StoreError, UsageError
 from tiers.calls import Interrupted
 

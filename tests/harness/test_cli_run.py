@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness.cli import drive
+from harness.cli import interactive
 from state import BackendUnavailable, BeadStore, Runs, StopReason, database_url
 from tests.harness.conftest import Cli
 from tests.harness.fake_engine import PLAN, FakeEngine
@@ -36,8 +36,8 @@ def engine(folder: Path) -> Iterator[FakeEngine]:
 def attended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Somebody sits at the terminal; the list is what they will type."""
     typed: list[str] = []
-    monkeypatch.setattr(drive, "is_attended", lambda: True)
-    monkeypatch.setattr(drive, "_prompt", lambda question: typed.pop(0) if typed else None)
+    monkeypatch.setattr(interactive, "is_attended", lambda: True)
+    monkeypatch.setattr(interactive, "_prompt", lambda question: typed.pop(0) if typed else None)
     return typed
 
 
