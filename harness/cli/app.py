@@ -44,7 +44,7 @@ COMMANDS = {
         "Look at the fleet, and make one of your own adapters.",
     ),
     "eval": (
-        "harness.cli.evaluate:evaluate",
+        "harness.cli.eval:evaluate",
         "Measure: compare systems, cluster errors, test variants, add up costs.",
     ),
     "export": (

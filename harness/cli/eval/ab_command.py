@@ -42,7 +42,7 @@ def ab(
     from eval.attempts import Journal
     from eval.selection import select
     from eval.variants import Standing, plan, trial
-    from harness.cli.sweeping import attend
+    from harness.cli.eval.sweeping import attend
     from harness.sweep import open_variants
     from state.errors import BackendUnavailable, UsageError
     from state.home import writable_home

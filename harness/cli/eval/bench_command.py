@@ -50,7 +50,7 @@ def bench(
     from eval.comparison import Attempt, Journal, sweep, word
     from eval.selection import select
     from harness import settings
-    from harness.cli.sweeping import attend, kept, noting
+    from harness.cli.eval.sweeping import attend, kept, noting
     from harness.files import write_pages
     from harness.sweep import HIERARCHY, open_solver
     from harness.ui.text_tables import Column, say, show

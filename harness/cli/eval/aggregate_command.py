@@ -26,7 +26,7 @@ def aggregate(
     """Join sweeps, made at different times or on different machines, and compare their systems."""
     from eval.analysis import analyse
     from eval.attempts import join
-    from harness.cli.compared import present
+    from harness.cli.eval.present import present
 
     attempts = join([folder / "attempts.jsonl" for folder in folders])
     systems = list(dict.fromkeys(a.system for a in attempts))

@@ -1,4 +1,4 @@
-"""``harness eval``: compare systems, cluster errors, test variants, add up costs."""
+"""``harness eval compare``: systems on the same problems under the same budget."""
 
 from __future__ import annotations
 
@@ -11,23 +11,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.aggregate import aggregate
-from harness.cli.cost import cost
-from harness.cli.errors import errors
-from harness.cli.eval_bench import bench
-from harness.cli.look import help_alone
 from harness.cli.options import Flags, model_options
-from harness.cli.variants import ab
-
-evaluate = typer.Typer(
-    help="Measure: compare systems, cluster errors, test variants, add up costs."
-)
-evaluate.callback(invoke_without_command=True)(help_alone)
-evaluate.command("errors")(errors)
-evaluate.command("ab")(ab)
-evaluate.command("bench")(bench)
-evaluate.command("aggregate")(aggregate)
-evaluate.command("cost")(cost)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Suite = Annotated[
@@ -60,7 +44,6 @@ RayAddress = Annotated[
 ]
 
 
-@evaluate.command("compare")
 @model_options()
 def compare(
     context: typer.Context,
@@ -103,8 +86,8 @@ def compare(
     from eval.comparison import Attempt, Journal, sweep, word
     from eval.selection import select_all
     from harness import settings
-    from harness.cli.compared import present
-    from harness.cli.sweeping import attend, kept, noting, same_command
+    from harness.cli.eval.present import present
+    from harness.cli.eval.sweeping import attend, kept, noting, same_command
     from harness.executors import open_executor
     from harness.sweep import WITHOUT, check_systems
     from state.errors import UsageError
