@@ -110,7 +110,7 @@ def _examples() -> Sequence[Example]:
 
 
 def _fleet(flags: Flags) -> list[Card]:
-    from harness.cli.fleet import cards_in_force
+    from harness.cli.cards_in_force import cards_in_force
     from harness.routing import routed
 
     return routed(cards_in_force(flags))

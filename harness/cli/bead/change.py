@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import (
+from harness.cli.bead.bead_options import (
     Assignee,
     Defer,
     Due,

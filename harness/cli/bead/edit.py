@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.bead.options import Id, me
+from harness.cli.bead.bead_options import Id, me
 from harness.cli.look import Json
 
 FIELDS = {

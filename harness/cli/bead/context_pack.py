@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import Id
+from harness.cli.bead.bead_options import Id
 from harness.cli.look import Json
 
 if TYPE_CHECKING:
     from state.context import Pack
-
-
-def register(group: typer.Typer) -> None:
-    """Add these verbs to a group of bead verbs."""
-    group.command("context")(context)
-    group.command("compact")(compact)
 
 
 def context(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.bead.options import Kinds, me, run_of, split
+from harness.cli.bead.bead_options import Kinds, me, run_of, split
 from harness.cli.look import Json
 
 

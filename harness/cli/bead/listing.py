@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import Id, Limit, Narrowing, limit_of, me, narrowed
+from harness.cli.bead.bead_options import Id, Limit, Narrowing, limit_of, me, narrowed
 from harness.cli.look import Json
 
 if TYPE_CHECKING:
