@@ -12,7 +12,7 @@ import pytest
 from harness.cli.app import COMMANDS
 from harness.cli.lazy import imported
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WORDS = """
 import sys
 from harness.cli import main

@@ -18,7 +18,7 @@ from state import BeadStore, Runs, database_url, sqlite
 from tests.harness.conftest import Cli
 from tests.state.issues import FILE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 FIELDS = {
     "id", "key", "kind", "title", "body", "notes", "status", "priority", "parent", "run_id", "tier",
     "assignee", "lease_until", "attempts", "confidence", "surprise", "labels", "data", "extra",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HELP = "import sys; from harness.cli import main; code = main(['--help']); print(*sys.modules)"
 RUN = """
 import sys

@@ -25,7 +25,7 @@ from tests.oracle import CARDS, ByForm, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 from tiers.protocol import Check
 
-DOC = Path(__file__).parents[2] / "docs" / "export.md"
+DOC = Path(__file__).parents[3] / "docs" / "export.md"
 SECRET = "the gardener counted 918273645 blossoms"
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from state import BeadStore, database_url
+from tests.harness.cli.bead.test_cli_bead import made, said
 from tests.harness.conftest import Cli
-from tests.harness.test_cli_bead import made, said
 
 
 @pytest.fixture(autouse=True)
