@@ -26,8 +26,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import adjusted_rand_score
 
 from eval import Problem, suite_problems
-from eval.clustering import cluster, text_of
-from eval.failures import Failure, failures
+from eval.errors.clustering import cluster, text_of
+from eval.errors.run_failures import Failure, failures
 from eval.faults import FAULTS, Fault, FaultyBackend
 from harness import engine, routing, wiring
 from harness.report import RunOptions

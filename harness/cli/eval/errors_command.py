@@ -35,10 +35,10 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """Cluster the failures of recorded runs, name the clusters, and say where each arose."""
-    from eval import errors_report
-    from eval.clustering import cluster
-    from eval.failures import failures
-    from eval.filing import file_bead
+    from eval.errors import clusters_report
+    from eval.errors.clustering import cluster
+    from eval.errors.filing import file_bead
+    from eval.errors.run_failures import failures
     from eval.origin import Oracle
     from harness import settings
     from harness.ui.text_tables import Column, say, show
@@ -66,12 +66,12 @@ def errors(
         clusters, labels, features = cluster(found, embedder.embed, fewest=min_size)
         oracle = Oracle(store, {r.id: r for r in runs})
         origins = [oracle.origin(failure) for failure in found]
-        rows = errors_report.rows(clusters, found, origins)
+        rows = clusters_report.rows(clusters, found, origins)
         filed = [file_bead(store, row) for row in rows] if file_beads else []
     noise = labels.count(-1)
     for path, text in (
-        (markdown, errors_report.markdown(rows, noise)),
-        (html, errors_report.html(rows, found, labels, features)),
+        (markdown, clusters_report.markdown(rows, noise)),
+        (html, clusters_report.html(rows, found, labels, features)),
     ):
         if path is not None:
             path.write_text(text, "utf-8")
@@ -81,10 +81,10 @@ def errors(
             json.dumps({"failures": len(found), "noise": noise, "clusters": rows, "beads": beads})
         )
         return
-    name, *others = errors_report.HEADER
+    name, *others = clusters_report.HEADER
     ranks = {"shows in": 3, "fixed by": 2, "trend": 1}
     columns = [Column(n, rank=ranks.get(n, 0), right=n in ("failures", "runs")) for n in others]
-    cells = [errors_report.cells(row) for row in rows]
+    cells = [clusters_report.cells(row) for row in rows]
     show([*columns, Column(name, text=True)], [[*rest, first] for first, *rest in cells])
     say(f"{len(found)} failures of {len(runs)} runs; {noise} are like no others")
     for row, (id, done) in zip(rows, filed, strict=False):

@@ -16,7 +16,7 @@ from harness.report import RunOptions, RunReport
 from harness.ui.run_records import recorded_runs
 from specialists.routing import embedder
 from state import BeadStore, database_url
-from tests.eval.test_clustering import embed
+from tests.eval.errors.test_clustering import embed
 from tests.harness.conftest import Cli
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding

@@ -11,7 +11,7 @@ LABEL = "error-cluster"
 
 
 def file_bead(store: BeadStore, row: dict[str, Any]) -> tuple[str, Filed]:
-    """The bead of a cluster (a row of :func:`eval.errors_report.rows`) and what was done to it.
+    """The bead of a cluster (a row of :func:`eval.errors.clusters_report.rows`) and what was done to it.
 
     A cluster is the one of a bead when they share normal forms (of several beads, the one that
     shares most), so the same kind of failure never gets a second bead. A closed bead is opened again

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.failures import Failure
+from eval.errors.run_failures import Failure
 from eval.statistics import mcnemar
 
 Vectors = NDArray[np.float32]

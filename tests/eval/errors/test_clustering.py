@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.clustering import Vectors, cluster, merged, name_of, plane, trend
-from eval.errors_report import html, markdown, rows
-from eval.failures import Failure, normalise
-from eval.filing import file_bead
+from eval.errors.clustering import Vectors, cluster, merged, name_of, plane, trend
+from eval.errors.clusters_report import html, markdown, rows
+from eval.errors.filing import file_bead
+from eval.errors.run_failures import Failure, normalise
 from state import BeadStore
 
 

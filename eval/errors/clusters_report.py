@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from eval import svg
-from eval.clustering import EXAMPLES, Cluster, Vectors, plane
-from eval.failures import Failure
+from eval.errors.clustering import EXAMPLES, Cluster, Vectors, plane
+from eval.errors.run_failures import Failure
 
 HEADER = ("cluster", "failures", "runs", "trend", "shows in", "arose in", "fixed by")
 
