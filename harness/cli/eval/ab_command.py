@@ -39,9 +39,9 @@ def ab(
 
     Attempts are kept: the same command goes on where it stopped.
     """
-    from eval.attempts import Journal
+    from eval.compare.attempts import Journal
+    from eval.compare.variants import Standing, plan, trial
     from eval.selection import select
-    from eval.variants import Standing, plan, trial
     from harness.cli.eval.sweeping import attend
     from harness.sweep import open_variants
     from state.errors import BackendUnavailable, UsageError

@@ -24,8 +24,8 @@ def aggregate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Join sweeps, made at different times or on different machines, and compare their systems."""
-    from eval.analysis import analyse
-    from eval.attempts import join
+    from eval.compare.analysis import analyse
+    from eval.compare.attempts import join
     from harness.cli.eval.present import present
 
     attempts = join([folder / "attempts.jsonl" for folder in folders])

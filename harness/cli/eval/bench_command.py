@@ -13,7 +13,7 @@ import typer
 from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
-    from eval.bench import Change
+    from eval.compare.stored_baseline import Change
 TITLES = ("suite", "problems", "solved", "before", "gained", "lost", "no result", "p", "verdict")
 RANKS = {"no result": 2, "p": 1}
 """Columns that a narrow terminal does without."""
@@ -45,9 +45,9 @@ def bench(
 
     Only --save stores a baseline. Exit code 1 where a suite got worse.
     """
-    from eval.analysis import check_effect
-    from eval.bench import SETS, Record, changes, read_record
-    from eval.comparison import Attempt, Journal, sweep, word
+    from eval.compare.analysis import check_effect
+    from eval.compare.comparison import Attempt, Journal, sweep, word
+    from eval.compare.stored_baseline import SETS, Record, changes, read_record
     from eval.selection import select
     from harness import settings
     from harness.cli.eval.sweeping import attend, kept, noting

@@ -82,8 +82,8 @@ def compare(
     flags: Flags,
 ) -> None:
     """Run systems on the same problems under the same budget, and say which is better."""
-    from eval.analysis import analyse, check_effect
-    from eval.comparison import Attempt, Journal, sweep, word
+    from eval.compare.analysis import analyse, check_effect
+    from eval.compare.comparison import Attempt, Journal, sweep, word
     from eval.selection import select_all
     from harness import settings
     from harness.cli.eval.present import present

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-from eval.analysis import Comparison
-from eval.comparison_report import html, markdown, tables, told
+from eval.compare.analysis import Comparison
+from eval.compare.comparison_report import html, markdown, tables, told
 from harness.files import write_pages
 from harness.ui.text_tables import Column, say, show
 from state.errors import BackendUnavailable

@@ -203,7 +203,7 @@ def test_bench_stores_a_baseline_only_where_asked(
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
     monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
-    monkeypatch.setattr("eval.bench.SETS", {"quick": (("horizon/8", 2),)})
+    monkeypatch.setattr("eval.compare.stored_baseline.SETS", {"quick": (("horizon/8", 2),)})
     baseline = Path("runs/bench/quick.json")
     first = cli("eval", "bench", "quick", "--count", "1")
     assert first.code == 0, first.err

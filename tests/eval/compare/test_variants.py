@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from eval import get
-from eval.attempts import Attempt
+from eval.compare.attempts import Attempt
+from eval.compare.variants import Standing, plan, stand, trial
 from eval.problems import Problem
-from eval.variants import Standing, plan, stand, trial
 from state.errors import UsageError
 
 PROBLEMS = [get("horizon", f"4-{k}") for k in range(30)]

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from eval import statistics
-from eval.attempts import Attempt
+from eval.compare.attempts import Attempt
 from eval.problems import Problem
 from state.errors import UsageError
 

@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from eval import statistics
-from eval.analysis import ALPHA, SMALLEST_EFFECT
-from eval.attempts import Attempt, Frozen
+from eval.compare.analysis import ALPHA, SMALLEST_EFFECT
+from eval.compare.attempts import Attempt, Frozen
 from state.errors import UsageError
 
 SETS: dict[str, tuple[tuple[str, int], ...]] = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from eval import svg
-from eval.analysis import Comparison, Difference, Standing
+from eval.compare.analysis import Comparison, Difference, Standing
 
 STANDINGS = ("system", "problems × seeds", "solved", "95% interval", "claimed, wrong",
              "out of budget", "lost")  # fmt: skip

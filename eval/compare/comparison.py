@@ -1,4 +1,4 @@
-"""Systems on the same problems: the sweep that runs them; the analysis is :mod:`eval.analysis`.
+"""Systems on the same problems: the sweep that runs them; the analysis is :mod:`eval.compare.analysis`.
 
 The sweep is handed a ``solve`` function and keeps a journal, so that it goes on where it stopped.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from eval.analysis import ALPHA, SMALLEST_EFFECT, Comparison, Difference, Standing, analyse
-from eval.attempts import Attempt, Journal, Key, join, word
+from eval.compare.analysis import ALPHA, SMALLEST_EFFECT, Comparison, Difference, Standing, analyse
+from eval.compare.attempts import Attempt, Journal, Key, join, word
 from eval.problems import Problem
 from state.errors import BackendTimeout, BadAnswer, UsageError
 

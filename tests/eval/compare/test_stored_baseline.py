@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.bench import SETS, Record, changes, read_record
-from eval.comparison import Attempt
+from eval.compare.comparison import Attempt
+from eval.compare.stored_baseline import SETS, Record, changes, read_record
 from eval.selection import select
 from state.errors import UsageError
 

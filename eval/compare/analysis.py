@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from eval import statistics
-from eval.attempts import Attempt, Frozen
+from eval.compare.attempts import Attempt, Frozen
 from state.errors import UsageError
 
 ALPHA = 0.05

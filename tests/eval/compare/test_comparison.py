@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from eval import get
-from eval.comparison import Attempt, Journal, analyse, join, sweep
-from eval.comparison_report import html, markdown
+from eval.compare.comparison import Attempt, Journal, analyse, join, sweep
+from eval.compare.comparison_report import html, markdown
 from eval.problems import Problem
 from state.errors import BackendTimeout, BackendUnavailable, BadAnswer, StoreError, UsageError
 from tiers.calls import Interrupted
@@ -245,7 +245,7 @@ def test_what_swallows_a_cancellation_makes_no_further_attempt(tmp_path: Path) -
 def test_what_does_not_end_when_stopped_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eval.comparison.GRACE_S", 0.05)
+    monkeypatch.setattr("eval.compare.comparison.GRACE_S", 0.05)
 
     async def slow(suite: str, system: str, problem: Problem, seed: int) -> Attempt:
         try:
