@@ -138,23 +138,6 @@ def plot_reliability(bins: Sequence[Any], file: Path, title: str) -> None:
     figure.savefig(file, dpi=110)
 
 
-def split_lines(part: Mapping[str, Any]) -> list[str]:
-    """The splitter beside a plain regular expression."""
-    names = ("boundary_precision", "boundary_recall", "label_precision", "label_recall", "exact")
-    return [
-        f"## Splitting requests: {part['queries']} queries", "",
-        "Development figures: queries and cue words have the same author. A label is right when both "
-        "ends of its segment are.", "",
-        *table(
-            ("queries", "splitter", "count", *(n.replace("_", " ") for n in names)),
-            [
-                (r["source"], r["splitter"], str(r["queries"]), *(percent(r[n]) for n in names))
-                for r in part["rows"]
-            ],
-        ),
-    ]  # fmt: skip
-
-
 def pocket_lines(part: Mapping[str, Any]) -> list[str]:
     """Right and wrong adapters of the pocket fleet."""
     return [

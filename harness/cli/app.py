@@ -94,12 +94,17 @@ def root(
     look.help_alone(context)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code. Whatever goes wrong is one line."""
+def main(
+    arguments: Sequence[str] | None = None, tree: typer.Typer = app, name: str = "harness"
+) -> int:
+    """Run a command line and give its exit code. Whatever goes wrong is one line.
+
+    ``tree`` is another program's, such as a script's, and ``name`` what starts that program.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command = typer.main.get_command(app)
-        code = command.main(words, prog_name="harness", standalone_mode=False, obj=words)
+        command = typer.main.get_command(tree)
+        code = command.main(words, prog_name=name, standalone_mode=False, obj=words)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
@@ -116,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _silence()
         return code
     except BAD_COMMAND_LINE as error:
-        path = getattr(getattr(error, "ctx", None), "command_path", "harness")
+        path = getattr(getattr(error, "ctx", None), "command_path", name)
         says = getattr(error, "format_message", error.__str__)()
         says = f"{says.rstrip('.')} (`{path} --help` shows what it takes)"
         return _fail(words, says, _exit("USAGE"))

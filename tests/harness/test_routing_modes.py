@@ -220,13 +220,6 @@ def test_routers_are_trained_and_judged_for_people_and_for_scripts(
     assert cli("router", "evaluate").out.splitlines()[0].split()[0] == "router"
 
 
-def test_a_bench_prints_what_it_writes(home: Path, cli: Cli) -> None:
-    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"), "--json")
-    assert json.loads(said.out) == json.loads((home / "b" / "routing.json").read_text())
-    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"))
-    assert said.out.startswith("# Routing, measured")
-
-
 def test_explain_shows_who_was_chosen(
     home: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:

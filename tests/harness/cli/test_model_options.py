@@ -28,7 +28,6 @@ VERBS = [
     ("eval", "ab", "a.toml", "b.toml"),
     ("eval", "bench", "--count", "1"),
     ("bench", "routing", "--ground", "pocket"),
-    ("bench", "var", "--part", "requests"),
 ]
 NOT_EVERYWHERE = ("record",)
 """Commands that make no run cannot record one."""

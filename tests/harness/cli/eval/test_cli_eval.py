@@ -233,21 +233,15 @@ def test_routing_without_recorded_answers_measures_what_it_can(
     assert (wrong.code, "there is no folder nowhere" in wrong.err) == (2, True)
     asked: list[str] = []
 
-    def measure(seed: int) -> dict[str, Any]:
-        asked.append("split")
-        return {}
-
     async def pocket(*given: object) -> dict[str, object]:
         asked.append("pocket")
         return {}
 
     monkeypatch.setattr("harness.cli.bench._pocket", pocket)
-    monkeypatch.setattr("eval.routing.splitting.measure", measure)
-    for lines in ("pocket_lines", "split_lines"):
-        monkeypatch.setattr(f"eval.routing.report.{lines}", lambda made: ["| a |"])
+    monkeypatch.setattr("eval.routing.report.pocket_lines", lambda made: ["| a |"])
     said = cli("bench", "routing")
     assert said.code == 0, said.err
-    assert asked == ["pocket", "split"]
+    assert asked == ["pocket"]
     assert "left out: humaneval, gsm8k, which need --data DIR" in said.err
     assert Path("runs/benchmarks/routing.json").is_file()
     assert not Path("docs").exists()
@@ -295,8 +289,3 @@ def test_a_page_that_cannot_be_written_is_one_line(cli: Cli, folder: Path) -> No
     assert (done.code, done.err.count("\n")) == (4, 1)
     assert "No such file or directory" in done.err
     assert "unexpected" not in done.err
-
-
-def test_a_device_that_is_none_is_one_line(cli: Cli) -> None:
-    done = cli("bench", "var", "--part", "moe", "--device", "tpu")
-    assert (done.code, done.err) == (2, "error: --device: should be cpu or cuda, not 'tpu'\n")

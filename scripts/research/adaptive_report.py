@@ -12,8 +12,8 @@ def var_lines(whole: Mapping[str, Any]) -> list[str]:
     """All parts that have been measured."""
     lines = [
         "# The adaptive router, measured", "",
-        "`harness bench var`. Ratios of times are taken within one run, on one machine; times are "
-        "medians. Paths in percent of requests.", "",
+        "`python -m scripts.research.adaptive_router`. Ratios of times are taken within one run, on "
+        "one machine; times are medians. Paths in percent of requests.", "",
     ]  # fmt: skip
     if "tokens" in whole:
         lines += _tokens(whole["tokens"])
