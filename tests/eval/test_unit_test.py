@@ -178,7 +178,7 @@ def test_a_predicate_that_cannot_judge_refutes_nothing(code: str) -> None:
 
 @pytest.mark.slow
 def test_references_pass_and_recorded_verdicts_agree() -> None:
-    """A sample: `python -m scripts.measure_judges` does all of them."""
+    """A sample: `python -m scripts.research.measure_judges` does all of them."""
     problems = [json.loads(line) for line in shared("humaneval.jsonl").open()][:3]
     recorded = [json.loads(line) for line in shared("humaneval_model_answers.jsonl").open()]
     for row in problems:

@@ -1,6 +1,6 @@
 """Run suites through the harness, hierarchy beside one-call baselines, and write the figures.
 
-    python -m scripts.benchmark_suites --horizons 4 8 16 32 64 --count 100 --out docs/benchmarks/suites.json
+    python -m scripts.research.benchmark_suites --horizons 4 8 16 32 64 --out docs/benchmarks/suites.json
 
 Baselines are ``--strategy direct`` with the ``generalist`` and the ``chain`` adapter, under the token
 budget that the hierarchy used on the same problem. Correct means that the hidden checks pass. Nothing

@@ -1,6 +1,6 @@
 """Measure the error clusters on failures whose cause is known, because it was put there.
 
-    python -m scripts.measure_clusters --out docs/benchmarks/clusters.json
+    python -m scripts.research.measure_clusters --out docs/benchmarks/clusters.json
 
 Runs each fault of :mod:`eval.faults` on several problems, collects the failures from the store, and
 holds the clusters against the injected kinds: adjusted Rand index (Hubert and Arabie 1985), beside
@@ -112,7 +112,7 @@ def render(result: dict[str, Any], fleet: str) -> str:
     """The figures as Markdown."""
     lines = [
         "# Error clusters against injected kinds", "",
-        f"Written by `python -m scripts.measure_clusters --fleet {fleet}`: {result['failures']} "
+        f"Written by `python -m scripts.research.measure_clusters --fleet {fleet}`: {result['failures']} "
         f"failures of {result['kinds']} injected kinds.", "",
         "| method | adjusted Rand index |", "| --- | --- |",
         f"| fields + MiniLM + HDBSCAN ({result['clusters']} clusters, {result['noise']} alone) "

@@ -1,6 +1,6 @@
 """Measure the judges against recorded verdicts on real answers, and write the table of disagreements.
 
-    python -m scripts.measure_judges --data ../shared/data --out docs/benchmarks/judges.json
+    python -m scripts.research.measure_judges --data ../shared/data --out docs/benchmarks/judges.json
 
 HumanEval: every distinct recorded completion goes through the ``unit_test`` validator, the answers
 to one problem in one sandbox launch; verdicts are kept in ``--cache`` so that an interrupted
@@ -142,7 +142,7 @@ def render(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = [
         "# Judges against recorded verdicts", "",
-        "Written by `python -m scripts.measure_judges`. Development figures: a portion of each data "
+        "Written by `python -m scripts.research.measure_judges`. Development figures: a portion of each data "
         "set is held back.", "",
         "| judge | answers | agree | share | 95% Wilson interval |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What each part of memory is worth: suites with all of it, with each part off, and with none.
 
-    python -m scripts.ablate_memory --suites horizon/8 multistage pocket-code --count 50
-    HARNESS_ROUTING_MODE=probabilistic python -m scripts.ablate_memory --suites horizon/8
+    python -m scripts.research.ablate_memory --suites horizon/8 multistage pocket-code --count 50
+    HARNESS_ROUTING_MODE=probabilistic python -m scripts.research.ablate_memory --suites horizon/8
 
 Every variant starts with an empty store and works through the same problems in the same order, so
 that later problems can profit from earlier ones. Correct means that the hidden checks pass; each
@@ -112,7 +112,7 @@ def markdown(table: dict[str, Any], options: RunOptions) -> str:
     """The table for people; says where memory made no difference."""
     lines = [
         "# What each part of memory is worth", "",
-        f"`python -m scripts.ablate_memory`, backend {options.backend}, seed {options.seed}. Each "
+        f"`python -m scripts.research.ablate_memory`, backend {options.backend}, seed {options.seed}. Each "
         "variant starts with an empty store. p is McNemar's exact test against the first variant. "
         "Packs reach chat models only: trained specialists have fixed prompts.", "",
         "| suite | memory | correct | p | verified | calls | tokens | by routine | handed over |",

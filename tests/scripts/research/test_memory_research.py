@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import routing, wiring
-from scripts import ablate_memory, benchmark_drift
+from scripts.research import ablate_memory, benchmark_drift
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 

@@ -1,6 +1,6 @@
 """Accuracy against horizon length with context packs on, off, and by recency alone.
 
-    python -m scripts.benchmark_drift --steps 8 16 32 64 --count 50
+    python -m scripts.research.benchmark_drift --steps 8 16 32 64 --count 50
 
 Stories of the ``horizon`` suite with so many events are solved by plans (``--strategy plan``), all
 variants on the same stories, each on an empty store, routines and insights off so that only packs
@@ -82,7 +82,7 @@ def markdown(table: dict[str, Any], options: RunOptions) -> str:
     """The table for people."""
     lines = [
         "# Drift: accuracy against horizon length", "",
-        f"`python -m scripts.benchmark_drift`, backend {options.backend}, seed {options.seed}; "
+        f"`python -m scripts.research.benchmark_drift`, backend {options.backend}, seed {options.seed}; "
         "Wilson intervals of 95%.", "",
         "| events | packs | correct | interval | tokens | beads quoted | drift |",
         "| --- | --- | --- | --- | --- | --- | --- |",
