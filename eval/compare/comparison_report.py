@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from eval import svg
+from eval import figures
 from eval.compare.analysis import Comparison, Difference, Standing
+from eval.pages import page
 
 STANDINGS = ("system", "problems × seeds", "solved", "95% interval", "claimed, wrong",
              "out of budget", "lost")  # fmt: skip
@@ -43,25 +43,31 @@ def markdown(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
 
 def html(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
     """The same as a page with plots."""
-    parts = ["<ul>", *(f"<li>{escape(line)}</li>" for line in told(setting)), "</ul>"]
-    if (curve := horizon_curve(found)) is not None:
-        parts.append(curve)
-    for comparison in found:
-        rates = {
-            s.system: (s.solve_rate, s.low, s.high)
-            for s in comparison.standings
-            if s.solve_rate is not None
+    suites = [
+        {
+            "name": comparison.suite,
+            "figures": _figures(comparison),
+            "tables": tables(comparison),
+            "sentences": comparison.sentences,
         }
-        parts.append(f"<h2>{escape(comparison.suite)}</h2>")
-        parts.append(svg.intervals(rates, "solved, with 95% Wilson interval"))
-        if comparison.differences:
-            gaps = {d.system: (d.difference, d.low, d.high) for d in comparison.differences}
-            base = comparison.differences[0].baseline
-            title = f"difference to {base}, paired bootstrap"
-            parts.append(svg.intervals(gaps, title, low=-1, high=1))
-        parts += [svg.table(titles, rows) for titles, rows in tables(comparison)]
-        parts += [f"<p>{escape(sentence)}</p>" for sentence in comparison.sentences]
-    return svg.page("Comparison of systems", parts)
+        for comparison in found
+    ]
+    return page("comparison", setting=told(setting), curve=horizon_curve(found), suites=suites)
+
+
+def _figures(comparison: Comparison) -> list[str]:
+    """How often each system solved, and how far each is from the baseline."""
+    rates = {
+        s.system: (s.solve_rate, s.low, s.high)
+        for s in comparison.standings
+        if s.solve_rate is not None
+    }
+    made = [figures.intervals(rates, "solved, with 95% Wilson interval")]
+    if comparison.differences:
+        gaps = {d.system: (d.difference, d.low, d.high) for d in comparison.differences}
+        title = f"difference to {comparison.differences[0].baseline}, paired bootstrap"
+        made.append(figures.intervals(gaps, title, low=-1, high=1))
+    return made
 
 
 def horizon_curve(found: Sequence[Comparison]) -> str | None:
@@ -75,7 +81,7 @@ def horizon_curve(found: Sequence[Comparison]) -> str | None:
                     points[int(match[1])] = standing.solve_rate
     if max((len(points) for points in series.values()), default=0) < 2:
         return None
-    return svg.lines(series, "solved over horizon length", "events")
+    return figures.lines(series, "solved over horizon length", "events")
 
 
 def standing_row(s: Standing) -> list[str]:

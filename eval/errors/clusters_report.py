@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
-from eval import svg
 from eval.errors.clustering import EXAMPLES, Cluster, Vectors, plane
 from eval.errors.run_failures import Failure
+from eval.figures import scatter
+from eval.pages import page
 
 HEADER = ("cluster", "failures", "runs", "trend", "shows in", "arose in", "fixed by")
 
@@ -78,16 +78,9 @@ def html(
         (float(x), float(y), label, f"{failure.normal} ({failure.run_id})")
         for (x, y), label, failure in zip(plane(features), labels, failures, strict=True)
     ]
-    parts = [
-        svg.scatter(points, "failures by likeness (principal components); grey: like no others"),
-        svg.table(HEADER, [cells(row) for row in found]),
-    ]
-    for row in found:
-        parts.append(f"<h2>{escape(row['name'])}</h2><pre>{escape(row['normal'])}</pre>")
-        for example in row["examples"]:
-            about = f"{example['run']}, {example['problem']}: {example['detail']}"
-            parts.append(f"<p>{escape(about)}</p><pre>{escape(example['answer'])}</pre>")
-    return svg.page("Failures by kind", parts)
+    figure = scatter(points, "failures by likeness (principal components); grey: like no others")
+    table = [cells(row) for row in found]
+    return page("clusters", figure=figure, titles=HEADER, rows=table, clusters=found)
 
 
 def _most(counts: dict[str, int]) -> str:

@@ -27,7 +27,6 @@ def cost(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add up what runs cost, by tier, specialist, problem and run, and what was wasted."""
-    from eval import svg
     from eval.cost import GROUPS, NOTHING, Prices, costs, read_prices, rows
     from harness.ui.text_tables import Column, say, show
     from state import Runs, home
@@ -52,15 +51,16 @@ def cost(
             report = costs(store, runs, table)
     header = ("", "calls", "tokens", "wasted", "seconds", "dollars")
     if html is not None:
-        parts = [svg.table(header, rows({"all": report.total}))]
+        from eval import figures
+        from eval.pages import page
+
+        groups = []
         for group in GROUPS:
             sums = report.by[group]
             tokens = {name: float(s.tokens) for name, s in list(sums.items())[:20]}
-            parts += [
-                svg.bars(tokens, f"tokens by {group}", "tokens"),
-                svg.table(header, rows(sums)),
-            ]
-        html.write_text(svg.page("Cost", parts), "utf-8")
+            groups.append((figures.bars(tokens, f"tokens by {group}", "tokens"), rows(sums)))
+        total = rows({"all": report.total})
+        html.write_text(page("cost", titles=header, total=total, groups=groups), "utf-8")
     if as_json:
         print(report.model_dump_json())
         return

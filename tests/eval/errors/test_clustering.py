@@ -132,7 +132,7 @@ def test_reports_hold_every_cluster_and_escape_what_models_wrote() -> None:
     table = rows(clusters, found, ["fleet"] * len(found))
     assert sum(row["size"] for row in table) == len(found)
     page = html(table, found, labels, features)
-    assert page.count("<circle") == len(found)
+    assert page.count("<title>") == 1 + len(found), "the page's own, and one for each point"
     assert "<script>" not in page
     for row in table:
         assert row["name"] in markdown(table, 0)
