@@ -16,7 +16,7 @@ from harness.cli.look import Json, help_alone
 from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
-    from eval.routing.recorded import Ground
+    from eval.routing.recorded_answers import Ground
 
 bench = typer.Typer(help="Measure routing.")
 bench.callback(invoke_without_command=True)(help_alone)
@@ -116,7 +116,7 @@ def routing(
     The first time, public examples of the HumanEval answers run in the sandbox. Grounds measured
     before stay in the file of figures until they are measured again.
     """
-    from eval.routing import report
+    from eval.routing import routing_report
     from eval.routing.bench_recorded import measure
     from specialists.routing import Embedder
     from state import writable_home
@@ -124,7 +124,7 @@ def routing(
     folder = data_folder(data)
     names = grounds(ground, folder)
     out = out or writable_home() / "benchmarks"
-    whole = report.read(out / "routing")
+    whole = routing_report.read(out / "routing")
     recorded = {str(made["ground"]): made for made in whole.get("recorded", ())}
     if folder is not None:
         for name in [n for n in RECORDED if n in names]:
@@ -136,12 +136,12 @@ def routing(
         whole["pocket"] = asyncio.run(_pocket(tasks, seed, flags))
     lines = ["# Routing, measured", ""]
     for made in whole["recorded"]:
-        lines += report.recorded_lines(made)
+        lines += routing_report.recorded_lines(made)
     if "pocket" in whole:
-        lines += report.pocket_lines(whole["pocket"])
-    report.write(out / "routing", whole, lines)
+        lines += routing_report.pocket_lines(whole["pocket"])
+    routing_report.write(out / "routing", whole, lines)
     if whole["recorded"]:
-        report.plot_curves(whole["recorded"], out / "routing.png")
+        routing_report.plot_curves(whole["recorded"], out / "routing.png")
     if as_json:
         print(json.dumps(whole))
     else:
@@ -149,7 +149,7 @@ def routing(
 
 
 def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
-    from eval.routing.recorded import gsm8k, humaneval
+    from eval.routing.recorded_answers import gsm8k, humaneval
     from eval.validators import validators
 
     if name == "gsm8k":

@@ -48,7 +48,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Brier score and calibration error on problems left out of the training."""
-    from eval.routing import report
+    from eval.routing import routing_report
     from eval.routing.learning import evaluate as judge
     from harness.ui.text_tables import Column, show
 
@@ -68,7 +68,7 @@ def evaluate(
     for row in rows if plot else ():
         assert plot is not None
         file = plot / f"reliability-{row.router}.png"
-        report.plot_reliability(row.bins, file, row.router)
+        routing_report.plot_reliability(row.bins, file, row.router)
         typer.echo(f"wrote {file}", err=as_json)
 
 

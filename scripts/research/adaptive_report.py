@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.routing.report import percent, table
+from eval.routing.routing_report import percent, table
 
 
 def var_lines(whole: Mapping[str, Any]) -> list[str]:

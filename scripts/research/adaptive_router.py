@@ -46,7 +46,7 @@ def adaptive_router(
     """
     import torch
 
-    from eval.routing import report
+    from eval.routing import routing_report
     from scripts.research.adaptive_report import var_lines
     from state import writable_home
     from state.errors import SetupError, UsageError
@@ -57,7 +57,7 @@ def adaptive_router(
         raise SetupError("--device cuda: PyTorch sees no CUDA device here")
     names = chosen(part, PARTS, "--part")
     out = out or writable_home() / "benchmarks"
-    whole = report.read(out / "var")
+    whole = routing_report.read(out / "var")
     if "tokens" in names:
         from scripts.research import token_routing
 
@@ -71,7 +71,7 @@ def adaptive_router(
             steps, device=device, log=lambda s: typer.echo(s, err=True)
         )
     lines = var_lines(whole)
-    report.write(out / "var", whole, lines)
+    routing_report.write(out / "var", whole, lines)
     if as_json:
         print(json.dumps(whole))
     else:

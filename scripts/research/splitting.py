@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eval.routing import report
+from eval.routing.routing_report import percent, table, write
 from harness.cli.app import main as run_command
 from harness.cli.bench import Out, show
 from harness.cli.options import Json
@@ -139,10 +139,10 @@ def split_lines(part: Mapping[str, Any]) -> list[str]:
         f"# Splitting requests: {part['queries']} queries", "",
         "`python -m scripts.research.splitting`. Development figures: queries and cue words have "
         "the same author. A label is right when both ends of its segment are.", "",
-        *report.table(
+        *table(
             ("queries", "splitter", "count", *(n.replace("_", " ") for n in names)),
             [
-                (r["source"], r["splitter"], str(r["queries"]), *(report.percent(r[n]) for n in names))
+                (r["source"], r["splitter"], str(r["queries"]), *(percent(r[n]) for n in names))
                 for r in part["rows"]
             ],
         ),
@@ -163,7 +163,7 @@ def splitting(
     from state import writable_home
 
     part = measure(templates, seed)
-    report.write((out or writable_home() / "benchmarks") / "splitting", part, split_lines(part))
+    write((out or writable_home() / "benchmarks") / "splitting", part, split_lines(part))
     if as_json:
         print(json.dumps(part))
     else:

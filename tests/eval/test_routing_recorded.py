@@ -14,7 +14,7 @@ from eval.routing.bench_recorded import measure, pair
 from eval.routing.cascades import Cascade, chosen, grid, play
 from eval.routing.docstring import public_cases, public_check, runnable
 from eval.routing.predict import folds, knn, logistic
-from eval.routing.recorded import Ground, gsm8k, read_rows
+from eval.routing.recorded_answers import Ground, gsm8k, read_rows
 from state import UsageError
 
 DATA = Path(os.environ.get("HARNESS_SHARED_DATA") or "../shared/data")

@@ -13,7 +13,7 @@ import pytest
 from eval import Problem, get
 from eval.export import KINDS, chosen_runs, collect
 from eval.export.leaks import secrets_of
-from eval.export.split import part_of, problem_key
+from eval.export.problem_split import part_of, problem_key
 from harness import routing, wiring
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card

@@ -238,7 +238,7 @@ def test_routing_without_recorded_answers_measures_what_it_can(
         return {}
 
     monkeypatch.setattr("harness.cli.bench._pocket", pocket)
-    monkeypatch.setattr("eval.routing.report.pocket_lines", lambda made: ["| a |"])
+    monkeypatch.setattr("eval.routing.routing_report.pocket_lines", lambda made: ["| a |"])
     said = cli("bench", "routing")
     assert said.code == 0, said.err
     assert asked == ["pocket"]

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from eval.export.delegations import Answer, Messages, Work
-from eval.export.selection import suite_of
-from eval.export.split import normal
+from eval.export.problem_split import normal
+from eval.export.run_selection import suite_of
 from specialists.routing.calllog import DECIDED
 from state import Usage
 from tiers.fleet import criticism

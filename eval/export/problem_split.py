@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from eval.export.selection import statement_of
+from eval.export.run_selection import statement_of
 from state import Run
 
 SPLITS = ("train", "eval", "all")
