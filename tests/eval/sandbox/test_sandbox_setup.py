@@ -17,7 +17,7 @@ from eval.sandbox.command import Interpreter
 from eval.sandbox.seccomp import filter_program
 from state.errors import SandboxUnavailable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def refusal() -> str:

@@ -18,7 +18,7 @@ import pytest
 import eval.sandbox.bubblewrap as bubblewrap
 from eval.sandbox import BubblewrapSandbox, Limits, SandboxResult
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _sizes = itertools.count(9_000_001 + os.getpid() * 100)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from eval.sandbox import BubblewrapSandbox
 from eval.validators.unit_test import judge_many
-from tests.eval.unit_forgeries import FORGERIES, PROMPTS
-from tests.eval.unit_programs import CASES, UNCARRIED
+from tests.eval.validators.unit_forgeries import FORGERIES, PROMPTS
+from tests.eval.validators.unit_programs import CASES, UNCARRIED
 from tiers.protocol import Check, CheckResult
 
 BOX = BubblewrapSandbox()
