@@ -18,7 +18,7 @@ from specialists.registry import Card
 from specialists.routing import Router
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, StopReason, database_url, keyed_id
 from state.checkpoints import open_checkpoints
-from state.errors import UsageError
+from state.errors import BackendTimeout, UsageError
 from state.vectors import Vectors
 from tiers.budget import Meter, Price
 from tiers.calls import GRACE_S, Caller, Interrupted, remarks_on
@@ -59,7 +59,7 @@ async def start(
     if fleet is None:
         observer(Event(kind="note", text=f"{problem.id}: {_opening(options)}"))
     with _store(store) as store:
-        async with _backend(options, fleet) as (backend, cards):
+        async with _backend(options, stop, fleet) as (backend, cards):
             # Before there is a run: it may be untrained.
             router = routing.open_router(options, backend, cards, store)
             runs = Runs(store)
@@ -130,7 +130,7 @@ async def resume(
         try:
             store.release_run(run.id)
             options = changed.model_copy(update={"api_key": api_key})
-            async with _backend(options) as (backend, cards):
+            async with _backend(options, stop) as (backend, cards):
                 if changed.model_dump_json() != run.config_json:
                     runs.reconfigure(run.id, changed.model_dump_json())
                 observer(_started(run, resumed=True))
@@ -379,20 +379,44 @@ async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, A
 
 @asynccontextmanager
 async def _backend(
-    options: RunOptions, fleet: tuple[Backend, list[Card]] | None = None
+    options: RunOptions, stop: asyncio.Event, fleet: tuple[Backend, list[Card]] | None = None
 ) -> AsyncIterator[tuple[Backend, list[Card]]]:
-    from harness.wiring import check_specialist, open_backend
+    from harness.wiring import check_specialist
 
     if fleet is not None:
         yield fleet
         return
 
-    backend, cards = await open_backend(options)
+    backend, cards = await _opened(options, stop)
     try:
         check_specialist(options.specialist, cards)
         yield backend, cards
     finally:
         await backend.close()
+
+
+async def _opened(options: RunOptions, stop: asyncio.Event) -> tuple[Backend, list[Card]]:
+    """The backend and its cards; a wish to stop and an endpoint's time limit reach the opening.
+
+    Raises ``Interrupted`` and ``BackendTimeout`` for these, beside what opening itself raises.
+    """
+    from harness.wiring import open_backend
+
+    limit = options.budget.seconds if options.backend == "openai" else None
+    opening = asyncio.create_task(open_backend(options))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({opening, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+    if not opening.cancelled():
+        return opening.result()
+    if stop.is_set():
+        raise Interrupted("stopped on request")
+    raise BackendTimeout(f"{options.base_url} did not answer in the {limit:g} s that the run has")
 
 
 def _awaiting(store: BeadStore, runs: Runs, run: Run, value: Any, observer: Observer) -> RunReport:

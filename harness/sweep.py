@@ -10,7 +10,7 @@ from typing import get_args
 
 from eval.baselines import BASELINES, Bench
 from eval.compare.attempts import Attempt, Journal
-from eval.compare.comparison import Solve, lost
+from eval.compare.comparison import Solve, failed, lost
 from eval.compare.variants import Try
 from eval.problems import Problem, score
 from eval.validators import validators
@@ -19,7 +19,14 @@ from harness.report import Part, RunOptions
 from specialists.backends.base import Backend
 from specialists.registry import Card
 from state import BeadStore, Ledger, Runs, StopReason, database_url, keyed_id
-from state.errors import BackendTimeout, BadAnswer, BudgetExceeded, HarnessError, UsageError
+from state.errors import (
+    BackendTimeout,
+    BadAnswer,
+    BudgetExceeded,
+    HarnessError,
+    PromptTooLong,
+    UsageError,
+)
 from tiers.budget import Meter, Price
 from tiers.calls import Caller, Interrupted
 from tiers.protocol import CheckResult, Validator
@@ -111,6 +118,8 @@ async def open_variants(
             if journal.to_make(key):
                 try:
                     made = await _hierarchy(suite, name, problem, own, places[name])
+                except PromptTooLong as error:
+                    made = failed(key, error)
                 except (BadAnswer, BackendTimeout) as error:
                     made = lost(key, error)
                 journal.add(made)
@@ -201,6 +210,8 @@ async def _baseline(
     except BudgetExceeded as error:
         reason = StopReason(kind="budget", text=str(error))
     except asyncio.CancelledError:
+        caller.stop()
+        await caller.drain()
         runs.interrupt(run.id, StopReason(kind="stopped", text="stopped on request"))
         raise
     except HarnessError as error:

@@ -108,7 +108,9 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
         options.backend == "openai" or (options.backend == "recorded" and not backend.adapters())
     )
     if general:
-        return [*PROMPT_FLEET, *await _listed(backend, options)]
+        listed = await _listed(backend, options)
+        named = {card.name for card in listed}
+        return [*(card for card in PROMPT_FLEET if card.name not in named), *listed]
     base, adapters = folders(options.fleet)
     registry = Registry.load(adapters)
     if options.backend == "openai":

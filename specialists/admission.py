@@ -106,7 +106,10 @@ def remove(fleet: Path, name: str) -> Path:
         homes = fleet.joinpath("adapters").glob("[!.]*")
         known = ", ".join(sorted(p.name for p in homes if p.is_dir())) or "none"
         raise UsageError(f"no specialist {name!r} in {fleet}; known: {known}")
-    shutil.rmtree(folder)
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
     return folder
 
 

@@ -72,6 +72,10 @@ class BackendUnavailable(SetupError):
     """
 
 
+class Unanswered(BackendUnavailable):
+    """A request reached the endpoint and was not answered in time: it may have been paid for."""
+
+
 class BadAnswer(BackendUnavailable):
     """The backend answered this call with nothing usable: no text, no JSON, an error for it alone.
 
@@ -81,6 +85,10 @@ class BadAnswer(BackendUnavailable):
 
 class RequestRefused(BadAnswer):
     """The backend refuses this request for what it is: longer than the context, a bad parameter."""
+
+
+class PromptTooLong(RequestRefused):
+    """What is asked does not fit the model's context: whoever built the prompt is to blame."""
 
 
 class BackendTimeout(BackendUnavailable):

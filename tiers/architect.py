@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from specialists.registry import Card
-from state import Bead, Dependency, keyed_id
+from state import Bead, Dependency, RequestRefused, keyed_id
 from tiers import llm_plan, scope, splitter
 from tiers.acceptance import accepted, wants_code
 from tiers.derivation import NoPlan, PlanError
@@ -49,7 +49,8 @@ class Architect:
             kind = "code"
         elif scope.story_of(task) is not None:
             kind = "solve"
-            if room.strategy != "direct" and room.card("code"):
+            # Public checks decide: a second derivation could only speak against them.
+            if not checks and room.strategy != "direct" and room.card("code"):
                 checks.append(Check(kind="cross"))
         elif _asks_for_code_alone(task.statement):
             kind = "code"
@@ -84,7 +85,7 @@ class Architect:
         """The plan of a general model; one direct call where it cannot write one."""
         try:
             return await llm_plan.plan(self.room, card, number)
-        except PlanError as fault:
+        except (PlanError, RequestRefused) as fault:
             return self._direct(f"one call for the whole problem: {fault}")
 
     async def _story(self, card: Card, story: str, number: int) -> Plan:

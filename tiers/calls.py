@@ -32,6 +32,7 @@ from state.errors import (
     BudgetExceeded,
     HarnessError,
     RequestRefused,
+    Unanswered,
 )
 from state.ledger import LOST
 from state.status import Exit
@@ -229,7 +230,7 @@ class Caller:
             if self._stopping:
                 raise Interrupted("stopped on request") from None
             raise
-        except BadAnswer as error:
+        except (BadAnswer, Unanswered) as error:
             if isinstance(error, RequestRefused):  # Nothing was generated.
                 self.meter.settle(asked.reserved, None)
             else:

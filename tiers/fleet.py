@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from specialists.routing.forms import declined, legible
 from state import Call
-from state.errors import BudgetExceeded
+from state.errors import BudgetExceeded, RequestRefused
 from state.vectors import INSIGHTS
 from tiers import team
 from tiers.calls import Origin, remarks_on, resample_temperature
@@ -57,6 +57,9 @@ class Fleet:
         order = Delegation.model_validate(bead.data["delegation"])
         if order.id in room.outcomes():
             return room.outcomes()[order.id][1]
+        # Anew: a run that is resumed later takes up the order with the time that it had.
+        due = datetime.now(UTC) + timedelta(seconds=room.lease_s)
+        order = order.model_copy(update={"deadline": due})
         cards = {c.name: c for c in room.cards}
         orders = {
             n: order.model_copy(update={"specialist": n}) for n in (order.specialist, *order.others)
@@ -116,6 +119,11 @@ class Fleet:
                     if artifact is not None
                     else (_formless(call),)
                 )
+            except RequestRefused as refused:
+                if not failed:
+                    raise  # Not even the task can be asked.
+                error = f"the next attempt could not be asked: {refused}"
+                break
             except BudgetExceeded as spent:
                 if artifact is not None and best[0] < 0:
                     best = (0, artifact, ())  # An answer that nobody could check is still one.

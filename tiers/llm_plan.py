@@ -62,6 +62,8 @@ class _Plan(BaseModel):
 
 
 SCHEMA: dict[str, Any] = _Plan.model_json_schema()
+SCHEMA["$defs"]["_Step"]["required"] = ["name", "objective", "inputs"]
+"""Strict schemas, as endpoints check them, have no optional fields; a model may leave one out."""
 
 _PROMPT = """Split the problem below into the fewest steps that can each be done and checked alone.
 Reply with one JSON object: {{"steps": [{{"name": "a", "objective": "…", "inputs": []}}, …],

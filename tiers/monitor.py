@@ -102,6 +102,8 @@ class Monitor:
     ) -> tuple[Verdict, dict[str, Any]]:
         room = self.room
         plan = room.plan
+        if plan is not None and error is None and self._complete(plan):
+            exhausted = None  # The budget ended with the work, not before it.
         if exhausted:
             return _stop("budget", f"out of budget: {exhausted}"), {}
         if error is not None:
@@ -144,6 +146,11 @@ class Monitor:
             return worst.model_copy(update={"reason": worst.reason + note}), facts
         done = sum(s.status == "closed" for s in steps)
         return Verdict(kind="continue", reason=f"{done} of {len(steps)} steps closed"), facts
+
+    def _complete(self, plan: int) -> bool:
+        """Whether every step of a plan is closed."""
+        steps = self.room.steps(plan)
+        return bool(steps) and all(step.status == "closed" for step in steps)
 
     def _first(self) -> Verdict:
         room, task = self.room, self.room.task

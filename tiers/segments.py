@@ -35,7 +35,11 @@ _PASTED = re.compile(
 )
 """A text that a request is about, pasted behind a colon or below the request
 without marks of its own."""
+LONGEST = 8_000
+"""Characters of a request that is taken apart; a longer one is a document with one thing to do."""
 _FENCE = re.compile(r"```|~~~")
+_BLANKS = re.compile(r"\s{40,}")
+"""A long run of blanks: patterns that end in blanks would try each length of it."""
 _STRONG = (
     r"(?:[,;:–—-]\s*|\s+)(?:and\s+|but\s+)?(?:then|next|finally|lastly|afterwards?|after\s+that|"
     r"after\s+this|subsequently|at\s+last|in\s+the\s+end|last\s+of\s+all|once\s+(?:that|this|it)"
@@ -48,7 +52,7 @@ _WEAK = (
 )
 _CUE = re.compile(rf"(?P<strong>{_STRONG})|(?P<weak>{_WEAK})", re.I)
 _ITEM = re.compile(
-    r"^\s*(?:\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]|[-*•])\s+|(?<!\w)\((?:\d|[a-e]|i{1,3})\)\s+", re.M
+    r"^[^\S\n]*(?:\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]|[-*•])\s+|(?<!\w)\((?:\d|[a-e]|i{1,3})\)\s+", re.M
 )
 _BARE_ITEM = re.compile(r"\s*\(?(?:\d{1,2}|[a-e]|i{1,3})[.)]\s*$")
 _CUES_AHEAD = re.compile(
@@ -77,9 +81,13 @@ class Segment:
 
 def segment(request: str) -> list[Segment]:
     """Ordered, labelled segments; neighbours differ in label. Empty when nothing is asked for."""
-    masked = _without(request, _PROTECTED, _PASTED)
+    if len(request) > LONGEST:
+        role = role_of(request[:LONGEST])
+        return [] if role is None else [Segment(role, request, 0, len(request))]
+    filled = _BLANKS.sub(_filled, request)
+    masked = _without(filled, _PROTECTED, _PASTED)
     pieces: list[tuple[Role | None, int, int]] = []
-    for start, end in _sentences(masked, request):
+    for start, end in _sentences(masked, filled):
         asked = bool(pieces) and masked[: pieces[-1][2]].rstrip().endswith("?")
         if asked and brief(masked[start:end]):
             pieces.append((None, start, end))
@@ -110,6 +118,12 @@ def _without(request: str, *patterns: re.Pattern[str]) -> str:
     return masked
 
 
+def _filled(blanks: re.Match[str]) -> str:
+    """A run of blanks of the same length whose inside is one word, a line apart if it was one."""
+    edge = "\n\n" if "\n" in blanks[0] else " "
+    return edge + "x" * (len(blanks[0]) - 2 * len(edge)) + edge
+
+
 def asks_in_stages(request: str) -> bool:
     """Whether ``request`` asks for two things or more."""
     return len(segment(request)) > 1
@@ -127,7 +141,7 @@ def _sentences(masked: str, request: str) -> list[tuple[int, int]]:
         cuts.add(at if found < 0 else found)
         at = (at if found < 0 else found) + len(part)
     cuts |= {match.start() for match in _ITEM.finditer(masked)}
-    cuts |= {match.end() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:\d|[-*•]))", masked)}
+    cuts |= {match.end() for match in re.finditer(r"\n\s*\n|\n(?=[^\S\n]*(?:\d|[-*•]))", masked)}
     ordered = sorted(c for c in cuts if c < len(masked))
     spans: list[tuple[int, int]] = []
     for start, end in zip(ordered, [*ordered[1:], len(masked)], strict=True):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from eval.compare.analysis import ALPHA, SMALLEST_EFFECT, Comparison, Difference, Standing, analyse
 from eval.compare.attempts import Attempt, Journal, Key, join, word
 from eval.problems import Problem
-from state.errors import BackendTimeout, BadAnswer, UsageError
+from state.errors import BackendTimeout, BadAnswer, PromptTooLong, UsageError
 
 __all__ = [
     "ALPHA",
@@ -30,11 +30,16 @@ __all__ = [
     "word",
 ]
 
-GRACE_S = 2.0
+GRACE_S = 4.0
 """How long attempts that are stopped may take to end by themselves, so that calls are recorded."""
 
 Solve = Callable[[str, str, Problem, int], Awaitable[Attempt]]
 """(suite, system, problem, seed) → attempt; never raises for a wrong answer or a spent budget."""
+
+
+def failed(key: Key, error: Exception) -> Attempt:
+    """An attempt that its system itself made impossible: its prompt does not fit the model."""
+    return lost(key, error).model_copy(update={"lost": None})
 
 
 def lost(key: Key, error: Exception) -> Attempt:
@@ -91,6 +96,8 @@ async def sweep(
             suite, system, _, seed = key
             try:
                 attempt = await solve(suite, system, problem, seed)
+            except PromptTooLong as error:
+                attempt = failed(key, error)
             except (BadAnswer, BackendTimeout) as error:
                 attempt = lost(key, error)
             journal.add(attempt)

@@ -53,12 +53,19 @@ class Dialect:
         for name, other in RENAMED.items():
             if name in sent and re.search(rf"\b{other}\b", says):
                 return Dialect(self.renamed | {name}, self.dropped)
+        if "response_format" in sent and "response_format" in (failure.param, *_words(says)):
+            # Whatever it has against the format or its schema: the answer can be read without.
+            return Dialect(self.renamed, self.dropped | {"response_format"})
         if not (UNSUPPORTED.search(says) or "unsupported" in " ".join(failure.codes)):
             return self
         named = [n for n in OPTIONAL if n in sent and re.search(rf"\b{n}\b", says)]
         if failure.param in OPTIONAL and failure.param in sent:
             named = [failure.param]
         return Dialect(self.renamed, self.dropped | set(named))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
 
 
 def cut_at(text: str, stops: Sequence[str]) -> str:

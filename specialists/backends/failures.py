@@ -71,12 +71,27 @@ class Failure(Exception):
         if self.kind == "refused":
             later = self.status in PASSING or self.status >= 500
             return later and not self.no_money
-        return self.kind in ("lost", "slow")
+        # What reached the endpoint may have been worked on, and is then paid for: it is not sent again.
+        return self.kind == "lost" and not self.status
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the request does not fit the model's context."""
+        says = " ".join((str(self), *self.codes))
+        return self.status == 413 or bool(_TOO_LONG.search(says))
 
     @property
     def no_money(self) -> bool:
         """Whether the account is out of credit."""
         return self.status == 402 or any(code in SPENT for code in self.codes)
+
+
+_TOO_LONG = re.compile(
+    r"context[_ ](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens"
+    r"|input is too long|longer than the (?:context|maximum|model)"
+    r"|exceeds? the (?:available |model'?s? )?context",
+    re.IGNORECASE,
+)
 
 
 def refusal(body: Any, status: int, wait: float | None = None) -> Failure:

@@ -16,7 +16,9 @@ from state.errors import (
     BackendTimeout,
     BackendUnavailable,
     BadAnswer,
+    PromptTooLong,
     RequestRefused,
+    Unanswered,
     UsageError,
 )
 
@@ -35,8 +37,6 @@ SPARE = 4.0
 """How many times slower than the slowest answer so far an answer may be."""
 SHORTEST = 32
 """Tokens below which the duration of an answer says little of the speed."""
-SLOW_TRIES = 2
-"""How often a request that is not answered in time is sent; each time it has twice as long."""
 
 _AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
 """Asks the client for the answer unread, as its ``with_streaming_response`` does."""
@@ -153,14 +153,12 @@ class HttpEndpoint:
                 return read(await self._once(path, body, limit, plain))
             except Failure as failure:
                 tries += 1
-                last = tries > self._retries or (failure.kind == "slow" and tries >= SLOW_TRIES)
+                last = tries > self._retries
                 pause = failure.wait if failure.wait is not None else _backoff(tries)
                 if not failure.passing or last or pause > LONGEST_WAIT_S:
                     raise self._error(failure, what) from failure
                 if deadline is not None and time.monotonic() + pause >= deadline:
                     raise self._late(what, failure) from failure
-                if failure.kind == "slow":
-                    limit *= 2
             await asyncio.sleep(pause)
 
     async def _once(self, path: str, body: object, limit: float, plain: bool) -> Any:
@@ -219,7 +217,7 @@ class HttpEndpoint:
         if failure.kind == "odd":
             return BadAnswer(f"{url} sent {failure} (asked for {what})")
         if failure.kind == "slow":
-            return BackendUnavailable(
+            return Unanswered(
                 f"{url} did not answer in time ({what}): {failure}; where that is its speed, set "
                 "request_timeout"
             )
@@ -241,7 +239,8 @@ class HttpEndpoint:
             )
         if status == 0:
             return BadAnswer(f"{url} answered {what} with an error: {failure}")
-        return RequestRefused(f"{url} refused the request to {what} ({status}): {failure}")
+        kind = PromptTooLong if failure.too_long else RequestRefused
+        return kind(f"{url} refused the request to {what} ({status}): {failure}")
 
 
 def _asks(failure: Failure) -> str:

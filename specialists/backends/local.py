@@ -22,9 +22,9 @@ from state import (
     AdapterError,
     BackendTimeout,
     BackendUnavailable,
-    RequestRefused,
     UsageError,
 )
+from state.errors import PromptTooLong
 
 if TYPE_CHECKING:
     from specialists.backends.decoding import Row
@@ -108,7 +108,7 @@ class LocalBackend:
         """Complete a batch that may mix adapters; responses stand in the order of the requests.
 
         Raises ``AdapterError`` for an adapter that is not loaded, ``UsageError`` for a JSON schema
-        (no constrained decoding here), ``RequestRefused`` for a prompt that leaves no room for
+        (no constrained decoding here), ``PromptTooLong`` for a prompt that leaves no room for
         ``max_tokens``, ``BackendTimeout`` at the earliest deadline: decoding then ends at its next
         step.
         """
@@ -123,7 +123,7 @@ class LocalBackend:
                 )
             ids, room = self._prompt_ids(request.messages), request.sampling.max_tokens
             if len(ids) + room > self._context:
-                raise RequestRefused(
+                raise PromptTooLong(
                     f"context too long: {len(ids)} prompt tokens and max_tokens {room} exceed "
                     f"the model's {self._context}"
                 )
@@ -164,7 +164,7 @@ class LocalBackend:
     ) -> list[list[ScoredText]]:
         """Log-probabilities of each (prompt, text) under each adapter: [pair][adapter].
 
-        Raises ``AdapterError`` for an adapter that is not loaded, ``RequestRefused`` for a pair
+        Raises ``AdapterError`` for an adapter that is not loaded, ``PromptTooLong`` for a pair
         longer than the context.
         """
         encoded = [(self._prompt_ids(messages), self.token_ids(text)) for messages, text in pairs]
@@ -177,7 +177,7 @@ class LocalBackend:
         for prompt, text, adapter in rows:
             self._check_loaded(adapter)
             if len(prompt) + len(text) > self._context:
-                raise RequestRefused(
+                raise PromptTooLong(
                     f"context too long: {len(prompt)} prompt tokens and {len(text)} of text exceed "
                     f"the model's {self._context}"
                 )

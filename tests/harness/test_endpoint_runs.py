@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +147,34 @@ def test_a_pause_beyond_the_time_left_ends_the_run_at_once_and_says_so(
     assert said.code == 3
     assert "slow down (it asks to wait 100 s)" in said.out
     assert time.monotonic() - began < 20
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """The URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+def test_an_endpoint_that_never_answers_is_waited_for_as_long_as_the_run_has(
+    cli: Cli, words: list[str]
+) -> None:
+    with silent() as url:
+        said = cli(*words, url, "--timeout", "1", "--quiet")
+    assert said.code == 4
+    assert said.err.startswith(f"error: {url} did not answer in the 1 s")
+    assert said.err.count("\n") == 1
+
+
+def test_a_wish_to_stop_reaches_the_opening_of_an_endpoint(words: list[str]) -> None:
+    with silent() as url:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", *words, url],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stderr is not None
+        process.stderr.readline()  # The first line stands before anything is opened.
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said

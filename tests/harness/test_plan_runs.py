@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from harness import routing
 from specialists.backends.base import GenerateRequest
 from specialists.registry import ADAPTERS_FOLDER, Registry
 from specialists.routing import EmbeddingScorer, PlainRouter, WinnerTakeAll
-from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
+from state.errors import PromptTooLong, RequestRefused
+from tests.harness.memory_runs import CHAT, Lab, chat, garden, planner, prompts
 from tests.oracle import CARDS, OracleBackend, horizon_story
-from tiers.protocol import Check
+from tiers.llm_plan import SCHEMA
+from tiers.protocol import Budget, Check
 
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()
 STACK = Check(
@@ -241,3 +244,60 @@ def test_an_adapter_that_reads_no_packs_gets_the_results_too(lab: Lab) -> None:
     backend = chat(lambda prompt, request: "x = 2")
     lab.run(ask("Solve 2x + 1 = 5, then explain each step."), backend, cards)
     assert prompts(backend)[-1].endswith("Known, solve: x = 2\n\nTask: explain each step.")
+
+
+def test_a_plan_that_cannot_be_asked_for_falls_back_to_one_direct_call(lab: Lab) -> None:
+    def script(prompt: str, request: GenerateRequest) -> str:
+        if prompt.startswith("Split the problem"):
+            raise RequestRefused("the endpoint takes no schema")
+        return "34"
+
+    report = lab.run(garden(), chat(script), CHAT, strategy="plan")
+    assert report.answer == "34"
+    (plan,) = lab.beads(run_id=report.run_id, kind="decision", tier="architect")[-1:]
+    assert "takes no schema" in plan.title
+
+
+def test_an_attempt_that_cannot_be_asked_leaves_the_best_one_before_it(lab: Lab) -> None:
+    def script(prompt: str, request: GenerateRequest) -> str:
+        if len(request.messages) > 2:
+            raise PromptTooLong("the maximum context length is 10 tokens")
+        return "33"
+
+    check = Check(kind="exact", spec={"expected": "34"})
+    report = lab.run(garden(checks=(check,)), chat(script), CHAT, strategy="direct")
+    assert (report.answer, report.verdict, report.exit_code) == ("33", "failed", 1)
+
+
+def test_public_checks_spare_the_second_derivation_of_a_direct_answer(lab: Lab) -> None:
+    story = horizon_story(4, 1)
+    check = Check(kind="numeric", spec={"expected": story.answer})
+    for checks, kinds in (((check,), ["numeric"]), ((), ["cross"])):
+        asked = get("horizon", "4-1").model_copy(update={"public_checks": checks})
+        report = lab.run(asked, OracleBackend([story]), POCKET, strategy="auto")
+        (whole,) = (s for s in steps(lab, report.run_id) if s.data["name"] == "all")
+        assert [c["kind"] for c in whole.data["acceptance"]] == kinds
+
+
+def test_an_order_taken_up_later_has_the_time_that_it_was_given(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiers.dispatcher.timedelta", lambda seconds: timedelta(seconds=-1))
+    assert lab.run(garden(), chat(planner), CHAT, strategy="plan").answer == "34"
+
+
+def test_a_budget_that_ends_with_the_work_is_not_short(lab: Lab) -> None:
+    backend = chat(planner)
+    report = lab.run(garden(), backend, CHAT, strategy="plan", budget=Budget(calls=3))
+    assert (report.answer, report.verdict) == ("34", "unverified")
+    assert "out of budget" not in (report.stop_reason or "")
+    short = lab.run(garden(), backend, CHAT, strategy="plan", budget=Budget(calls=2))
+    assert short.exit_code == 3
+
+
+def test_the_schema_of_a_plan_is_strict() -> None:
+    """Endpoints that check schemas strictly want every field required and no other allowed."""
+    objects = [SCHEMA, *SCHEMA["$defs"].values()]
+    for one in objects:
+        assert sorted(one["required"]) == sorted(one["properties"])
+        assert one["additionalProperties"] is False

@@ -15,7 +15,7 @@ import pytest
 
 from harness import routing, wiring
 from harness.report import RunOptions
-from state.errors import BackendTimeout, BackendUnavailable, BadAnswer, StoreError
+from state.errors import BackendTimeout, BackendUnavailable, BadAnswer, PromptTooLong, StoreError
 from tests.harness.conftest import Cli
 from tests.harness.oracle_sweep import Endpoint
 from tests.oracle import CARDS, by_form
@@ -148,6 +148,15 @@ def test_an_unusable_answer_is_one_lost_attempt(cli: Cli, use: Use, error: type[
     assert (difference["problems"], difference["left_out"]) == (2, 1)
     use()
     assert_goes_on(cli, done=5)
+
+
+def test_a_prompt_that_does_not_fit_is_an_attempt_that_failed(cli: Cli, use: Use) -> None:
+    use(lambda number: PromptTooLong("the context has 10 tokens") if number == 3 else None)
+    said = cli(*COMPARE, "--json")
+    assert said.code == 0, said.err
+    assert "lost" not in said.err
+    assert sorted(r["solved"] for r in rows()) == [False] + [True] * 5
+    assert [r["lost"] for r in rows()] == [None] * 6
 
 
 def test_a_sweep_without_any_usable_answer_is_no_comparison(cli: Cli, use: Use) -> None:

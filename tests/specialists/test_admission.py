@@ -135,6 +135,16 @@ def test_remove_takes_the_folder_and_names_those_there_are(plain: Path, fleet: P
     assert examine(fleet) == []
 
 
+def test_remove_leaves_what_a_link_points_at(plain: Path, fleet: Path) -> None:
+    add(plain, fleet)
+    home = fleet / "adapters" / "sql-lora"
+    elsewhere = home.rename(plain.parent / "elsewhere")
+    home.symlink_to(elsewhere, target_is_directory=True)
+    remove(fleet, "sql-lora")
+    assert examine(fleet) == []
+    assert (elsewhere / "card.json").is_file()
+
+
 def test_weights_and_card_must_name_each_other(plain: Path, fleet: Path) -> None:
     add(plain, fleet)
     home = fleet / "adapters" / "sql-lora"

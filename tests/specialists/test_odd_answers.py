@@ -35,6 +35,7 @@ from state import (
     RequestRefused,
     UsageError,
 )
+from state.errors import PromptTooLong, Unanswered
 from state.text import storable
 from tests.specialists.scripted import Reply, Scripted, answering, chat, choice
 
@@ -225,8 +226,8 @@ ERRORS: list[tuple[Any, int, type[Exception], int]] = [
     ({"error": "model is loading"}, 400, RequestRefused, 1),
     ({"detail": [{"loc": ["body", "x"], "msg": "field required"}]}, 422, RequestRefused, 1),
     ({"object": "error", "message": "bad thing", "code": 400}, 400, RequestRefused, 1),
-    ({"error": {"message": "longer than the context"}}, 400, RequestRefused, 1),
-    ({"error": {"message": "too large"}}, 413, RequestRefused, 1),
+    ({"error": {"message": "longer than the context"}}, 400, PromptTooLong, 1),
+    ({"error": {"message": "too large"}}, 413, PromptTooLong, 1),
     ({"error": {"message": "denied"}}, 403, BackendUnavailable, 1),
     (None, 500, BackendUnavailable, 3),
     ([], 400, RequestRefused, 1),
@@ -361,6 +362,50 @@ def test_a_limit_that_the_user_sets_ends_a_call() -> None:
         with pytest.raises(BackendUnavailable, match="request_timeout") as caught:
             ask(endpoint, request(), timeout=0.2, max_retries=0)
         assert not isinstance(caught.value, BackendTimeout)
+
+
+def test_what_may_have_been_worked_on_is_not_sent_again() -> None:
+    with answering(lambda body, number: time.sleep(1) or Reply(chat())) as endpoint:  # type: ignore[func-returns-value]
+        with pytest.raises(Unanswered):
+            ask(endpoint, request(), timeout=0.2)
+        assert len(endpoint.calls) == 1
+    with answering(lambda body, number: Reply(chat(), cut=9)) as endpoint:
+        with pytest.raises(BackendUnavailable):
+            ask(endpoint, request())
+        assert len(endpoint.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "This model's maximum context length is 2048 tokens. However, your prompt has 3000.",
+        "The decoder prompt (length 99) is longer than the maximum model length: context length",
+        "the request exceeds the available context size, try increasing it",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "Input is too long for requested model.",
+    ],
+)
+def test_a_prompt_beyond_the_context_has_its_own_kind(says: str) -> None:
+    assert type(refused(Reply({"error": {"message": says}}, 400))[0]) is PromptTooLong
+    other = Reply({"error": {"message": "tools are not allowed here"}}, 400)
+    assert type(refused(other)[0]) is RequestRefused
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Invalid schema for response_format 'plan': 'required' is required"},
+        {"message": "not here", "param": "response_format"},
+    ],
+)
+def test_an_endpoint_that_dislikes_the_schema_is_asked_without(error: dict[str, str]) -> None:
+    def answer(body: dict[str, Any], number: int) -> Reply:
+        return Reply({"error": error}, 400) if "response_format" in body else Reply(chat())
+
+    with answering(answer) as endpoint:
+        [found] = ask(endpoint, request(json_schema='{"type": "object"}'))
+        assert found.text == "#### 6"
+        assert "response_format" in found.remarks["parameters"]
 
 
 def test_the_limit_follows_the_speed_of_the_endpoint() -> None:

@@ -44,14 +44,24 @@ def test_cue_words_of_one_segment_do_not_name_another() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("blank", ["\n", " ", "\t", " \n", "\n\t "])
+def test_long_runs_of_blanks_cost_nothing_and_change_nothing(blank: str) -> None:
+    text = "Compute 3 + 4," + blank * (7000 // len(blank)) + "then explain it."
+    assert found(text) == [("solve", "Compute 3 + 4"), ("explain", "explain it.")]
+
+
 @pytest.mark.parametrize("text", ["", "   ", "Good morning.", "```\nsolve\n```", "\n\n\n"])
 def test_what_asks_for_nothing_has_no_stages(text: str) -> None:
     assert not asks_in_stages(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 5000, "then " * 500, "1. " * 300, "é, then explain why 日本" * 20]
-)
+    "text",
+    [
+        "a" * 5000, "then " * 500, "1. " * 300, "é, then explain why 日本" * 20,
+        "Solve it." + "\n" * 30_000 + "Then explain it.", "Solve it, then explain it. " * 1000,
+    ],
+)  # fmt: skip
 def test_odd_texts_are_segmented_within_their_bounds(text: str) -> None:
     at = 0
     for one in segment(text):
