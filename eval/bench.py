@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from eval import statistics
-from eval.analysis import ALPHA, SMALLEST_EFFECT
+from eval.analysis import SMALLEST_EFFECT, judge
 from eval.attempts import Attempt, Frozen
 from state.errors import UsageError
 
@@ -53,12 +53,12 @@ class Change(Frozen):
     power: float | None = None
     """Probability of finding a true change of the smallest effect with as many problems."""
     problems_needed: int | None = None
-    """For 80% power."""
+    """For 80% power; where there is that much, for an interval that decides."""
     tokens: float = 0.0
     """Per problem, now."""
     verdict: Literal["better", "worse", "no change", "undecided", "new"]
-    """``no change`` is said only where the problems would have shown the smallest effect; ``new`` is
-    a suite without a baseline."""
+    """``no change`` is said only where the problems would have shown the smallest effect and the
+    interval excludes it, up and down; ``new`` is a suite without a baseline."""
 
 
 def read_record(path: Path) -> Record | None:
@@ -108,9 +108,14 @@ def _change(
         return change
     p = statistics.mcnemar(len(gained), len(lost))
     found = statistics.resolution(smallest, len(gained) + len(lost), len(told))
-    verdict = "no change" if found.suffices else "undecided"
-    if p <= ALPHA:
-        verdict = "better" if len(gained) > len(lost) else "worse"
+    steps = [float(new[name].solved) - float(old[name].solved) for name in told]
+    interval = statistics.paired_bootstrap(steps) if steps else statistics.Interval(0.0, -1.0, 1.0)
+    verdict, needed = judge(p, interval, found, smallest, both=True), found.needed
+    if verdict == "undecided" and found.suffices:
+        needed = statistics.pairs_to_decide(interval, smallest, len(told), both=True)
     return change.model_copy(
-        update={"p": p, "power": found.power, "problems_needed": found.needed, "verdict": verdict}
-    )
+        update={
+            "p": p, "power": found.power, "problems_needed": needed,
+            "verdict": "no change" if verdict == "no benefit" else verdict,
+        }
+    )  # fmt: skip

@@ -43,6 +43,29 @@ def test_what_changed_is_told_problem_by_problem() -> None:
     assert (change.verdict, change.p) == ("new", None)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("gained", "lost", "verdict"), [(12, 4, "undecided"), (9, 8, "no change"), (14, 6, "undecided")]
+)
+def test_no_change_needs_an_interval_without_the_smallest_effect(
+    gained: int, lost: int, verdict: str, *, turned: bool
+) -> None:
+    both = "+" * (300 - gained - lost)
+    runs = [record("+" * gained + "-" * lost + both), record("-" * gained + "+" * lost + both)]
+    (change,) = changes(*(runs[::-1] if turned else runs))
+    assert change.power is not None
+    assert change.power > 0.8
+    assert change.verdict == verdict
+    needed = change.problems_needed
+    assert needed == 300 if verdict == "no change" else needed and needed >= 600
+
+
+def test_a_bench_whose_every_attempt_was_lost_is_undecided() -> None:
+    (change,) = changes(record("????"), record("++++"))
+    assert (change.verdict, change.problems, change.now) == ("undecided", 0, None)
+    assert change.problems_needed
+
+
 def test_what_was_lost_is_no_change() -> None:
     whole, gone = record("++++"), record("+?++")
     for now, before in ((gone, whole), (whole, gone)):

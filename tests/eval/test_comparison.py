@@ -75,6 +75,34 @@ def test_a_sample_that_could_not_have_shown_a_benefit_is_undecided(a: str, b: st
     assert f"{d.problems_needed:,} problems needed, not {len(a)}" in d.words
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "verdict"),
+    [
+        (12, 4, "undecided"),  # +2.7 points, up to 5.3
+        (10, 8, "no benefit"),  # +0.7 points, up to 3.3
+        (2, 9, "no benefit"),  # -2.3 points: a harm is no benefit, however large it may be
+        (14, 6, "undecided"),
+    ],
+)
+def test_no_benefit_needs_an_interval_without_the_smallest_effect(
+    gained: int, lost: int, verdict: str
+) -> None:
+    both = "+" * (300 - gained - lost)
+    found = analyse(
+        made(a="-" * gained + "+" * lost + both, b="+" * gained + "-" * lost + both),
+        ["a", "b"],
+        "a",
+    )
+    (d,) = found[0].differences
+    assert (d.verdict, d.power > 0.8, d.p > 0.05) == (verdict, True, True)
+    assert (d.high < d.smallest_effect) == (verdict == "no benefit")
+    if verdict == "no benefit":
+        assert d.problems_needed == 300
+    else:
+        assert d.problems_needed >= 600
+        assert f"{d.problems_needed:,} problems needed, not 300" in d.words
+
+
 def test_a_harm_is_a_harm_and_many_systems_are_corrected_for() -> None:
     marks = {"a": "+" * 40, "b": "-" * 8 + "+" * 32, "c": "+" * 40, "d": "+" * 40}
     (found,) = analyse(made(**marks), list(marks), "a")
