@@ -9,6 +9,8 @@ from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
+"""The first and the last second that has a date in UTC: of the year 1, and of the year 9999."""
 NOTHING = object()
 """Stands for a field that is not there; equal to no value."""
 
@@ -86,10 +88,13 @@ def time_of(record: Mapping[str, Any], name: str) -> float | None:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind."""
+    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind.
+
+    What lies beyond the years 1 to 9999 is their first or last second.
+    """
     if seconds is None:
         return None
-    whole, micro = divmod(round(seconds * 1e6), 1_000_000)
+    whole, micro = divmod(round(min(max(seconds, FIRST), LAST) * 1e6), 1_000_000)
     text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{micro:06}".rstrip("0") if micro else ""
     return f"{text:0>19}{fraction}Z"

@@ -1,0 +1,107 @@
+"""Bead commands at the edges of what can be written: odd dates, odd characters, odd files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.columns import when
+from state.fields import FIRST, LAST, moment
+from tests.harness.conftest import Cli
+
+
+@pytest.fixture(params=["UTC", "Pacific/Kiritimati", "America/New_York"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The zone of the machine: no offset, far to the east, to the west."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+EDGES = (
+    "0001-01-01", "0001-01-01T00:00", "0001-01-01T00:00Z", "0001-01-01T00:00+14:00",
+    "9999-12-31", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59-14:00", "10000-01-01",
+    "0000-01-01", "+999999w", "-999999w", "-750000d",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EDGES)
+def test_a_date_at_an_end_of_the_calendar_is_taken_or_refused(
+    cli: Cli, zone: str, text: str
+) -> None:
+    cli("bead", "create", "one")
+    (one,) = json.loads(cli("bead", "list", "--json").out)
+    for words in (
+        ("create", "x", f"--due={text}"),
+        ("create", "x", f"--defer={text}"),
+        ("update", one["id"], f"--due={text}"),
+        ("due", one["id"], "--", text),
+        ("list", f"--due-before={text}"),
+    ):
+        said = cli("bead", *words)
+        assert said.code in (0, 2), said.err
+        assert said.err.count("\n") == (said.code == 2)
+        assert cli("bead", "history", one["id"]).code == 0
+    assert cli("bead", "list").code == cli("bead", "due").code == cli("bead", "export").code == 0
+
+
+def test_what_is_too_far_away_says_so(cli: Cli, zone: str) -> None:
+    for text in ("0001-01-01", "+999999w", "9999-12-31T23:59-14:00"):
+        said = cli("bead", "create", "x", f"--due={text}")
+        says = f"error: --due: {text} is too far away; choose a year from 2 to 9998\n"
+        assert (said.code, said.err) == (2, says)
+    for text in ("0002-01-01", "9998-12-31"):
+        assert cli("bead", "create", text, "--due", text).code == 0
+        assert f"{text} (due {text} 23:59)" in cli("bead", "due").out
+    never = cli("bead", "create", "x", "--due", "9999-12-31")
+    assert never.code == (0 if zone == "UTC" else 2)
+
+
+def test_stored_dates_at_the_ends_of_the_calendar_are_shown(
+    cli: Cli, folder: Path, zone: str
+) -> None:
+    first, last = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+    records = [
+        {
+            "id": "x-1", "title": "first", "created_at": f"{first}Z", "updated_at": f"{first}Z",
+            "due_at": f"{first}+14:00",
+            "comments": [{"author": "a", "text": "t", "created_at": f"{first}+23:00"}],
+        },
+        {
+            "id": "x-2", "title": "last", "created_at": f"{last}.9999999Z",
+            "updated_at": f"{last}-14:00", "due_at": f"{last}Z", "defer_until": f"{last}-12:00",
+            "dependencies": [{"depends_on_id": "x-1", "created_at": f"{last}-12:00"}],
+        },
+        {"id": "x-3", "title": "held", "status": "in_progress", "hi_moe": {"lease_until": 1e300}},
+    ]  # fmt: skip
+    Path("in.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in records))
+    assert "created 3" in cli("bead", "import", "in.jsonl").out
+    lines = [json.loads(line) for line in cli("bead", "export").out.splitlines()]
+    for record, line in zip(records, lines, strict=True):
+        for name in ("created_at", "updated_at", "due_at", "defer_until", "hi_moe"):
+            assert line.get(name, record.get(name)) == record.get(name, line.get(name))
+    assert "unchanged 3" in cli("bead", "import", "in.jsonl").out
+    assert "due          0001-01-01 00:00 UTC" in cli("bead", "show", "x-1").out
+    assert "lease until  9999-12-31 23:59 UTC" in cli("bead", "show", "x-3").out
+    (held,) = json.loads(cli("bead", "list", "--status", "in_progress", "--json").out)
+    assert held["lease_until"] == "9999-12-31T23:59:59Z"
+    for words in ("show x-2", "history x-1", "history x-2", "stats", "doctor", "context x-1",
+                  "dep tree x-2", "claim x-1 --lease 1e300", "show x-1"):  # fmt: skip
+        assert cli("bead", *words.split()).code == 0, words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"),
+    [(float("-inf"), "0001-01-01T00:00:00Z"), (FIRST, "0001-01-01T00:00:00Z"),
+     (LAST, "9999-12-31T23:59:59Z"), (LAST + 1, "9999-12-31T23:59:59Z"),
+     (1e300, "9999-12-31T23:59:59Z"), (0.25, "1970-01-01T00:00:00.25Z")],
+)  # fmt: skip
+def test_every_number_of_seconds_has_a_date(seconds: float, wanted: str, zone: str) -> None:
+    assert moment(seconds) == wanted
+    assert len(when(seconds)) in (16, 20)
