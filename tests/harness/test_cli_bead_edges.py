@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.columns import when
+from state import BeadStore
 from state.fields import FIRST, LAST, moment
 from tests.harness.conftest import Cli
 
@@ -105,3 +109,60 @@ def test_stored_dates_at_the_ends_of_the_calendar_are_shown(
 def test_every_number_of_seconds_has_a_date(seconds: float, wanted: str, zone: str) -> None:
     assert moment(seconds) == wanted
     assert len(when(seconds)) in (16, 20)
+
+
+NO_TEXT = "a\udcff"
+"""What Python makes of an argument that is not UTF-8."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [f"bead create {NO_TEXT}", f"bead create x -d {NO_TEXT}", f"bead show {NO_TEXT} --json",
+     f"bead --db {NO_TEXT} list", f"bead search {NO_TEXT}", f"bead export -o {NO_TEXT}",
+     f"bead claim --next --as {NO_TEXT}", f"run {NO_TEXT}", f"eval compare --out {NO_TEXT}",
+     NO_TEXT],
+)  # fmt: skip
+def test_an_argument_that_is_no_text_is_one_line(cli: Cli, folder: Path, words: str) -> None:
+    said = cli(*words.split())
+    says = r"the argument a\udcff is not UTF-8 text; give it in UTF-8"
+    assert said.code == 2
+    if "--json" in words:
+        assert json.loads(said.out) == {"error": says, "exit_code": 2}
+    else:
+        assert (said.out, said.err) == ("", f"error: {says}\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_setting_of_the_environment_that_is_no_text_is_one_line(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_ACTOR", NO_TEXT)
+    said = cli("bead", "create", "x")
+    assert said.code == 2
+    assert said.err == "error: HARNESS_ACTOR a\\udcff is not UTF-8 text; give it in UTF-8\n"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("given", [b"a\xff", b"a\0b"])
+def test_an_input_that_is_no_text_is_one_line(folder: Path, given: bytes, locale: str) -> None:
+    command = [sys.executable, "-m", "harness", "bead", "create", "x", "-d", "-"]
+    environment = {**os.environ, "LC_ALL": locale}
+    done = subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"not UTF-8 text" in done.stderr
+
+
+def test_what_older_imports_kept_is_printed(cli: Cli) -> None:
+    store = BeadStore.open(Path("runs/state.db"))
+    bead = store.create("task", "t", extra={"design": "a\ud800", "\udfff": [1]})
+    store.close_database()
+    (row,) = json.loads(cli("bead", "list", "--json").out)
+    assert row["extra"] == bead.extra
+    for verb in ("show", "history"):
+        assert cli("bead", verb, bead.id).code == 0
+
+
+def test_a_limit_beyond_every_number_is_none(cli: Cli) -> None:
+    cli("bead", "create", "one")
+    for verb in (("list",), ("ready",), ("search", "one"), ("blocked",), ("due",)):
+        assert cli("bead", *verb, "--limit", "1" + "0" * 30).code == 0, verb

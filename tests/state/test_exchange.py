@@ -186,6 +186,18 @@ class TestMerge:
         (b'{"id":"x","title":"t","dependencies":[{"depends_on_id":"x"}]}', "x depends on itself"),
         (b'{"id":"x","title":"a\\u0000b"}', "a character that no database can store"),
         (b'{"id":"x","title":"\\ud800"}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","\\ud800":1}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","\\u0000":1}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","m":{"a":[{"\\udc00":1}]}}', "a character that no database"),
+        (b'{"id":"x","title":"t","m":"\\ud800"}', "m holds a character that no database"),
+        (b'{"id":"x","title":"t","design":"\\u0000"}', "design holds a character that no"),
+        (b'{"id":"x","title":"t","hi_moe":{"key":"\\ud800"}}', "a character that no database"),
+        (b'{"id":"x","title":"t","hi_moe":{"run_id":"\\u0000"}}', "hi_moe.run_id holds a character"),
+        (b'{"_type":"memory","key":"\\ud800"}', "key holds a character that no database"),
+        (b'{"_type":"\\ud800","key":"k"}', "_type holds a character that no database"),
+        (b'{"id":"x","title":"t","n":1e400}', "1e400 is too large a number"),
+        (b'{"id":"x","title":"t","hi_moe":{"attempts":2147483648}}', "attempts is too large"),
+        (b'{"id":"x","title":"t","hi_moe":{"surprise":1' + b"0" * 400 + b"}}", "is too large a"),
         (b'{"id":"x","title":"t","n":NaN}', "NaN is no number"),
         (b'{"id":"x","title":"t","hi_moe":{"data":3}}', "hi_moe.data has a value of the wrong type"),
         (b"[" * 200_000, "nested too deeply"),
@@ -200,6 +212,20 @@ def test_a_malformed_line_is_named_and_nothing_written(
     assert says in str(caught.value)
     assert str(caught.value).endswith("; nothing was imported")
     assert other.query() == []
+
+
+def test_odd_characters_in_fields_of_others_come_back(store: BeadStore, other: BeadStore) -> None:
+    line = (
+        r'{"id":"x","title":"\ud834\udd1e","m":"\u0000\u003c","hi_moe":{"lease_until":4102444800,'
+        r'"data":{"a":"\u0000"}}}'
+    )
+    memory = r'{"_type":"memory","key":"a","value":"\ud800"}'
+    take(store, f"{line}\n{memory}\n".encode())
+    bead = store.get("x")
+    assert (bead.title, bead.extra["m"], bead.data) == ("𝄞", "\0<", {"a": "\0"})
+    assert give(store).splitlines()[1] == memory.encode()
+    take(other, give(store))
+    assert give(other) == give(store)
 
 
 def test_a_cycle_is_refused(store: BeadStore) -> None:

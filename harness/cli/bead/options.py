@@ -203,12 +203,12 @@ def split(given: Iterable[str | None] | None) -> list[str]:
 
 
 def limit_of(limit: int | None) -> int | None:
-    """``limit``, checked. Raises UsageError."""
+    """``limit``, checked, and as large as a database takes. Raises UsageError."""
     from state.errors import UsageError
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit: should be greater than 0, not {limit}")
-    return limit
+    return None if limit is None else min(limit, 2**63 - 1)
 
 
 def priority_of(text: str | None) -> int | None:
@@ -229,10 +229,15 @@ def text_of(given: str | None) -> str | None:
 
     if given != "-":
         return given
+    from state.text import is_storable
+
     try:
-        return sys.stdin.read()
+        text = sys.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("the standard input is not UTF-8 text") from None
+    if not is_storable(text):  # In some locales Python passes on what it cannot decode.
+        raise UsageError("the standard input holds NUL, or is not UTF-8 text")
+    return text
 
 
 def run_of(store: BeadStore, id: str | None) -> str | None:
