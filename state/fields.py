@@ -79,13 +79,13 @@ def priority_of(record: Mapping[str, Any]) -> int:
     return value
 
 
-def number_of(what: str, value: float, *, whole: bool) -> float:
+def number_of(what: str, value: Any, *, whole: bool) -> float:
     """A number that every database holds."""
     try:
         if not whole:
             return float(value)
         if abs(value) < 2**31:
-            return value
+            return int(value)
     except OverflowError:
         pass
     raise Malformed(f"{what} is too large a number")

@@ -149,7 +149,7 @@ def test_an_input_that_is_no_text_is_one_line(folder: Path, given: bytes, locale
     environment = {**os.environ, "LC_ALL": locale}
     done = subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
-    assert b"not UTF-8 text" in done.stderr
+    assert b"not UTF-8 text" in done.stderr or b"NUL" in done.stderr
 
 
 def test_what_older_imports_kept_is_printed(cli: Cli) -> None:
@@ -166,3 +166,61 @@ def test_a_limit_beyond_every_number_is_none(cli: Cli) -> None:
     cli("bead", "create", "one")
     for verb in (("list",), ("ready",), ("search", "one"), ("blocked",), ("due",)):
         assert cli("bead", *verb, "--limit", "1" + "0" * 30).code == 0, verb
+
+
+LINES = ("one\r\ntwo\r\n", "one\r\ntwo", "one\rtwo\r", "one\n\rtwo\r\n\nthree", "\r\n", "plain")
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_what_is_not_edited_stays_as_it_is(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    record = {"id": "x-1", "title": "two  words ", "description": text, "notes": text,
+              "design": text, "updated_at": "2025-01-01T00:00:00Z"}  # fmt: skip
+    (folder / "in.jsonl").write_text(json.dumps(record))
+    cli("bead", "import", "in.jsonl")
+    before = cli("bead", "export").out
+    ending = "path.write_bytes(path.read_bytes() + (b'' if path.read_bytes()[-1:] == b'\\n' else b'\\n'))"
+    for program in ("", ending):
+        editor(folder, monkeypatch, program)
+        for field in ("description", "notes", "design", "title"):
+            assert cli("bead", "edit", "x-1", "--field", field).out.startswith("unchanged x-1")
+    assert cli("bead", "export").out == before
+    editor(folder, monkeypatch, "path.write_bytes(path.read_bytes().replace(b'o', b'0'))")
+    cli("bead", "edit", "x-1")
+    (bead,) = json.loads(cli("bead", "list", "--json").out)
+    assert bead["body"] == text.replace("o", "0")
+
+
+def test_an_editor_may_end_the_last_line_as_the_others(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("bead", "create", "x", "-d", "one\r\ntwo")
+    editor(folder, monkeypatch, "path.write_bytes(b'one\\r\\nthree\\r\\n')")
+    cli("bead", "edit", json.loads(cli("bead", "list", "--json").out)[0]["id"])
+    (bead,) = json.loads(cli("bead", "list", "--json").out)
+    assert bead["body"] == "one\r\nthree"
+
+
+def test_an_edit_with_nul_changes_nothing(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("bead", "create", "x", "-d", "text")
+    (bead,) = json.loads(cli("bead", "list", "--json").out)
+    editor(folder, monkeypatch, "path.write_bytes(b'a\\0b')")
+    said = cli("bead", "edit", bead["id"])
+    assert (said.code, "holds NUL" in said.err, said.err.count("\n")) == (2, True, 1)
+    assert json.loads(cli("bead", "list", "--json").out) == [bead]
+
+
+def test_the_line_endings_of_the_input_stay(folder: Path) -> None:
+    command = [sys.executable, "-m", "harness", "bead", "create", "x", "--json", "-d", "-"]
+    given = "one\r\ntwo\rü\n"
+    done = subprocess.run(command, input=given.encode(), capture_output=True, check=True)
+    assert json.loads(done.stdout)["body"] == given
+
+
+def editor(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    file = folder / "editor.py"
+    file.write_text(f"import pathlib, sys\npath = pathlib.Path(sys.argv[-1])\n{program}\n")
+    monkeypatch.setenv("VISUAL", f"{sys.executable} '{file}'")

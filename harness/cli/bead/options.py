@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -231,12 +232,14 @@ def text_of(given: str | None) -> str | None:
         return given
     from state.text import is_storable
 
+    if isinstance(sys.stdin, io.TextIOWrapper):  # Whatever the locale; line endings stay.
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="")
     try:
         text = sys.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("the standard input is not UTF-8 text") from None
-    if not is_storable(text):  # In some locales Python passes on what it cannot decode.
-        raise UsageError("the standard input holds NUL, or is not UTF-8 text")
+    if not is_storable(text):
+        raise UsageError("the standard input holds NUL, which no database can store")
     return text
 
 

@@ -56,7 +56,7 @@ def _read(text: str, end_of_day: bool, now: float) -> float | None:
         if end_of_day:
             moment = moment.replace(hour=23, minute=59, second=59)
     try:
-        return moment and moment.timestamp()
+        return None if moment is None else moment.timestamp()
     except ValueError as error:  # Its year is not one in the zone of the machine.
         raise OverflowError from error
 
