@@ -224,3 +224,31 @@ def editor(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     file = folder / "editor.py"
     file.write_text(f"import pathlib, sys\npath = pathlib.Path(sys.argv[-1])\n{program}\n")
     monkeypatch.setenv("VISUAL", f"{sys.executable} '{file}'")
+
+
+def test_closing_and_deleting_by_update(cli: Cli) -> None:
+    cli("bead", "create", "top", "-t", "epic")
+    top = json.loads(cli("bead", "list", "--json").out)[0]["id"]
+    cli("bead", "create", "part", "--parent", top)
+    (part,) = (b["id"] for b in json.loads(cli("bead", "list", "--json").out) if b["id"] != top)
+    said = cli("bead", "update", top, "--status", "tombstone")
+    assert (said.code, "`harness bead delete` deletes one" in said.err) == (2, True)
+    said = cli("bead", "update", top, "--status", "closed")
+    assert (said.code, "`harness bead close --force`" in said.err) == (1, True)
+    assert cli("bead", "update", top, part, "--status", "closed").code == 0
+    assert cli("bead", "close", top.partition("-")[2]).code == 0
+    assert cli("bead", "delete", part).code == 0
+    said = cli("bead", "close", part)
+    assert (said.code, said.out) == (1, "")
+    assert f"bead {part} is deleted" in said.err
+
+
+def test_nobody_is_called_nobody(cli: Cli) -> None:
+    cli("bead", "create", "x")
+    (bead,) = json.loads(cli("bead", "list", "--json").out)
+    cli("bead", "update", bead["id"], "--status", "in_progress")
+    for words in (("claim", bead["id"]), ("claim", bead["id"], "--renew")):
+        said = cli("bead", *words)
+        assert (said.code, "None" in said.err, "nobody" in said.err) == (1, False, True)
+    cli("bead", "update", bead["id"], "--status", "open")
+    assert cli("bead", "claim", bead["id"]).code == 0
