@@ -252,3 +252,16 @@ def test_nobody_is_called_nobody(cli: Cli) -> None:
         assert (said.code, "None" in said.err, "nobody" in said.err) == (1, False, True)
     cli("bead", "update", bead["id"], "--status", "open")
     assert cli("bead", "claim", bead["id"]).code == 0
+
+
+def test_an_export_counts_beads_alone(cli: Cli, folder: Path) -> None:
+    others = ['{"_schema":"1"}', '{"_type":"memory","key":"k"}', '{"_type":"memory"}']
+    (folder / "in.jsonl").write_text("\n".join([*others, '{"id":"x-1","title":"t"}']))
+    cli("bead", "import", "in.jsonl")
+    said = cli("bead", "export", "-o", "out.jsonl")
+    assert said.out == "wrote 1 bead and 3 other lines to out.jsonl\n"
+    assert len((folder / "out.jsonl").read_text().splitlines()) == 4
+    assert json.loads(cli("bead", "export", "-o", "out.jsonl", "--json").out)["beads"] == 1
+    cli("bead", "create", "two")
+    assert cli("bead", "export", "-o", "o", "-t", "task").out == "wrote 2 beads to o\n"
+    assert cli("bead", "export", "-o", "o", "-t", "bug").out == "wrote 0 beads to o\n"

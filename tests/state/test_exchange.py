@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from state import BeadStore, UsageError
-from state.exchange import ImportReport, export_lines, import_lines
+from state.exchange import ImportReport, export, export_lines, import_lines
+from state.models import ForeignLine
 from tests.state.issues import FILE, ISSUES
 
 REAL = "beads_export.jsonl"
@@ -276,6 +277,37 @@ def test_lines_of_other_types_are_kept_and_come_out_again(store: BeadStore) -> N
     assert b"memory" not in b"".join(line.encode() for line in export_lines(store, kind="epic")), (
         "a part of the beads is no copy of the file"
     )
+
+
+def test_a_newer_header_replaces_the_older(store: BeadStore, other: BeadStore) -> None:
+    newer = HEADER.replace(b"/1", b"/2")
+    for header in (HEADER, newer, HEADER, newer):
+        take(store, b"\n".join([header, FILE.rstrip(), MEMORY, b""]))
+        assert give(store) == b"\n".join([header, FILE.rstrip(), MEMORY, b""])
+        take(other, give(store))
+        assert give(other) == give(store)
+    take(store, b"\n".join([HEADER, newer, HEADER, MEMORY, MEMORY.replace(b'"v"', b'"w"')]))
+    assert give(store).startswith(HEADER + b"\n{")
+    assert (give(store).count(b"_schema"), give(store).count(b'"key":"k"')) == (1, 1)
+    assert give(store).endswith(MEMORY.replace(b'"v"', b'"w"') + b"\n")
+
+
+def test_headers_that_have_piled_up_come_out_as_one(store: BeadStore) -> None:
+    with store.database.writing() as tx:
+        for number in (b"/1", b"/2"):
+            text = HEADER.replace(b"/1", number).decode()
+            tx.insert([ForeignLine(type="header", text=text)], leaving_out=("sequence",))
+    assert give(store) == HEADER.replace(b"/1", b"/2") + b"\n"
+    take(store, HEADER)
+    assert give(store) == HEADER + b"\n"
+
+
+def test_the_parts_of_an_export_are_told_apart(store: BeadStore) -> None:
+    take(store, b"\n".join([HEADER, FILE.rstrip(), MEMORY, b'{"_type":"config"}']))
+    made = export(store)
+    assert (len(made.header), len(made.beads), len(made.others)) == (1, 6, 2)
+    assert made.lines == export_lines(store)
+    assert export(store, kind="epic").others == []
 
 
 def test_a_dry_run_keeps_no_line(store: BeadStore) -> None:
