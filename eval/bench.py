@@ -63,11 +63,13 @@ class Change(Frozen):
 
 def read_record(path: Path) -> Record | None:
     """A stored baseline; ``None`` where there is none yet. Raises UsageError for a broken one."""
-    if not path.exists():
-        return None
     try:
-        return Record.model_validate_json(path.read_text("utf-8"))
-    except (OSError, ValidationError):
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValidationError:
         raise UsageError(f"{path}: not a baseline of eval bench") from None
 
 

@@ -88,9 +88,13 @@ def test_a_baseline_is_read_back(tmp_path: Path) -> None:
     assert read_record(file) is None
     file.write_text(record("+-").model_dump_json())
     assert read_record(file) == record("+-")
-    file.write_text("{}")
-    with pytest.raises(UsageError, match="not a baseline"):
-        read_record(file)
+    for content in (b"{}", b"\xff\xfe", b""):
+        file.write_bytes(content)
+        with pytest.raises(UsageError, match="not a baseline"):
+            read_record(file)
+    for place in (tmp_path, file / "b.json", tmp_path / ("n" * 300)):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_record(place)
 
 
 def test_every_set_names_suites_that_exist() -> None:

@@ -332,6 +332,51 @@ def test_a_line_that_a_full_disk_cuts_is_taken_back(
     assert len(Journal(path, HEADER).attempts) == 2
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["file/a.jsonl", "file/sub/a.jsonl", "folder", "n" * 300 + "/a.jsonl", "/dev/null/a.jsonl"],
+)
+def test_a_place_that_cannot_hold_a_journal_is_bad_input(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=r"cannot be written: .*; give another folder") as caught:
+        Journal(tmp_path / place, HEADER)
+    assert caught.value.exit_code == 2
+    assert str(caught.value).startswith(str(tmp_path / place))
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_journal_that_may_not_be_written_is_refused_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, whole = tmp_path / "attempts.jsonl", Path.open
+    Journal(path, HEADER)
+
+    def refuse(error: int) -> None:
+        def opened(self: Path, mode: str = "r", **more: Any) -> Any:
+            if "a" in mode:
+                raise OSError(error, os.strerror(error), str(self))
+            return whole(self, mode, **more)
+
+        monkeypatch.setattr(Path, "open", opened)
+
+    for place in (path, tmp_path / "new" / "attempts.jsonl"):
+        for error in (errno.EACCES, errno.EROFS):
+            refuse(error)
+            with pytest.raises(UsageError, match="cannot be written"):
+                Journal(place, HEADER)
+        refuse(errno.ENOSPC)
+        with pytest.raises(StoreError, match="No space left"):
+            Journal(place, HEADER)
+
+
+def test_a_header_nested_too_deeply_is_no_journal(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    path.write_text("[" * 200_000 + "\n")
+    with pytest.raises(UsageError, match="not the journal"):
+        Journal(path, HEADER)
+
+
 def test_opening_a_journal_never_rewrites_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "attempts.jsonl"
     Journal(path, HEADER).add(attempt("a", "p\u2028 1", solved=True))  # a line separator, no line
