@@ -1,7 +1,7 @@
 """What a sweep's attempts say: how each system did, and whether it is better than the baseline.
 
 A pure function of the attempts. "No difference was seen" is not "there is none": the latter is said
-only of a sample that would have shown the smallest effect of interest.
+only where the sample would have shown the smallest effect of interest, and its interval excludes it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Difference(Frozen):
     """Probability of finding a true difference of that size with as many problems, at the strictest
     level that Holm's correction may ask for."""
     problems_needed: int
-    """For 80% power; twice as many as there are where the test and the interval disagree."""
+    """For 80% power; where there is that much, for an interval that decides."""
     verdict: Verdict
 
     @property
@@ -149,10 +149,21 @@ def check_effect(smallest: float) -> None:
         )
 
 
-def judge(p: float, interval: statistics.Interval, found: statistics.Resolution) -> Verdict:
-    """What a test, its interval and the power of the sample say together."""
+def judge(
+    p: float,
+    interval: statistics.Interval,
+    found: statistics.Resolution,
+    smallest: float,
+    *,
+    both: bool = False,
+) -> Verdict:
+    """What a test, its interval and the power of the sample say together.
+
+    With ``both``, a harm of the smallest effect is to be excluded as a benefit of it is.
+    """
     if p > ALPHA:
-        return "no benefit" if found.suffices else "undecided"
+        none = found.suffices and interval.rules_out(smallest, both=both)
+        return "no benefit" if none else "undecided"
     if not interval.excludes_zero:
         return "undecided"
     return "better" if interval.estimate > 0 else "worse"
@@ -233,12 +244,14 @@ def _difference(
     better, worse = statistics.discordant(differences)
     interval, n = statistics.paired_bootstrap(differences), len(differences)
     found = statistics.resolution(smallest, better + worse, n, alpha)
-    verdict = judge(p_holm, interval, found)
-    open_still = verdict == "undecided" and found.suffices
+    verdict = judge(p_holm, interval, found, smallest)
+    needed = found.needed
+    if verdict == "undecided" and found.suffices:
+        needed = statistics.pairs_to_decide(interval, smallest, n)
     return Difference(
         system=system, baseline=baseline, problems=n, left_out=left_out,
         difference=interval.estimate, low=interval.low, high=interval.high, only_system=better,
         only_baseline=worse, p=statistics.mcnemar(better, worse), p_holm=p_holm,
         smallest_effect=smallest, power=found.power,
-        problems_needed=2 * n if open_still else found.needed, verdict=verdict,
+        problems_needed=needed, verdict=verdict,
     )  # fmt: skip

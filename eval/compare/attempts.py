@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from state.errors import StoreError, UsageError
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WERE_STOPPED = ("stopped on request", "the plan waits for approval")
 """Reasons of attempts that earlier versions wrote down although they had not ended."""
 
@@ -69,15 +71,28 @@ class Journal:
     """
 
     def __init__(self, path: Path, header: Mapping[str, object]) -> None:
-        """Opens or starts the journal. Raises UsageError where it holds another comparison, and
-        StoreError where it cannot be written."""
+        """Opens or starts the journal. Raises UsageError where it holds another comparison or cannot
+        be at its place, and StoreError where the disk is full."""
         self.path = path
         self.attempts: dict[Key, Attempt] = {}
-        found = _read(path) if path.exists() else None
+        try:
+            self._open(header)
+        except OSError as error:
+            says = f"{path} cannot be written: {error.strerror or error}"
+            if error.errno in _NO_SPACE:
+                raise StoreError(says) from error
+            raise UsageError(f"{says}; give another folder (--out, HARNESS_HOME)") from error
+
+    def _open(self, header: Mapping[str, object]) -> None:
+        path = self.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            found = _read(path)
+        except FileNotFoundError:
+            found = None
         if found is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            self._append(json.dumps(header, sort_keys=True))
+            self._write(json.dumps(header, sort_keys=True))
             return
         held, self.attempts, size = found
         wanted = json.loads(json.dumps(header))
@@ -87,8 +102,9 @@ class Journal:
                 f"{path} holds another comparison ({', '.join(differs)} differ): give another "
                 "--out, or the same options to go on with it"
             )
-        if size < path.stat().st_size:  # A last line that a kill cut short is forgotten.
-            os.truncate(path, size)
+        with path.open("ab"):  # Better refused now than after the first attempt.
+            if size < path.stat().st_size:  # A last line that a kill cut short is forgotten.
+                os.truncate(path, size)
 
     def to_make(self, key: Key) -> bool:
         """Whether that attempt is still to be made, or made again."""
@@ -97,22 +113,22 @@ class Journal:
 
     def add(self, attempt: Attempt) -> None:
         """Write an attempt, whole or not at all, at once. Raises StoreError."""
-        self._append(attempt.model_dump_json())
-        self.attempts[attempt.key] = attempt
-
-    def _append(self, line: str) -> None:
-        data, written = line.encode() + b"\n", 0
         try:
-            with self.path.open("ab", buffering=0) as out:
-                size = out.tell()
-                try:
-                    while written < len(data):
-                        written += out.write(data[written:]) or 0
-                except OSError:
-                    out.truncate(size)
-                    raise
+            self._write(attempt.model_dump_json())
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written: {error.strerror or error}") from error
+        self.attempts[attempt.key] = attempt
+
+    def _write(self, line: str) -> None:
+        data, written = line.encode() + b"\n", 0
+        with self.path.open("ab", buffering=0) as out:
+            size = out.tell()
+            try:
+                while written < len(data):
+                    written += out.write(data[written:]) or 0
+            except OSError:
+                out.truncate(size)
+                raise
 
 
 def _read(path: Path) -> tuple[dict[str, object], dict[Key, Attempt], int] | None:
@@ -127,7 +143,7 @@ def _read(path: Path) -> tuple[dict[str, object], dict[Key, Attempt], int] | Non
     first, *lines = text[:size].split(b"\n")[:-1]
     try:
         header = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise UsageError(f"{path}: not the journal of a comparison")

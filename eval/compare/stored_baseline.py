@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from eval import statistics
-from eval.compare.analysis import ALPHA, SMALLEST_EFFECT
+from eval.compare.analysis import SMALLEST_EFFECT, judge
 from eval.compare.attempts import Attempt, Frozen
 from state.errors import UsageError
 
@@ -53,21 +53,23 @@ class Change(Frozen):
     power: float | None = None
     """Probability of finding a true change of the smallest effect with as many problems."""
     problems_needed: int | None = None
-    """For 80% power."""
+    """For 80% power; where there is that much, for an interval that decides."""
     tokens: float = 0.0
     """Per problem, now."""
     verdict: Literal["better", "worse", "no change", "undecided", "new"]
-    """``no change`` is said only where the problems would have shown the smallest effect; ``new`` is
-    a suite without a baseline."""
+    """``no change`` is said only where the problems would have shown the smallest effect and the
+    interval excludes it, up and down; ``new`` is a suite without a baseline."""
 
 
 def read_record(path: Path) -> Record | None:
     """A stored baseline; ``None`` where there is none yet. Raises UsageError for a broken one."""
-    if not path.exists():
-        return None
     try:
-        return Record.model_validate_json(path.read_text("utf-8"))
-    except (OSError, ValidationError):
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValidationError:
         raise UsageError(f"{path}: not a baseline of eval bench") from None
 
 
@@ -108,9 +110,14 @@ def _change(
         return change
     p = statistics.mcnemar(len(gained), len(lost))
     found = statistics.resolution(smallest, len(gained) + len(lost), len(told))
-    verdict = "no change" if found.suffices else "undecided"
-    if p <= ALPHA:
-        verdict = "better" if len(gained) > len(lost) else "worse"
+    steps = [float(new[name].solved) - float(old[name].solved) for name in told]
+    interval = statistics.paired_bootstrap(steps) if steps else statistics.Interval(0.0, -1.0, 1.0)
+    verdict, needed = judge(p, interval, found, smallest, both=True), found.needed
+    if verdict == "undecided" and found.suffices:
+        needed = statistics.pairs_to_decide(interval, smallest, len(told), both=True)
     return change.model_copy(
-        update={"p": p, "power": found.power, "problems_needed": found.needed, "verdict": verdict}
-    )
+        update={
+            "p": p, "power": found.power, "problems_needed": needed,
+            "verdict": "no change" if verdict == "no benefit" else verdict,
+        }
+    )  # fmt: skip

@@ -102,6 +102,8 @@ def main(
     ``tree`` is another program's, such as a script's, and ``name`` what starts that program.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if says := _no_text(words):
+        return _fail(words, says, _exit("USAGE"))
     try:
         command = typer.main.get_command(tree)
         code = command.main(words, prog_name=name, standalone_mode=False, obj=words)
@@ -127,6 +129,18 @@ def main(
         return _fail(words, says, _exit("USAGE"))
     except Exception as error:  # noqa: BLE001 - the boundary
         return _explain(words, error)
+
+
+def _no_text(words: Sequence[str]) -> str | None:
+    """Which argument or setting of the environment is no text, so that nothing could hold it."""
+    ours = ((name, value) for name, value in os.environ.items() if name.startswith("HARNESS_"))
+    for what, text in (*(("the argument", word) for word in words), *ours):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            shown = text[:60].encode(errors="backslashreplace").decode()
+            return f"{what} {shown} is not UTF-8 text; give it in UTF-8"
+    return None
 
 
 def _exit(name: str) -> int:

@@ -20,11 +20,14 @@ STATES = {
     "failed": ("✗", "x", "red"),
 }
 """State of a step → its sign, its sign where only ASCII shows, its colour."""
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """``text`` without control characters: what a model writes must not steer the terminal."""
+    """``text`` without control characters: what a model writes must not steer the terminal.
+
+    Nor with lone surrogates, which no terminal and no file takes.
+    """
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
 
 

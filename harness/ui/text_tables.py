@@ -67,10 +67,18 @@ def width() -> int | None:
 
 
 def when(seconds: float | None) -> str:
-    """A moment in the zone of the machine, to the minute; empty for none."""
+    """A moment in the zone of the machine, to the minute; empty for none.
+
+    At the ends of the calendar, where that zone may have no date, it is in UTC and says so.
+    """
     if seconds is None:
         return ""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+    try:
+        return datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
+    except (ValueError, OverflowError, OSError):
+        from state.fields import moment
+
+        return f"{moment(seconds) or '':.16}".replace("T", " ") + " UTC"
 
 
 def lines(

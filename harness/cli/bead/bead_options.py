@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -203,12 +204,12 @@ def split(given: Iterable[str | None] | None) -> list[str]:
 
 
 def limit_of(limit: int | None) -> int | None:
-    """``limit``, checked. Raises UsageError."""
+    """``limit``, checked, and as large as a database takes. Raises UsageError."""
     from state.errors import UsageError
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit: should be greater than 0, not {limit}")
-    return limit
+    return None if limit is None else min(limit, 2**63 - 1)
 
 
 def priority_of(text: str | None) -> int | None:
@@ -229,10 +230,17 @@ def text_of(given: str | None) -> str | None:
 
     if given != "-":
         return given
+    from state.text import is_storable
+
+    if isinstance(sys.stdin, io.TextIOWrapper):  # Whatever the locale; line endings stay.
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="")
     try:
-        return sys.stdin.read()
+        text = sys.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("the standard input is not UTF-8 text") from None
+    if not is_storable(text):
+        raise UsageError("the standard input holds NUL, which no database can store")
+    return text
 
 
 def run_of(store: BeadStore, id: str | None) -> str | None:

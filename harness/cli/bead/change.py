@@ -201,8 +201,8 @@ def claim(
         elif renew:
             bead = store.get(id)
             if not store.renew(bead.id, who, lease):
-                holder = bead.assignee if bead.status == "in_progress" else "nobody"
-                raise ClaimError(f"bead {bead.id} is claimed by {holder}, not by {who}")
+                holder = bead.assignee if bead.status == "in_progress" else None
+                raise ClaimError(f"bead {bead.id} is claimed by {holder or 'nobody'}, not by {who}")
             bead = store.get(bead.id)
         else:
             bead = Tracker(store).claim(id, assignee=who, lease_s=lease)

@@ -28,8 +28,7 @@ def export(
     from harness.cli.bead.place import existing
     from harness.cli.bead.render import print_json
     from harness.files import write_whole
-    from state import UsageError
-    from state.exchange import export_lines
+    from state import UsageError, exchange
 
     if as_json and output == "-":
         raise UsageError("export writes JSON lines; --json tells what was written with -o FILE")
@@ -42,17 +41,26 @@ def export(
             typer.echo(note, err=True)
 
     with existing(context, absent=absent) as store:
-        lines = list(export_lines(store, run_id=run_of(store, run), kind=kinds, status=statuses))
+        made = exchange.export(store, run_id=run_of(store, run), kind=kinds, status=statuses)
     if output == "-":
-        for line in lines:
+        for line in made.lines:
             sys.stdout.buffer.write(f"{line}\n".encode())
         sys.stdout.buffer.flush()
         return
-    write_whole(Path(output), lines)
+    write_whole(Path(output), made.lines)
+    others = len(made.header) + len(made.others)
     if as_json:
-        print_json({"file": output, "beads": len(lines)})
+        print_json({"file": output, "beads": len(made.beads)})
     else:
-        typer.echo(f"wrote {len(lines):,} beads to {output}")
+        counts = [
+            _count(len(made.beads), "bead"),
+            *([_count(others, "other line")] if others else []),
+        ]
+        typer.echo(f"wrote {' and '.join(counts)} to {output}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def import_issues(

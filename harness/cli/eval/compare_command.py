@@ -35,8 +35,8 @@ Executor = Annotated[
 SmallestEffect = Annotated[
     float,
     typer.Option(
-        help="Difference in solve rate that counts as a benefit: 0.05 is 5 points. Only a sample that "
-        'would have shown it can say "no benefit".'
+        help="Difference in solve rate that counts as a benefit: 0.05 is 5 points. No benefit is said "
+        "only where the sample would have shown it and the interval excludes it."
     ),
 ]
 RayAddress = Annotated[

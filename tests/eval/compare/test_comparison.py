@@ -75,6 +75,34 @@ def test_a_sample_that_could_not_have_shown_a_benefit_is_undecided(a: str, b: st
     assert f"{d.problems_needed:,} problems needed, not {len(a)}" in d.words
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "verdict"),
+    [
+        (12, 4, "undecided"),  # +2.7 points, up to 5.3
+        (10, 8, "no benefit"),  # +0.7 points, up to 3.3
+        (2, 9, "no benefit"),  # -2.3 points: a harm is no benefit, however large it may be
+        (14, 6, "undecided"),
+    ],
+)
+def test_no_benefit_needs_an_interval_without_the_smallest_effect(
+    gained: int, lost: int, verdict: str
+) -> None:
+    both = "+" * (300 - gained - lost)
+    found = analyse(
+        made(a="-" * gained + "+" * lost + both, b="+" * gained + "-" * lost + both),
+        ["a", "b"],
+        "a",
+    )
+    (d,) = found[0].differences
+    assert (d.verdict, d.power > 0.8, d.p > 0.05) == (verdict, True, True)
+    assert (d.high < d.smallest_effect) == (verdict == "no benefit")
+    if verdict == "no benefit":
+        assert d.problems_needed == 300
+    else:
+        assert d.problems_needed >= 600
+        assert f"{d.problems_needed:,} problems needed, not 300" in d.words
+
+
 def test_a_harm_is_a_harm_and_many_systems_are_corrected_for() -> None:
     marks = {"a": "+" * 40, "b": "-" * 8 + "+" * 32, "c": "+" * 40, "d": "+" * 40}
     (found,) = analyse(made(**marks), list(marks), "a")
@@ -302,6 +330,51 @@ def test_a_line_that_a_full_disk_cuts_is_taken_back(
     assert [a.problem for a in journal.attempts.values()] == ["p1"]
     journal.add(attempt("a", "p3", solved=True))
     assert len(Journal(path, HEADER).attempts) == 2
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["file/a.jsonl", "file/sub/a.jsonl", "folder", "n" * 300 + "/a.jsonl", "/dev/null/a.jsonl"],
+)
+def test_a_place_that_cannot_hold_a_journal_is_bad_input(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=r"cannot be written: .*; give another folder") as caught:
+        Journal(tmp_path / place, HEADER)
+    assert caught.value.exit_code == 2
+    assert str(caught.value).startswith(str(tmp_path / place))
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_journal_that_may_not_be_written_is_refused_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, whole = tmp_path / "attempts.jsonl", Path.open
+    Journal(path, HEADER)
+
+    def refuse(error: int) -> None:
+        def opened(self: Path, mode: str = "r", **more: Any) -> Any:
+            if "a" in mode:
+                raise OSError(error, os.strerror(error), str(self))
+            return whole(self, mode, **more)
+
+        monkeypatch.setattr(Path, "open", opened)
+
+    for place in (path, tmp_path / "new" / "attempts.jsonl"):
+        for error in (errno.EACCES, errno.EROFS):
+            refuse(error)
+            with pytest.raises(UsageError, match="cannot be written"):
+                Journal(place, HEADER)
+        refuse(errno.ENOSPC)
+        with pytest.raises(StoreError, match="No space left"):
+            Journal(place, HEADER)
+
+
+def test_a_header_nested_too_deeply_is_no_journal(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    path.write_text("[" * 200_000 + "\n")
+    with pytest.raises(UsageError, match="not the journal"):
+        Journal(path, HEADER)
 
 
 def test_opening_a_journal_never_rewrites_what_it_holds(tmp_path: Path) -> None:

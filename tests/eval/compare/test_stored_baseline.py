@@ -43,6 +43,29 @@ def test_what_changed_is_told_problem_by_problem() -> None:
     assert (change.verdict, change.p) == ("new", None)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("gained", "lost", "verdict"), [(12, 4, "undecided"), (9, 8, "no change"), (14, 6, "undecided")]
+)
+def test_no_change_needs_an_interval_without_the_smallest_effect(
+    gained: int, lost: int, verdict: str, *, turned: bool
+) -> None:
+    both = "+" * (300 - gained - lost)
+    runs = [record("+" * gained + "-" * lost + both), record("-" * gained + "+" * lost + both)]
+    (change,) = changes(*(runs[::-1] if turned else runs))
+    assert change.power is not None
+    assert change.power > 0.8
+    assert change.verdict == verdict
+    needed = change.problems_needed
+    assert needed == 300 if verdict == "no change" else needed and needed >= 600
+
+
+def test_a_bench_whose_every_attempt_was_lost_is_undecided() -> None:
+    (change,) = changes(record("????"), record("++++"))
+    assert (change.verdict, change.problems, change.now) == ("undecided", 0, None)
+    assert change.problems_needed
+
+
 def test_what_was_lost_is_no_change() -> None:
     whole, gone = record("++++"), record("+?++")
     for now, before in ((gone, whole), (whole, gone)):
@@ -65,9 +88,13 @@ def test_a_baseline_is_read_back(tmp_path: Path) -> None:
     assert read_record(file) is None
     file.write_text(record("+-").model_dump_json())
     assert read_record(file) == record("+-")
-    file.write_text("{}")
-    with pytest.raises(UsageError, match="not a baseline"):
-        read_record(file)
+    for content in (b"{}", b"\xff\xfe", b""):
+        file.write_bytes(content)
+        with pytest.raises(UsageError, match="not a baseline"):
+            read_record(file)
+    for place in (tmp_path, file / "b.json", tmp_path / ("n" * 300)):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_record(place)
 
 
 def test_every_set_names_suites_that_exist() -> None:

@@ -122,7 +122,7 @@ def test_list_filters_and_sorts(cli: Cli) -> None:
     assert ids("--status", "closed") == ids("--type", "bug") == ids("--label", "x") == [a]
     assert ids("--assignee", "bob") == ids("--text", "BET") == ids("--parent", a) == [b]
     assert ids("--status", "open,closed", "--limit", "1") == [a]
-    assert said(cli, "update", a, "--status", "tombstone")
+    assert said(cli, "delete", a, "--force")
     assert ids() == [b]
     assert ids("--status", "tombstone") == [a]
 
