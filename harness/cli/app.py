@@ -168,7 +168,7 @@ def _explain(words: Sequence[str], error: Exception) -> int:
 
 def _fail(words: Sequence[str], says: str, code: int) -> int:
     """Say what went wrong: on the standard error, or as the one JSON object on the output."""
-    from harness.ui.run_progress import one_line
+    from harness.ui.live_progress import one_line
 
     says = one_line(says)
     try:

@@ -21,8 +21,8 @@ import typer
 from harness.cli.hints import Hint, go_on
 from harness.report import RunReport
 from harness.ui.console import console
+from harness.ui.live_progress import clean
 from harness.ui.live_view import View, choose_view
-from harness.ui.run_progress import clean
 from harness.ui.run_records import progress_of, recorded_run
 from harness.ui.summary import awaiting, conclude
 from state.errors import AdapterError, BackendUnavailable, HarnessError, UsageError

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from harness.report import Event
 from harness.ui.console import console
-from harness.ui.run_progress import STATES, TIERS, Progress, StepLine, one_line, spent
+from harness.ui.live_progress import STATES, TIERS, Progress, StepLine, one_line, spent
 from tiers.protocol import Budget
 
 NARROWEST = 40

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.ui.run_progress import clean, one_line
+from harness.ui.live_progress import clean, one_line
 from state.opening import existing
 
 SHOWN = 3

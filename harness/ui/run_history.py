@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from harness.ui.run_progress import STATES, clean, one_line, spent
+from harness.ui.live_progress import STATES, clean, one_line, spent
 from harness.ui.text_tables import Cell, Column, show, when
 from state import Run, home
 from state.fields import time_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from harness.ui.run_progress import STATES, Progress, StepLine, one_line
+from harness.ui.live_progress import STATES, Progress, StepLine, one_line
 from state import Bead, BeadStore, Call, Ledger, Run, Runs, UsageError, home
 from state.fields import moment
 from state.opening import existing

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from harness.report import RunReport
 from harness.ui.console import console
-from harness.ui.run_progress import clean, one_line, spent
+from harness.ui.live_progress import clean, one_line, spent
 from state.status import RUN_STATES, State, reference_word
 
 

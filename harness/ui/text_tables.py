@@ -16,7 +16,7 @@ from datetime import datetime
 import typer
 from rich.cells import cell_len, chop_cells
 
-from harness.ui.run_progress import clean
+from harness.ui.live_progress import clean
 
 GAP = "  "
 LEAST_TEXT, LONGEST_WORD = 24, 40

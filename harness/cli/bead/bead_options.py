@@ -45,7 +45,7 @@ def group(
 def complete_id(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids that begin so, each with its title, for the shell."""
     from harness.cli.bead.place import existing
-    from harness.ui.run_progress import one_line
+    from harness.ui.live_progress import one_line
     from state.errors import HarnessError
     from state.tracker import Tracker
 

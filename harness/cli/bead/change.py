@@ -273,7 +273,7 @@ def comment(
 
 def _say(beads: list[Bead], verb: str, *, as_json: bool, alone: bool = False) -> None:
     from harness.cli.bead.render import bead_row, print_json
-    from harness.ui.run_progress import one_line
+    from harness.ui.live_progress import one_line
 
     if as_json:
         rows = [bead_row(bead) for bead in beads]

@@ -72,7 +72,7 @@ def compact(
 
 
 def _explain(found: Pack) -> None:
-    from harness.ui.run_progress import one_line
+    from harness.ui.live_progress import one_line
     from harness.ui.text_tables import Column, say, show
 
     columns = (

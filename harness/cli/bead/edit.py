@@ -31,7 +31,7 @@ def edit(
     """Edit the description of a bead, or another text of it, in $VISUAL or $EDITOR."""
     from harness.cli.bead.place import existing
     from harness.cli.bead.render import bead_row, print_json
-    from harness.ui.progress import one_line
+    from harness.ui.live_progress import one_line
     from state.errors import UsageError
     from state.filters import one_of
     from state.tracker import Tracker

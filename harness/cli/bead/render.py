@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.ui.run_progress import clean, one_line
+from harness.ui.live_progress import clean, one_line
 from harness.ui.text_tables import Cell, Column, say, show, when
 
 if TYPE_CHECKING:

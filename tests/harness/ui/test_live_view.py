@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from harness.report import Event
+from harness.ui.live_progress import Progress, clean, one_line
 from harness.ui.live_view import LiveView, PlainView, left, window
-from harness.ui.run_progress import Progress, clean, one_line
 from tests.harness.fake_engine import STEPS
 from tiers.protocol import Budget
 
