@@ -99,11 +99,21 @@ def decode(data: object, depth: int = 0) -> object:
     try:
         if tag in ("dict", "set", "frozenset") and len(body) > MAX_HASHED:
             raise ValueError("too many elements")
-        if tag == "dict":
-            return {decode(k, depth + 1): decode(v, depth + 1) for k, v in body}
-        if tag in ("tuple", "set", "frozenset"):
-            kinds = {"tuple": tuple, "set": set, "frozenset": frozenset}
-            return kinds[tag](decode(item, depth + 1) for item in body)
+        if tag in ("dict", "tuple", "set", "frozenset"):
+            kinds = {"dict": dict, "tuple": tuple, "set": set, "frozenset": frozenset}
+            if tag == "dict":
+                items: list[typing.Any] = [
+                    (decode(k, depth + 1), decode(v, depth + 1)) for k, v in body
+                ]
+            else:
+                items = [decode(item, depth + 1) for item in body]
+            value: typing.Any = kinds[tag](items)
+            merged = len(value) < len(items)  # Decimal("0.1") and 0.1 are two keys
+            return (
+                Opaque(f"<{tag} with elements that are the same as plain data>")
+                if merged
+                else value
+            )
         if tag == "int":
             return int(body, 16)
         if tag == "number":
