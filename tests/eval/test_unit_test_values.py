@@ -52,6 +52,11 @@ def test_no_program_can_make_itself_right(name: str) -> None:
     assert not result.passed, result
 
 
+def test_an_iteration_that_the_candidate_ends_is_its_mistake() -> None:
+    (ended,) = judged("def f(x): raise StopIteration\n", test="assert all(map(f, [1]))")
+    assert (ended.refutes, ended.signature) == (True, "StopIteration")
+
+
 READERS = ("reads the job", "reads memory", "reads frames and objects")
 
 

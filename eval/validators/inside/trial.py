@@ -15,7 +15,8 @@ import types
 from ..driver import describe, find, load
 from . import suite
 from .forwarding import is_class
-from .judge import TESTS, Judge, TimeSpent
+from .judge import Judge, TimeSpent
+from .lending import TESTS
 from .peer import Gone
 from .plain import Limit
 
@@ -47,6 +48,7 @@ def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
         suite.run(job["test"], tree, scope, job["entry_point"])
         if judge.asked == before:
             raise Limit(f"tests that never use {job['entry_point']}")
+        judge.look_for_ends()
         if judge.crossed:
             raise judge.crossed[0]
         verdict: dict[str, object] = {"passed": True}
@@ -56,6 +58,8 @@ def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
         verdict = {"stage": stage, "type": "Gone", "message": str(gone)}
     except BaseException as error:  # noqa: BLE001 - a verdict, whatever it is
         verdict = {"stage": stage, **told_of(error, job)}
+        if judge.ended:
+            verdict["definite"] = True
     if Limit.noted:
         verdict = {"stage": stage, **verdict, "passed": False, "limit": Limit.noted[0]}
     return verdict
