@@ -136,6 +136,13 @@ def test_a_call_has_its_own_time() -> None:
     assert result.seconds < 2
 
 
+def test_reading_the_arguments_is_none_of_the_calls_time() -> None:
+    cases = [{"args": [[[i] for i in range(100_000)]], "expected": 100_000}]
+    spec = {"entry_point": "f", "cases": cases, "timeout": 0.05}
+    result = check("function", "def f(xs): return len(xs)", **spec)
+    assert result.passed, result.detail
+
+
 def test_tolerance_reaches_inside() -> None:
     code = "def f(): return {'a': (0.1 + 0.2, [1])}"
     assert not call(code, ([], {"a": [0.3, [1]]})).passed

@@ -92,6 +92,10 @@ CASES: dict[str, Case] = {
         "def f(xs):\n    xs.append(1)\n    return xs\n", "return xs → return list(xs)",
         "xs = []\nassert f(xs) is xs\nassert xs == [1]",
     ),
+    "a list of views": Case(
+        "def f(xs):\n    return [sorted(v) for v in xs]\n", "sorted(v) → list(v)[:1]",
+        "d = {1: 2}\nxs = [d.keys()]\nassert f(xs) == [[1]]\nd[0] = 2\nassert f(xs) == [[0, 1]]",
+    ),
     "an argument that is kept": Case(
         "KEPT = []\ndef f(xs):\n    KEPT.append(xs)\n    return sum(map(sum, KEPT))\n",
         "KEPT.append(xs) → KEPT.append(list(xs))",
