@@ -218,18 +218,19 @@ def steps(job: dict[str, typing.Any], scope: dict[str, object]) -> list[typing.A
     if job["mode"] == "calls":
         return [functools.partial(ready, call, lambda: target) for call in job["calls"]]
     made: list[typing.Any] = []
-    construct, *operations = job["calls"]
+    _, *operations = job["calls"]
 
-    def make() -> typing.Any:
-        return lambda *args, **kwargs: made.append(target(*args, **kwargs))
+    def make(*args: object, **kwargs: object) -> None:
+        made.append(target(*args, **kwargs))
 
-    return [
-        functools.partial(ready, construct, make),
-        *(
-            functools.partial(ready, op, lambda op=op: getattr(made[0], op["name"]))
-            for op in operations
-        ),
+    def method(name: str) -> typing.Any:
+        return getattr(made[0], name)
+
+    finds: list[typing.Any] = [
+        lambda: make,
+        *(functools.partial(method, op["name"]) for op in operations),
     ]
+    return [functools.partial(ready, op, found) for op, found in zip(job["calls"], finds)]  # noqa: B905 - Python 3.9
 
 
 def ready(call: dict[str, typing.Any], find: typing.Callable[[], typing.Any]) -> typing.Any:
