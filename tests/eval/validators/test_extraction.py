@@ -66,6 +66,32 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
     "other blocks": lambda p: f"{T}bash\nls\n{T}\n{T}python\n{p}{T}\n{T}text\n4\n{T}\n",
     "an output block": lambda p: f"{T}python\n{p}{T}\nprints\n{T}\n4\n{T}\n",
     "a usage block": lambda p: f"{T}python\n{p}{T}\nUse:\n{T}python\nprint(f(1))\n{T}\n",
+    "a word before": lambda p: f"python\n{p}",
+    "words around": lambda p: f"python\nCopy\nEdit\n{p}Done\n",
+    "a file name before": lambda p: f"src/solution.py\n{p}",
+    "a language before": lambda p: f"Language: Python\n{p}Done",
+    "words in a fence": lambda p: f"{T}\npython\n{p}Done\n{T}\nEnjoy!",
+    "a word in markers": lambda p: f"[PYTHON]\npython\n{p}[/PYTHON]",
+    "a word before a fence that the prompt opened": lambda p: f"python\n{p}{T}\nDone",
+    "tests that import it": lambda p: (
+        f"{T}python\n{p}{T}\n{T}python\nfrom solution import f\n{T}\n"
+    ),
+    "tests that name an import of it": lambda p: (
+        f"{T}python\n{p}{T}\n{T}python\nimport solution\nf = solution.Solution().f\n{T}\n"
+    ),
+    "tests in Python, and it in none": lambda p: (
+        f"{T}\n{p}{T}\n{T}python\nfrom solution import f\nassert f\n{T}\n"
+    ),
+    "a stub after it": lambda p: f"{T}python\n{p}{T}\nof\n{T}python\ndef f(x): ...\n{T}\n",
+    "a stub with a docstring": lambda p: (
+        f"{T}python\n{p}{T}\nof\n{T}python\ndef f(x):\n    'Doc.'\n    raise NotImplementedError\n{T}"
+    ),
+    "a stub of a class": lambda p: (
+        f"{T}python\n{p}{T}\n{T}python\nclass Solution:\n    def f(self, x):\n        pass\n{T}"
+    ),
+    "a loop over its name": lambda p: (
+        f"{T}python\n{p}{T}\n{T}python\nfor f in [min, max]:\n    print([f for f in [f]])\n{T}"
+    ),
     "a fence in a fence": lambda p: f"~~~~markdown\n{T}python\n{p}{T}\n~~~~\n",
 }
 
@@ -144,6 +170,42 @@ def test_other_forms(text: str) -> None:
                                   "\ufeffprint(4)"])  # fmt: skip
 def test_a_program_without_a_name(text: str) -> None:
     assert (extract_code(text) or "").strip() == "print(4)"
+    words = f"Code\n{T}\npython\nprint(4)\nDone\n{T}", "python\nprint(4)\nDone"
+    assert [(extract_code(text) or "").strip() for text in words] == ["print(4)"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        (
+            "python\nimport math\nCode\n\ndef f(x): return math.floor(x) + 1\nOutput\nprint(f(1))",
+            "",
+        ),
+        ("python\n    return x + 1\nDone", "def f(x):\n    'Doc.'\n"),
+        (f"{T}python\npython\nreturn x + 1\n{T}", "def f(x):\n    'Doc.'\n"),
+        (
+            f"{T}python\nHelper\ndef g(x): return x\n{T}\n{T}python\nfrom solution import g\n{T}\n"
+            f"{T}python\nMain\ndef f(x): return g(x) + 1\n{T}",
+            "",
+        ),
+    ],
+)
+def test_words_between_the_code(text: str, prompt: str) -> None:
+    scope: dict[str, object] = {}
+    exec(complete_program(text, "f", prompt) or "", scope)
+    assert scope["f"](1) == 2  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", ["from math import gcd\n", "def gcd(a, b):\n    pass\n",
+                                  "def gcd(a, b):\n    raise NotImplementedError\n"])  # fmt: skip
+def test_an_import_or_a_stub_alone_is_the_program(text: str) -> None:
+    assert complete_program(text, "gcd", "def gcd(a, b):\n    'Doc.'\n") == text
+
+
+@pytest.mark.parametrize("line", ["x", "g(1)", "[y for y in '']", "...", "'text'", "Ok; y = 1"])
+def test_a_line_that_may_do_something_is_kept(line: str) -> None:
+    program = f"x = 1\n{line}\ndef f(x):\n    return x\n{line}\n"
+    assert complete_program(program, "f") == program
 
 
 def test_prose_about_tags_keeps_what_it_says() -> None:

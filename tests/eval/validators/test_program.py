@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eval.validators.program import complete_program, defined, preamble
+from eval.validators.names import defined
+from eval.validators.program import complete_program, preamble
 
 PROMPT = '''from typing import List
 import math

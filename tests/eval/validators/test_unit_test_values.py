@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from eval.sandbox import BubblewrapSandbox
+from eval.sandbox import BubblewrapSandbox, Limits
 from eval.validators.unit_test import judge_many
 from tests.eval.validators.unit_forgeries import FORGERIES, PROMPTS
 from tests.eval.validators.unit_programs import CASES, UNCARRIED
@@ -50,6 +50,11 @@ def test_no_program_can_make_itself_right(name: str) -> None:
     spec = {"entry_point": "f", "test": test, "prompt": PROMPTS.get(name, ""), "timeout": 10}
     (result,) = asyncio.run(judge_many(BOX, [program], Check(kind="unit_test", spec=spec)))
     assert not result.passed, result
+
+
+def test_an_iteration_that_the_candidate_ends_is_its_mistake() -> None:
+    (ended,) = judged("def f(x): raise StopIteration\n", test="assert all(map(f, [1]))")
+    assert (ended.refutes, ended.signature) == (True, "StopIteration")
 
 
 READERS = ("reads the job", "reads memory", "reads frames and objects")
@@ -111,3 +116,56 @@ def test_one_that_ends_the_launch_does_not_end_the_others() -> None:
     right = "def f(): return 1\n"
     results = judged(right, killer, right, test="assert f() == 1")
     assert [r.passed for r in results] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "ds = [{i: str(i) for i in range(5000)} for _ in range(40)]\nfor d in ds:\n    assert f(d) == 5000",
+        "xs = list(range(200000))\nfor _ in range(60):\n    assert f(xs) == 200000",
+        "rows = [list(range(300)) for _ in range(300)]\nfor _ in range(60):\n    assert f(rows) == 300",
+        "xs = [list(range(50)) for _ in range(1000)]\nassert f(xs, lambda r: r.append(0)) == 1000\n"
+        "assert {len(x) for x in xs} == {51}",
+    ],
+)
+def test_values_that_do_not_change_are_copied_once(test: str) -> None:
+    program = (
+        "def f(xs, g=None):\n    for x in xs if g else ():\n        g(x)\n    return len(xs)\n"
+    )
+    check = Check(kind="unit_test", spec={"entry_point": "f", "test": test, "timeout": 60})
+    (result,) = asyncio.run(judge_many(BOX, [program], check, Limits(cpu_seconds=3)))
+    assert result.passed, result.detail
+
+
+def test_time_that_copying_takes_is_not_the_candidates() -> None:
+    test = "for _ in range(40):\n    assert f([[i] for i in range(20000)]) == 20000"
+    check = Check(kind="unit_test", spec={"entry_point": "f", "test": test, "timeout": 60})
+    programs = ["def f(xs): return len(xs)\n", "def f(xs):\n    while True: pass\n"]
+    right, slow = asyncio.run(judge_many(BOX, programs, check, Limits(cpu_seconds=2)))
+    assert right.passed or (right.inconclusive and "so many values" in right.detail), right
+    assert (slow.refutes, slow.signature) == (True, "timeout")
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ("xs[0] = True", "xs[0] is True"),
+        ("xs[0], xs[1] = xs[1], xs[0]", "xs == [2, 1, 3]"),
+        ("xs[2] = 3.0", "type(xs[2]) is float"),
+        ("xs.append(xs.pop(0))", "xs == [2, 3, 1]"),
+    ],
+)
+def test_a_change_that_equality_hides_is_seen(change: str, seen: str) -> None:
+    here, there = judged(
+        f"def f(xs):\n    {change}\n",
+        "def f(xs): pass\n",
+        test=f"xs = [1, 2, 3]\nf(xs)\nassert {seen}",
+    )
+    assert here.passed, here.detail
+    assert there.refutes
+    (kept,) = judged(
+        f"KEPT = []\ndef f(xs=None):\n    if xs:\n        KEPT.append(xs)\n    xs = KEPT[0]\n"
+        f"    return {seen}\n",
+        test=f"xs = [1, 2, 3]\nassert not f(xs)\n{change}\nassert f()",
+    )
+    assert kept.passed, kept.detail

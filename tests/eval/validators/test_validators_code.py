@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -133,6 +134,13 @@ def test_a_call_has_its_own_time() -> None:
     assert result.signature == "timeout"
     assert result.detail == "f(1) did not return within 0.3 seconds"
     assert result.seconds < 2
+
+
+def test_reading_the_arguments_is_none_of_the_calls_time() -> None:
+    cases = [{"args": [[[i] for i in range(100_000)]], "expected": 100_000}]
+    spec = {"entry_point": "f", "cases": cases, "timeout": 0.05}
+    result = check("function", "def f(xs): return len(xs)", **spec)
+    assert result.passed, result.detail
 
 
 def test_tolerance_reaches_inside() -> None:
@@ -307,6 +315,37 @@ def test_forged_values_are_values_or_value_errors(data: object) -> None:
         return
     equal(value, value)
     show(value)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ({1: "a", "1": "b"}, {"1": "b"}, False),
+        ({1: "a", "1": "b"}, {1: "a", "1": "b"}, True),
+        ({1: "a", "1": "b"}, {1: "b", "1": "a"}, False),
+        ({2: 1, 1: 1, "1": 2}, {"1": 1, "2": 1}, False),
+        ({"k": [{True: 1, "true": 2}]}, {"k": [{"true": 2}]}, False),
+        ({None: 1, "null": 2}, {None: 2, "null": 1}, False),
+        ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}, True),
+        ({1.05: "a", "2": "b"}, {"1": "a", "2": "b"}, True),
+        ({10**5000: 1}, {10**5001: 1}, False),
+        ({10**5000: 1}, {10**5000: 1}, True),
+        ({float("nan"): 1, -float("nan"): 2}, {float("nan"): 2}, False),
+        ({True: 1}, {1: 1}, True),
+        ({"1": 1}, {True: 1}, False),
+        ({"1 ": 1}, {1: 1}, False),
+    ],
+)
+def test_no_key_of_a_dictionary_is_lost(
+    left: dict[Any, Any], right: dict[Any, Any], same: bool
+) -> None:
+    assert equal(left, right, 0.1) is same
+    assert equal(right, left, 0.1) is same
+
+
+@pytest.mark.parametrize("value", [{Decimal("0.1"): "a", 0.1: "b"}, {Decimal("0.1"), 0.1}])
+def test_no_key_is_lost_on_the_way_out(value: Any) -> None:
+    assert not equal(decode(encode(value)), {0.1: "b"} if isinstance(value, dict) else {0.1})
 
 
 def test_an_opaque_value_equals_nothing() -> None:

@@ -68,6 +68,32 @@ def test_unordered() -> None:
     assert not check("unordered", "[" * 100_000, expected=["a"]).passed
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("1, 2,3", [1, 2, 3]),
+        ("1,2, 3", [1, 2, 3]),
+        ("1 , 2,3,4,5", [1, 2, 3, 4, 5]),
+        ("10, 200,300", [10, 200, 300]),
+        ("10, 200,300", [10, 200300]),
+        ("1,000, 2,3", [1000, 2, 3]),
+        ("1,234", [1234]),
+        ("1,234", [1, 234]),
+        ("12,34,567, -1,-2", [1234567, -1, -2]),
+        ("1, 2,\n3,4", [1, 2, 3, 4]),
+        ("['a',\n'b']", ["a", "b"]),
+        ("(1, 2,3)", [1, 2, 3]),
+        ("{b,a}", ["a", "b"]),
+        ("(a), (b)", ["(a)", "(b)"]),
+    ],
+)
+def test_commas_between_items_and_in_numbers(answer: str, expected: list[str | int]) -> None:
+    result = check("unordered", answer, expected=expected)
+    assert result.passed, result.detail
+    assert not check("unordered", answer, expected=[*expected, 7]).passed
+    assert not check("unordered", answer, expected=[*expected[:-1], 7]).passed
+
+
 def test_any_of() -> None:
     checks = [
         {"kind": "numeric", "spec": {"expected": 3}},

@@ -160,6 +160,57 @@ FORGERIES: dict[str, tuple[str, str]] = {
         "class T:\n    _want = 3\n    def total(self):\n        return self._want\nt = T()\n"
         "assert f(t) == t.total()",
     ),
+    "reads a class of the tests": (
+        "def f(x): return Case.want\n", "class Case:\n    want = 3\nassert f(1) == Case.want",
+    ),
+    "reads a class that the tests call": (
+        "def f(x): return Case.want\n", "class Case:\n    want = 3\nassert f(1) == Case().want",
+    ),
+    "reads the class of an argument": (
+        "def f(case): return type(case).want\n",
+        "class Case:\n    want = 3\n    def __init__(self): self.want = 0\nassert f(Case()) == Case.want",
+    ),
+    "makes an object of the tests' to read it": (
+        "def f(x): return Case().want\n",
+        "class Case:\n    def __init__(self, x=1, want=3): self.x, self.want = x, want\n"
+        "c = Case()\nassert f(c.x) == c.want",
+    ),
+    "makes an object of a tests' dataclass": (
+        "def f(x): return Case().want\n",
+        "from dataclasses import dataclass\n@dataclass\nclass Case:\n    x: int = 1\n    want: int = 3\n"
+        "assert all(f(c.x) == c.want for c in [Case()])",
+    ),
+    "writes to a class of the tests": (
+        "def f(x):\n    TestF.want = 2\n    return 2\n",
+        "class TestF:\n    want = 3\n    def test_a(self):\n        assert f(1) == self.want",
+    ),
+    "writes to a class that the tests call": (
+        "def f(x):\n    Case.want = 2\n    return 2\n",
+        "class Case:\n    want = 3\nassert f(1) == Case().want",
+    ),
+    "deletes from a class that the tests call": (
+        "def f(x):\n    del Case.want\n    return 0\n",
+        "class Base:\n    want = 0\nclass Case(Base):\n    want = 3\nassert f(1) == Case().want",
+    ),
+    "asks the tests' own reference": (
+        "def f(x): return Ref.solve(x)\n",
+        "class Ref:\n    @staticmethod\n    def solve(x): return x + 2\nassert f(1) == Ref.solve(1)",
+    ),
+    "names an exact number of the tests": (
+        "def f(x): return WANT\n",
+        "from fractions import Fraction\nWANT = Fraction(1, 3)\nassert f(1) == WANT",
+    ),
+    "names a container of the tests": (
+        "def f(x): return dict(WANT)\n",
+        "from collections import Counter\nWANT = Counter('ab')\nassert f(1) == {**WANT}",
+    ),
+    "names a method that holds the tests' data": (
+        "def f(x): return ref(x)\n",
+        "from collections import Counter\nref = Counter('ab').most_common\nassert f(1) == ref(1)",
+    ),
+    "names a function that the tests bind": (
+        "def f(x): return ref(x)\n", "import functools\nref = functools.partial(pow, 2)\nassert f(3) == ref(3)",
+    ),
     "makes a mock agree": (
         "def f(m):\n    m.assert_called_once_with = lambda *a: None\n"
         "    m.configure_mock(**{'assert_called_once_with.side_effect': None})\n",
@@ -179,5 +230,26 @@ FORGERIES: dict[str, tuple[str, str]] = {
         "def f(x): return 0\n", ASSERT,
     ),
 }  # fmt: skip
+FORGERIES.update(
+    (f"ends an iteration: {test}", ("def f(*a): raise StopIteration\n", test))
+    for test in (
+        "for x in map(f, [1]):\n    assert x == 3",
+        "for a, b in zip(map(f, [1, 2]), [3, 4]):\n    assert a == b",
+        "assert all(map(lambda x: f(x) == 3, [1]))",
+        "assert next(map(f, [1]), 3) == 3",
+        "for x in iter(f, 3):\n    assert False",
+        "import itertools\nassert set(itertools.starmap(f, [(1,)])) <= {3}",
+        "try:\n    for x in filter(f, [1]):\n        assert f(1)\nexcept StopIteration:\n    raise",
+        "def check(candidate):\n    for x in map(candidate, [1]):\n        assert x == 3",
+    )
+)
+FORGERIES["ends an iteration by a subclass"] = (
+    "class End(StopIteration): pass\nE = End()\ndef f(x): raise E\n",
+    "try:\n    f(0)\nexcept StopIteration:\n    pass\nassert all(map(f, [1]))",
+)
+FORGERIES["ends an iteration by an object's truth"] = (
+    "class A:\n    def __bool__(self): raise StopIteration\ndef f(x): return A()\n",
+    "import operator\nassert all(map(operator.truth, [f(1)]))",
+)
 """Each must not pass; it may be inconclusive, for the two ways of running the tests differ."""
 PROMPTS = {"replaces the helper": "def helper(x):\n    return 3\n\n\ndef f(x):\n"}

@@ -92,6 +92,10 @@ CASES: dict[str, Case] = {
         "def f(xs):\n    xs.append(1)\n    return xs\n", "return xs → return list(xs)",
         "xs = []\nassert f(xs) is xs\nassert xs == [1]",
     ),
+    "a list of views": Case(
+        "def f(xs):\n    return [sorted(v) for v in xs]\n", "sorted(v) → list(v)[:1]",
+        "d = {1: 2}\nxs = [d.keys()]\nassert f(xs) == [[1]]\nd[0] = 2\nassert f(xs) == [[0, 1]]",
+    ),
     "an argument that is kept": Case(
         "KEPT = []\ndef f(xs):\n    KEPT.append(xs)\n    return sum(map(sum, KEPT))\n",
         "KEPT.append(xs) → KEPT.append(list(xs))",
@@ -274,6 +278,40 @@ CASES: dict[str, Case] = {
         "    return 1 + max(f(node.left), f(node.right))\n", "1 + max → max",
         "class Tree:\n    def __init__(self, left=None, right=None):\n        self.left, self.right = left, right\n"
         "t = Tree(Tree(), Tree(Tree()))\nassert f(t) == 3\nassert t.seen and t.left.seen",
+    ),
+    "a class that only the test defines": Case(
+        "def f(xs):\n    top = Node(0)\n    at = top\n    for x in xs:\n        at.next = Node(x)\n"
+        "        at = at.next\n    assert at.next is None and at.val in (0, *xs)\n"
+        "    return top.next\n", "Node(x) → Node(0)",
+        "class Node:\n    kind = 'node'\n    def __init__(self, val=0, next=None):\n"
+        "        self.val, self.next = val, next\n"
+        "n = f([4, 5])\nassert isinstance(n, Node) and n.val == 4 and n.next.val == 5\nassert f([]) is None",
+    ),
+    "methods and members of classes that only the test defines": Case(
+        "def f(xs):\n    s = Stack.of(*xs)\n    s.push(9)\n    assert s.size == len(s.items) == len(xs) + 1\n"
+        "    return s, Color.RED, isinstance(xs, Stack)\n", "push(9) → push(8)",
+        "import enum\nclass Color(enum.Enum):\n    RED = 1\n    BLUE = 2\nclass Stack:\n"
+        "    def __init__(self):\n        self.items = []\n    def push(self, x):\n        self.items.append(x)\n"
+        "    @classmethod\n    def of(cls, *xs):\n        made = cls()\n        for x in xs:\n"
+        "            made.push(x)\n        return made\n    @property\n    def size(self):\n"
+        "        return len(self.items)\n"
+        "s, color, same = f([1])\nassert isinstance(s, Stack) and s.items == [1, 9] and not same\n"
+        "assert color is Color(1)",
+    ),
+    "an iterator that ends": Case(
+        "class f:\n    def __init__(self, n): self.n = n\n    def __iter__(self): return self\n"
+        "    def __next__(self):\n        if self.n == 0:\n            raise StopIteration\n"
+        "        self.n -= 1\n        return self.n\n", "self.n == 0 → self.n == 1",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        it = f(1)\n"
+        "        self.assertEqual(next(it), 0)\n        self.assertRaises(StopIteration, next, it)\n"
+        "        with self.assertRaises(StopIteration):\n            it.__next__()\n"
+        "assert list(zip(f(2), f(3))) == [(1, 2), (0, 1)]\nassert next(f(0), 7) == 7\n"
+        "assert list(iter(f(2).__next__, None)) == [1, 0]",
+    ),
+    "an end that the tests expect": Case(
+        "def f(xs):\n    for x in xs:\n        return x\n    raise StopIteration('none')\n", "'none' → 'no'",
+        "import pytest\nassert list(map(f, [[1], [2]])) == [1, 2]\nwith pytest.raises(StopIteration):\n"
+        "    f([])\ntry:\n    f([])\nexcept StopIteration as e:\n    assert e.value == 'none'",
     ),
     "a helper of the prompt": Case(
         "def f(x):\n    return helper(x) + 1\n", "+ 1 → + 2",
