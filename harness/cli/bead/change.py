@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import (
+from harness.cli.bead.bead_options import (
     Assignee,
     Defer,
     Due,
@@ -273,7 +273,7 @@ def comment(
 
 def _say(beads: list[Bead], verb: str, *, as_json: bool, alone: bool = False) -> None:
     from harness.cli.bead.render import bead_row, print_json
-    from harness.progress import one_line
+    from harness.ui.live_progress import one_line
 
     if as_json:
         rows = [bead_row(bead) for bead in beads]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.bead.options import Id, me
+from harness.cli.bead.bead_options import Id, me
 from harness.cli.look import Json
 
 FIELDS = {
@@ -31,7 +31,7 @@ def edit(
     """Edit the description of a bead, or another text of it, in $VISUAL or $EDITOR."""
     from harness.cli.bead.place import existing
     from harness.cli.bead.render import bead_row, print_json
-    from harness.progress import one_line
+    from harness.ui.live_progress import one_line
     from state.errors import UsageError
     from state.filters import one_of
     from state.tracker import Tracker

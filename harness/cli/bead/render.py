@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.columns import Cell, Column, say, show, when
-from harness.progress import clean, one_line
+from harness.ui.live_progress import clean, one_line
+from harness.ui.text_tables import Cell, Column, say, show, when
 
 if TYPE_CHECKING:
     from state import Bead, Comment, Dependency
