@@ -43,7 +43,16 @@ async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
     try:
         switch_to_wal(path)  # The saver's own does not wait where another run makes the file.
         async with aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S) as connection:
-            yield AsyncSqliteSaver(connection)
+            saver = AsyncSqliteSaver(connection)
+            try:
+                yield saver
+            finally:
+                # A run that ends by an exception leaves writes of its other tasks behind: one cut off
+                # within its transaction, others that wait for the saver's lock. A connection that is
+                # closed under them keeps the file locked for as long as their cursors live.
+                async with saver.lock:
+                    await connection.rollback()
+                    await connection.close()
     except sqlite3.Error as error:
         raise StoreError(f"checkpoint file {path} {explain(error)}") from error
 
