@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eval.loading import load_problem
     from eval.problems import NO_CHECKER, Problem, join_sections, score, sections
-    from eval.suites import HORIZONS, SUITES, get, suite_problems
+    from eval.suites import get, packaged, suite_problems
 
 _MODULES = {
     "eval.loading": ("load_problem",),
     "eval.problems": ("NO_CHECKER", "Problem", "join_sections", "score", "sections"),
-    "eval.suites": ("HORIZONS", "SUITES", "get", "suite_problems"),
+    "eval.suites": ("get", "packaged", "suite_problems"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
-    "HORIZONS",
     "NO_CHECKER",
-    "SUITES",
     "Problem",
     "get",
     "join_sections",
     "load_problem",
+    "packaged",
     "score",
     "sections",
     "suite_problems",

@@ -2,44 +2,34 @@
 
 A model without adapters is asked as well as the hierarchy would ask it: the specialist by prompt whose
 work it is, and its steps before the answer, in all systems alike. Every call goes through the same door
-as the tiers' (:class:`tiers.calls.Caller`), so ledger, budget and prices are the same. The first sample
+as the tiers' (:class:`tiers.model_calls.Caller`), so ledger, budget and prices are the same. The first sample
 is greedy and further ones are drawn at the fleet's own temperature. Only public checks are ever looked
 at.
 """
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from eval.validators import extract_code
+from eval.domains import SingleCall, evaluations
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from state.errors import BudgetExceeded
-from tiers.calls import RESAMPLE_TEMPERATURE, Caller, Origin
-from tiers.fleet import criticism
-from tiers.numbers import answer_number, write_number
-from tiers.protocol import Check, CheckResult, Delegation, StepKind, Task, Validator
-from tiers.room import chat
-from tiers.segments import asks_in_stages
-from tiers.work import CRAFTS
+from tiers.domains import installed
+from tiers.model_calls import RESAMPLE_TEMPERATURE, Caller, Origin
+from tiers.prompts import chat, criticism
+from tiers.protocol import Check, CheckResult, Delegation, Task, Validator
 
 MOST_SAMPLES = 64
 """Samples of one attempt, however much budget is left."""
 STEP_BY_STEP = (
     "Think step by step. Then write the final answer alone on the last line, after '####'."
 )
-_KIND: dict[str, StepKind] = {"story": "solve", "code": "code"}
-_PREFERRED: dict[str, dict[StepKind, tuple[str, ...]]] = {
-    "direct": {
-        "solve": ("generalist", "solver"),
-        "code": ("generalist", "code"),
-        "text": ("solver", "general"),
-    },
-    "cot": {"solve": ("chain", "solver"), "code": ("code",), "text": ("solver", "general")},
-}
+PLAIN = SingleCall()
+"""How a problem is put where its domain says nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +45,23 @@ class Bench:
     specialist: str | None = None
     """Asks this specialist of the cards, whichever the system would prefer."""
 
-    @property
-    def kind(self) -> StepKind:
-        """The craft that puts the question and reads the answer."""
-        return _KIND.get(self.task.kind, "text")
+    @cached_property
+    def call(self) -> SingleCall:
+        """How such a problem is put to one specialist."""
+        known = {k: call for each in evaluations() for k, call in each.single_calls.items()}
+        return known.get(self.task.kind, PLAIN)
 
     def card(self, system: str) -> Card:
         """The specialist that ``system`` asks."""
         if self.specialist is not None:
             return next(c for c in self.cards if c.name == self.specialist)
-        wanted = _PREFERRED[system][self.kind]
         by_name = {c.name: c for c in self.cards} | {c.domain: c for c in self.cards}
+        wanted = self.call.preferred[system]
         return next((by_name[w] for w in wanted if w in by_name), self.cards[0])
 
     def able(self) -> list[Card]:
         """The specialists that know how to answer such a problem, for an ensemble."""
-        if any(c.adapter is None for c in self.cards):
-            writes = self.kind == "code"
-            return [c for c in self.cards if (c.domain == "code") == writes] or list(self.cards)
-        names = {"solve": ("chain", "generalist"), "code": ("code", "generalist")}
-        wanted = names.get(self.kind, ())
-        return [c for c in self.cards if c.name in wanted] or list(self.cards)
+        return self.call.able(self.cards) or list(self.cards)
 
     async def ask(self, card: Card, messages: tuple[Message, ...], sample: int) -> str:
         """Sample number ``sample`` of an answer. Raises BudgetExceeded."""
@@ -87,49 +73,28 @@ class Bench:
         origin = Origin(self.bead_id, "fleet", 0, sample)
         return (await self.caller(card, messages, origin, sampling)).response
 
-    @property
-    def one_answer(self) -> bool:
-        """Whether the problem asks for one answer that steps may stand before: not for a program, and
-        not for several things at once."""
-        return self.kind != "code" and not asks_in_stages(self.task.statement)
-
     def messages(self, card: Card) -> tuple[Message, ...]:
         """The problem as ``card`` expects it: a trained specialist knows its own form of a question, a
         general model is asked in plain words and for its steps."""
         if card.adapter is not None:
-            return chat(card, CRAFTS[self.kind].prompt(self._order(card.name)))
-        asked = (
-            f"{self.task.statement}\n\n{STEP_BY_STEP}" if self.one_answer else self.task.statement
-        )
+            craft = installed().craft(self.call.kind, {})
+            return chat(card, craft.prompt(self._order(card.name)))
+        asked = self.task.statement
+        if self.call.one_answer(self.task):
+            asked = f"{asked}\n\n{STEP_BY_STEP}"
         return chat(card, asked)
 
     def artifact(self, answer: str) -> str | None:
-        """What the answer gives: the number that solves a story, what stands behind ``####`` on the
-        last line, else all of it."""
-        if self.kind == "solve":
-            return CRAFTS["solve"].extract(self._order(""), answer)
-        if not answer.strip():
-            return None
-        _, mark, final = answer.strip().rpartition("####")
-        alone = mark and self.one_answer and final.strip() and "\n" not in final.strip()
-        same = alone and answer_number(final) == answer_number(answer)
-        return final.strip() if same else answer
+        """What the answer gives; ``None`` for nothing."""
+        return self.call.artifact(self.task, answer)
 
     def ballot(self, artifact: str) -> str:
         """What a vote for an artifact is a vote for: answers that say the same are one."""
-        if self.kind == "code":
-            program = extract_code(artifact, self.task.entry_point)
-            try:
-                return ast.dump(ast.parse(program or ""))
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                return artifact
-        number = answer_number(artifact) if self.one_answer else None
-        text = " ".join(artifact.casefold().split()).strip(" .*")
-        return text if number is None else write_number(number)
+        return self.call.ballot(self.task, artifact)
 
     def _order(self, specialist: str) -> Delegation:
         return Delegation(
-            id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind=self.kind,
+            id="baseline", run_id=self.caller.run_id, bead_id=self.bead_id, kind=self.call.kind,
             objective=self.task.statement, specialist=specialist,
         )  # fmt: skip
 

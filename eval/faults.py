@@ -14,7 +14,6 @@ from specialists.backends.base import (
     Message,
     ScoredText,
 )
-from specialists.pocket.arithmetic import read_result
 from tiers.protocol import Budget
 
 Spoil = Callable[[str, str], str]
@@ -33,53 +32,17 @@ class Fault:
     budget: Budget = field(default_factory=Budget)
 
 
-_MATH, _PLAN, _EXPLAIN = r"^\d+ [-+*/] \d+$", "^Write the steps", "^Explain these steps"
-_CODE = r"(?s)^(?!Solve|Write the steps|Explain|\d+ [-+*/] \d+$)"
-
-
-def _name(prompt: str) -> str:
-    """The function that a prompt asks for."""
-    found = re.search(r"\b([a-z_]\w*)\(", prompt)
-    return found[1] if found else "solve"
-
-
-def _function(body: str) -> Spoil:
-    return lambda prompt, right: f"def {_name(prompt)}(*args):\n    {body}\n"
-
-
-def _says(text: str) -> Spoil:
+def says(text: str) -> Spoil:
+    """Whatever the model is asked, ``text`` is its answer."""
     return lambda prompt, right: text
 
 
-FAULTS: dict[str, Fault] = {
-    "arithmetic off by one": Fault(
-        "horizon/4", "plan", _MATH, lambda prompt, right: f"= {(read_result(right) or 0) + 1}"
-    ),
-    "arithmetic without result": Fault("horizon/4", "plan", _MATH, _says("that I cannot say")),
-    "plan garbled": Fault("horizon/4", "plan", _PLAN, _says("the steps are many and various")),
-    "plan with wrong numbers": Fault(
-        "horizon/4", "plan", _PLAN, lambda prompt, right: re.sub(r"\b\d+\b", "3", right)
-    ),
-    "explanation empty-handed": Fault("multistage", "plan", _EXPLAIN, _says("It follows.")),
-    "code that does not parse": Fault("pocket-code", "auto", _CODE, _says("def f(x:\n  return")),
-    "code that divides by zero": Fault("pocket-code", "auto", _CODE, _function("return 1 / 0")),
-    "code under another name": Fault(
-        "pocket-code", "auto", _CODE, _says("def helper(x):\n    return x\n")
-    ),
-    "code with a wrong value": Fault("pocket-code", "auto", _CODE, _function("return 'wrong'")),
-    "code that never ends its recursion": Fault(
-        "pocket-code", "auto", _CODE,
-        lambda prompt, right: f"def {_name(prompt)}(x):\n    return {_name(prompt)}(x)\n",
-    ),
-    "code with an unknown name": Fault(
-        "pocket-code", "auto", _CODE, _function("return undefined_total")
-    ),
-    "code that leaves the program": Fault(
-        "pocket-code", "auto", _CODE, _function("raise SystemExit(3)")
-    ),
-    "budget too small": Fault("horizon/4", "plan", "^$", _says(""), Budget(calls=3)),
-}  # fmt: skip
-"""Kind → fault. Each run of one has that cause of failure and no other."""
+def faults() -> dict[str, Fault]:
+    """Kind → fault, as the domains announce them. Each run of one has that cause of failure and no
+    other."""
+    from eval.domains.evaluations import evaluations
+
+    return {kind: fault for each in evaluations() for kind, fault in each.faults.items()}
 
 
 class FaultyBackend:

@@ -46,12 +46,12 @@ def load_problem(spec: str, stdin: TextIO) -> Problem:
     path, (suite, slash, number) = Path(spec), spec.partition("/")
     if (spec.strip() and _exists(path)) or _like_a_file(spec):
         return _from_file(path)
-    if suite in suites.SUITES and (slash or suite == spec):
+    if suite in suites.packaged() and (slash or suite == spec):
         return suites.get(suite, number)
     if spec.strip() and "\0" not in spec and not _NAME.fullmatch(spec):
         return _from_text(spec, "problem")
     if slash and re.fullmatch(r"[\w-]+", suite):
-        known = ", ".join(suites.SUITES)
+        known = ", ".join(suites.packaged())
         raise UsageError(
             f"problem {short(spec)}: no suite {short(suite)} and no such file; suites: {known}"
         )

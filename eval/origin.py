@@ -1,7 +1,7 @@
 """The tier in which a failure arose, by doing one tier's work again with the oracle.
 
-An oracle exists for stories and operations: arithmetic is exact, and a plan is right when carrying it
-out exactly gives the expected answer. So the question "would the run have gone well if this tier had
+An oracle exists where a domain can do its steps again exactly: a plan is right when carrying it out
+that way gives the expected answer. So the question "would the run have gone well if this tier had
 been right?" is answered from the outside in: plan, route, result.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from eval.errors.run_failures import Failure
 from eval.problems import Problem
-from specialists.pocket import arithmetic
 from state import Bead, BeadStore, Run
-from tiers.work import fill
+from tiers.crafts import Craft, fill
+from tiers.domains import installed
 
 UNKNOWN = "unknown"
-_KNOWS = {"math": "math", "explain": "explain", "code": "code", "solve": "chain"}
-"""Kind of step → domain of the specialist that was trained for it."""
+ONE_VALUE = ("numeric", "exact")
+"""Kinds of checks that expect one value, the first that a problem has."""
 
 
 class Oracle:
@@ -43,16 +43,14 @@ class Oracle:
         step = next((s for s in steps if s.id == outcome.data["step"]), None)
         if step is None:
             return UNKNOWN
-        if (
-            step.data["kind"] == "math"
-            and self._plan_is_right(run, steps, step.data["plan"]) is False
-        ):
+        craft = _craft(step)
+        if craft.exact and self._plan_is_right(run, steps, step.data["plan"]) is False:
             return "architect"
-        known = _KNOWS.get(failure.step)
+        known = craft.specialist
         trained = known is not None and self._has_specialist(run, known)
         if trained and failure.specialist != known and known not in step.data.get("tried", []):
             return "dispatcher"
-        return "fleet" if trained or failure.step == "text" else UNKNOWN
+        return "fleet" if trained or known is None else UNKNOWN
 
     def _has_specialist(self, run: Run, name: str) -> bool:
         """Whether the fleet of the run has that specialist: its routing scores name the fleet."""
@@ -60,8 +58,8 @@ class Oracle:
         return any(name in order.data.get("scores", {}) for order in orders)
 
     def _plan_is_right(self, run: Run, steps: list[Bead], plan: int) -> bool | None:
-        """Whether the plan gives the expected number when done exactly; ``None`` where no number is
-        expected or the plan is not made of operations."""
+        """Whether the plan gives the expected answer when done exactly; ``None`` where no one value is
+        expected or no domain can do its steps again."""
         key = run.id, plan
         if key not in self._plans:
             self._plans[key] = _carried_out(run, [s for s in steps if s.data["plan"] == plan])
@@ -73,9 +71,10 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
         problem = Problem.model_validate_json(run.problem_json)
     except ValueError:
         return None
-    numbers = [c.spec["expected"] for c in problem.hidden_checks if c.kind == "numeric"]
-    operations = [s for s in steps if s.data["kind"] == "math"]
-    if len(numbers) != 1 or not operations:
+    by_kind = ([c for c in problem.hidden_checks if c.kind == kind] for kind in ONE_VALUE)
+    expected = [check.spec["expected"] for check in next(filter(None, by_kind), [])]
+    operations = [s for s in steps if _craft(s).exact]
+    if len(expected) != 1 or not operations:
         return None
     values: dict[str, str] = {}
     waiting = list(operations)
@@ -85,23 +84,22 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
             return None
         for step in ready:
             inputs = {name: values[i] for name, i in step.data["inputs"].items()}
-            values[step.id] = exact(step, inputs) or ""
+            undefined = "" in inputs.values()  # It builds on a step that has no right artifact.
+            values[step.id] = "" if undefined else exact(step, inputs) or ""
             waiting.remove(step)
     last = [s for s in operations if not _is_used(s, operations)]
-    return any(values[s.id] == str(numbers[0]) for s in last)
+    return any(values[s.id] == str(expected[0]) for s in last)
 
 
 def exact(step: Bead, inputs: Mapping[str, str]) -> str | None:
-    """The right result of an operation; ``None`` where it has none."""
+    """The right artifact of a step; ``None`` where it has none."""
     if step.data.get("given"):
         return str(step.data["artifact"])
-    operation = arithmetic.parse(fill(step.data["objective"], dict(inputs)))
-    if operation is None:
-        return None
-    a, op, b = operation
-    if op == "/" and (b == 0 or a % b):
-        return None
-    return str({"+": a + b, "-": a - b, "*": a * b, "/": a // b if b else 0}[op])
+    return _craft(step).redo(fill(step.data["objective"], inputs))
+
+
+def _craft(step: Bead) -> Craft:
+    return installed().craft(step.data["kind"], step.data.get("meta", {}))
 
 
 def _is_used(step: Bead, steps: list[Bead]) -> bool:

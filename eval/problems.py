@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,7 +21,8 @@ class Problem(Frozen):
     """A problem with its checks. Only :meth:`task` may leave the evaluation."""
 
     id: str = Field(min_length=1)
-    kind: Literal["story", "multistage", "code", "text"]
+    kind: str = Field(min_length=1)
+    """What a domain announces: ``story``, ``multistage``, ``code``, ``text``, …"""
     statement: str
     entry_point: str | None = None
     """The function that an answer in code must define."""

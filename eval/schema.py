@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from eval.domains.evaluations import evaluations
 from eval.problems import NO_CHECKER, Problem, split_section
 from eval.sandbox import BubblewrapSandbox
-from eval.validators.explanation import ExplanationSpec
 from eval.validators.function import ClassOpsSpec, FunctionSpec
 from eval.validators.numeric import NumericSpec
 from eval.validators.predicate import PredicateSpec, self_test
@@ -21,8 +21,9 @@ from eval.validators.stdio import StdioSpec
 from eval.validators.text import AnyOfSpec, ExactSpec, UnorderedSpec
 from eval.validators.unit_test import UnitTestSpec
 from eval.validators.verdict import Spec
-from specialists.pocket.split import LABELS
 from state.errors import SandboxUnavailable, UsageError
+from tiers.answer import labels
+from tiers.domains import installed
 from tiers.protocol import Check
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +36,6 @@ _SPECS: dict[str, type[Spec]] = {
     "class_ops": ClassOpsSpec,
     "stdio": StdioSpec,
     "program_value": ProgramValueSpec,
-    "explanation": ExplanationSpec,
     "unit_test": UnitTestSpec,
     "predicate": PredicateSpec,
 }
@@ -60,6 +60,9 @@ def problem_from(data: object, where: str, name: str) -> Problem:
         fields[group] = _checks(fields.get(group), where, group)
     fields.setdefault("id", name)
     fields.setdefault("kind", "code" if fields.get("entry_point") else "text")
+    if fields["kind"] not in installed().problem_kinds:
+        known = ", ".join(installed().problem_kinds)
+        raise UsageError(f"{where}: kind: no {short(str(fields['kind']))}; kinds: {known}")
     kinds = dict.fromkeys(check.kind for check in fields["hidden_checks"])
     fields.setdefault("checker", "+".join(kinds) or NO_CHECKER)
     _plain_data(fields.get("meta"), f"{where}: meta")
@@ -79,8 +82,8 @@ def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
         bare, section = split_section(check)
         if section is not None and group == "public_checks":
             raise UsageError(f"{place}: section: only a hidden check judges a section")
-        if section is not None and section not in LABELS:
-            raise UsageError(f"{place}: section: no {section!r}; sections: {', '.join(LABELS)}")
+        if section is not None and section not in (known := labels()):
+            raise UsageError(f"{place}: section: no {section!r}; sections: {', '.join(known)}")
         _examine(bare, place)
         checks.append(check)
     return tuple(checks)
@@ -88,10 +91,11 @@ def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
 
 def _examine(check: Check, where: str) -> None:
     """Raise UsageError for a check that its validator would not understand."""
-    if check.kind not in _SPECS:
-        raise UsageError(f"{where}: kind: no {short(check.kind)}; kinds: {', '.join(_SPECS)}")
+    specs = _SPECS | {kind: spec for each in evaluations() for kind, spec in each.specs.items()}
+    if check.kind not in specs:
+        raise UsageError(f"{where}: kind: no {short(check.kind)}; kinds: {', '.join(specs)}")
     _plain_data(check.spec, f"{where}: spec")
-    spec = _parsed(_SPECS[check.kind], check.spec, where)
+    spec = _parsed(specs[check.kind], check.spec, where)
     if isinstance(spec, PredicateSpec) and (fault := _tried(spec)):
         raise UsageError(f"{where}: predicate: {flat(fault)}")
     if isinstance(spec, AnyOfSpec):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eval import datasets
 from eval.problems import Problem
 from eval.schema import short
-from eval.suites import SUITES, suite_problems
+from eval.suites import packaged, suite_problems
 from state.errors import UsageError
 
 
@@ -20,14 +20,14 @@ def select(suite: str, path: str | None, count: int, first: int = 0) -> list[Pro
     if count < 1 or first < 0:
         raise UsageError(f"--count: at least 1, --first: at least 0; not {count} and {first}")
     name = suite.partition("/")[0]
-    if name in SUITES:
+    if name in packaged():
         if path is not None:
             raise UsageError(f"--path is for data sets; suite {suite} is packaged")
         found = suite_problems(suite, range(first, first + count))
     elif suite in datasets.DATASETS:
         found = datasets.load(suite, path)[first : first + count]
     else:
-        known = ", ".join((*SUITES, *datasets.DATASETS))
+        known = ", ".join((*packaged(), *datasets.DATASETS))
         raise UsageError(f"no suite {short(suite)}; suites: {known}")
     if not found:
         raise UsageError(f"suite {suite} has no problem number {first}")
@@ -35,11 +35,11 @@ def select(suite: str, path: str | None, count: int, first: int = 0) -> list[Pro
 
 
 def select_all(
-    suites: Sequence[str], path: str | None, count: int, first: int = 0
+    names: Sequence[str], path: str | None, count: int, first: int = 0
 ) -> dict[str, Sequence[Problem]]:
     """Suite → its problems. Raises as :func:`select`, and UsageError for two problems of one id."""
     chosen: dict[str, Sequence[Problem]] = {}
-    for suite in suites:
+    for suite in names:
         problems = select(suite, path, count, first)
         ids = [p.id for p in problems]
         if twice := next((i for i in ids if ids.count(i) > 1), None):

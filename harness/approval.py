@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import yaml
 
-from specialists.pocket.arithmetic import parse
 from state.errors import UsageError
 from tiers.room import Room
 
@@ -34,15 +33,10 @@ def apply_answer(room: Room, text: str) -> None:
         if text == step.data["objective"]:
             continue
         data = {**step.data, "objective": text}
-        if step.data["given"]:
-            if not text.isdigit():
-                raise UsageError(f"step {name} is a given amount: {text!r} is not a number")
+        given = step.data["given"]
+        if fault := room.craft_of(step).misfit(text, list(step.data["inputs"]), given=given):
+            raise UsageError(f"step {name}: {fault}")
+        if given:
             data["artifact"] = text
-        elif step.data["kind"] == "math":
-            probe = text
-            for known in step.data["inputs"]:
-                probe = probe.replace("{" + known + "}", "1")
-            if parse(probe) is None:
-                raise UsageError(f"step {name}: {text!r} is not `operand op operand`")
         room.store.update(step.id, title=text, data=data)
     room.forget_steps()

@@ -60,6 +60,7 @@ def examine(flags: Mapping[str, object] | None = None) -> Iterator[Finding]:
         in_force = Settings.model_construct()
     yield from _models(in_force)
     yield _tried("embedder", lambda: _embedder(in_force.embedder))
+    yield _tried("domains", _domains)
     yield _tried("runs folder", _runs_folder)
     yield _tried("torch", torch.result)
     if in_force.backend == "openai" or in_force.base_url:
@@ -184,6 +185,14 @@ def _embedder(model: str | None) -> str:
         return f"all-MiniLM-L6-v2 at {folder}, hash checked"
     dimension = Embedder(model).embed(["a"]).shape[1]
     return f"{model}, {dimension} dimensions"
+
+
+def _domains() -> str:
+    from eval.domains import evaluations
+    from tiers.domains import installed
+
+    evaluations()
+    return ", ".join(domain.name for domain in installed())
 
 
 def _runs_folder() -> str:

@@ -21,8 +21,8 @@ from state.checkpoints import open_checkpoints
 from state.errors import BackendTimeout, UsageError
 from state.vectors import Vectors
 from tiers.budget import Meter, Price
-from tiers.calls import GRACE_S, Caller, Interrupted, remarks_on
 from tiers.memory import Memory, MemoryPolicy, fleet_identity
+from tiers.model_calls import GRACE_S, Caller, Interrupted, remarks_on
 from tiers.protocol import CheckResult, Task
 from tiers.room import Room
 

@@ -16,10 +16,10 @@ from harness.approval import plan_text
 from state.errors import BudgetExceeded
 from state.stops import StopReason
 from tiers.architect import Architect
-from tiers.derivation import NoPlan, PlanError
 from tiers.dispatcher import Dispatcher
 from tiers.fleet import Fleet
 from tiers.monitor import Monitor
+from tiers.protocol import NoPlan, PlanError
 from tiers.report import conclude
 from tiers.room import Room
 

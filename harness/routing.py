@@ -36,6 +36,7 @@ from specialists.routing.stored import newest
 from state import BeadStore, home
 from state.driver import chunks
 from state.errors import UsageError
+from tiers.domains import installed
 
 SOFTMAX: dict[str, float] = {
     "embedding": TEMPERATURE, "loss_probe": 1.0, "loss_probe_raw": TEMPERATURE,
@@ -96,14 +97,14 @@ def open_scorer(
             f"--scorer {name} compares adapters, and this fleet has none: use --scorer embedding"
         )
     if name == "loss_probe_raw":
-        return RawLossProbe(backend)
+        return RawLossProbe(backend, installed().roles)
     if name == "abstention":
         check_declines(fleet)
         return AbstentionScorer(backend)
     if name == "loss_probe":
         calibration = ProbeCalibration.read(calibration_file())
         calibration.check(fleet)
-        return LossProbe(backend, calibration)
+        return LossProbe(backend, calibration, installed().roles)
     stored = newest(routing_home(), name).check(fleet)
     if name == "learned":
         return LearnedScorer(LearnedModel.restore(stored.state), embedder)

@@ -28,7 +28,7 @@ from state.errors import (
     UsageError,
 )
 from tiers.budget import Meter, Price
-from tiers.calls import Caller, Interrupted
+from tiers.model_calls import Caller, Interrupted
 from tiers.protocol import CheckResult, Validator
 
 HIERARCHY = "hierarchy"

@@ -33,8 +33,8 @@ from specialists.backends.base import (
 )
 from specialists.backends.recorded import RecordedBackend, request_key
 from state.errors import AdapterError, BackendUnavailable
-from tiers.calls import RESAMPLE_TEMPERATURE
-from tiers.room import chat
+from tiers.model_calls import RESAMPLE_TEMPERATURE
+from tiers.prompts import chat
 
 
 class Answers:

@@ -1,15 +1,30 @@
-"""An answer of several stages as one text, and back: ``solve:``, ``explain:`` and ``code:`` sections."""
+"""An answer of several stages as one text, and back: labelled sections, ``explain:`` on a line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
-from specialists.pocket.split import LABELS
+from specialists.routing.roles import ROLES
 
-_HEADER = re.compile(rf"^({'|'.join(LABELS)}):[ \t\r]*$", re.ASCII | re.IGNORECASE | re.MULTILINE)
-_ESCAPABLE = re.compile(rf"^(?=\\*{_HEADER.pattern[1:]})", _HEADER.flags)
-_ESCAPED = re.compile(rf"^\\(?=\\*{_HEADER.pattern[1:]})", _HEADER.flags)
+RESULT = ROLES[0]
+"""The section that holds the result itself."""
+
+
+def labels() -> tuple[str, ...]:
+    """Labels of the sections: the roles of a request, and what domains announce."""
+    from tiers.domains import installed
+
+    return tuple(dict.fromkeys((*ROLES, *installed().sections)))
+
+
+@lru_cache(maxsize=4)
+def _header(known: tuple[str, ...]) -> re.Pattern[str]:
+    """The line that opens a section, behind any backslashes that make it ordinary text."""
+    names = "|".join(known)
+    flags = re.ASCII | re.IGNORECASE | re.MULTILINE
+    return re.compile(rf"^(?P<escape>\\*)(?P<label>{names}):[ \t\r]*$", flags)
 
 
 def sections(text: str) -> dict[str, str]:
@@ -20,12 +35,13 @@ def sections(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     label, start = "", 0
-    for match in _HEADER.finditer(text):
-        if match[1].lower() in found or match[1].lower() == label:
+    for match in _header(labels()).finditer(text):
+        name = match["label"].lower()
+        if match["escape"] or name in found or name == label:
             continue
         if label:
             found[label] = _plain(text[start : match.start()])
-        label, start = match[1].lower(), match.end()
+        label, start = name, match.end()
     if label:
         found[label] = _plain(text[start:])
     return found
@@ -36,17 +52,17 @@ def join_sections(parts: Mapping[str, str]) -> str:
 
     Raises ValueError for a label that no section has.
     """
-    if unknown := set(parts) - set(LABELS):
-        raise ValueError(f"no section {sorted(unknown)[0]!r}; sections: {', '.join(LABELS)}")
+    if unknown := set(parts) - set(known := labels()):
+        raise ValueError(f"no section {sorted(unknown)[0]!r}; sections: {', '.join(known)}")
     return "\n\n".join(f"{label}:\n{_escaped(body)}" for label, body in parts.items())
 
 
 def _escaped(body: str) -> str:
-    return _ESCAPABLE.sub(r"\\", _trim(body))
+    return _header(labels()).sub(lambda line: "\\" + line[0], _trim(body))
 
 
 def _plain(body: str) -> str:
-    return _ESCAPED.sub("", _trim(body))
+    return _header(labels()).sub(lambda line: line[0].removeprefix("\\"), _trim(body))
 
 
 def _trim(body: str) -> str:

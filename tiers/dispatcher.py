@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import random
-import re
 from datetime import UTC, datetime, timedelta
 
-from specialists.routing import Ask, Decision
-from specialists.routing.roles import Role, natives, role_of
+from specialists.routing import Ask, Decision, natives
 from state import Bead, keyed_id
 from state.vectors import QUIET
-from tiers import signs
-from tiers.context import pack_for, reads_text
-from tiers.insights import best_remedy, causes, known
+from tiers import run_progress
+from tiers.crafts import fill
+from tiers.memory.insights import best_remedy, causes, known
+from tiers.memory.packs import pack_for
+from tiers.prompts import reads_text
 from tiers.protocol import Check, Delegation, Remedy
 from tiers.room import Room
-from tiers.work import fill
 
 ATTEMPTS = 6
 TEAM_ATTEMPTS = 2
@@ -87,16 +86,26 @@ class Dispatcher:
         ]
         asks = [
             Ask(
-                task=routing_text(step, objective),
+                task=self._routing_text(step, objective),
                 key=f"{step.data['plan']}|{step.data['name']}|{len(step.data.get('failed', []))}",
                 barred=self._barred(step, everybody),
-                native=natives(fleet, step.data["kind"], _role(step, objective)),
+                native=natives(fleet, self._native(step, objective)),
             )
             for step, objective, recalled in zip(steps, objectives, remembered, strict=True)
             if recalled is None
         ]
         routed = iter(await room.router.route(asks, fleet) if asks else ())
         return [next(routed) if recalled is None else recalled for recalled in remembered]
+
+    def _routing_text(self, step: Bead, objective: str) -> str:
+        """What the scorer sees of a step."""
+        return self.room.craft_of(step).routing_text(objective, step.data.get("meta", {}))
+
+    def _native(self, step: Bead, objective: str) -> tuple[str, ...]:
+        """Domains of the cards that a step belongs to, by its kind or else by the role it asks for."""
+        craft = self.room.craft_of(step)
+        role = craft.role(objective, step.data.get("meta", {}))
+        return craft.native or self.room.domains.roles.get(role or "", ())
 
     def _any(self, step: Bead) -> Decision:
         """A specialist drawn evenly from the fleet, the same for the same step and seed."""
@@ -153,7 +162,7 @@ class Dispatcher:
         """Who tried the step, and who gave nothing for the same work under earlier plans."""
         tried = frozenset(step.data.get("tried", []))
         earlier = (self.room.outcomes()[id] for id in self._failed_before(step))
-        barred = tried | {who for who, outcome in earlier if signs.empty_handed(outcome)}
+        barred = tried | {who for who, outcome in earlier if run_progress.empty_handed(outcome)}
         return barred if barred < fleet else tried
 
     async def _delegation(
@@ -194,7 +203,7 @@ class Dispatcher:
             data={
                 "delegation": order.model_dump(mode="json"), "scores": decision.scores,
                 "pack": [e.model_dump(exclude={"line"}) for e in pack.entries] if pack else [],
-                "task": routing_text(step, objective), "path": decision.path,
+                "task": self._routing_text(step, objective), "path": decision.path,
                 "cost": decision.cost,
             },
         )  # fmt: skip
@@ -203,22 +212,3 @@ class Dispatcher:
 def _key(step: Bead) -> str:
     """Key of the next delegation of a step."""
     return f"{step.id}|delegation|{len(step.data.get('failed', []))}"
-
-
-def _role(step: Bead, objective: str) -> Role | None:
-    """What a worded step asks for, as the request labels it or else by its words; a question about
-    no numbers is nobody's in particular."""
-    role: Role | None = step.data.get("meta", {}).get("role") or role_of(objective)
-    return None if role == "solve" and not re.search(r"\d", objective) else role
-
-
-def routing_text(step: Bead, objective: str) -> str:
-    """What the scorer sees of a step: the task as a person would put it."""
-    kind, meta = step.data["kind"], step.data.get("meta", {})
-    if kind == "explain":
-        return "Explain the steps of a solution in sentences."
-    if kind == "solve":
-        return f"Solve the story. {objective}"
-    if kind == "code" and meta.get("story"):
-        return "Write a Python function solve() that computes the answer of a story."
-    return objective

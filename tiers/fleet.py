@@ -18,10 +18,10 @@ from state import Call
 from state.errors import BudgetExceeded, RequestRefused
 from state.vectors import INSIGHTS
 from tiers import team
-from tiers.calls import Origin, remarks_on, resample_temperature
 from tiers.checking import examine, guarded
-from tiers.context import framed, reads_text, shown
-from tiers.insights import best_remedy, handover, lessons
+from tiers.memory.insights import best_remedy, handover, lessons
+from tiers.model_calls import Origin, remarks_on, resample_temperature
+from tiers.prompts import chat, criticism, framed, reads_text, shown
 from tiers.protocol import (
     DECLINED,
     NO_ARTIFACT,
@@ -33,8 +33,7 @@ from tiers.protocol import (
     Outcome,
     Status,
 )
-from tiers.room import Room, chat
-from tiers.work import CRAFTS
+from tiers.room import Room
 
 WARMER = 0.2
 """How much warmer each further attempt samples."""
@@ -88,8 +87,8 @@ class Fleet:
         return outcome
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
-        craft = CRAFTS[order.kind]
-        messages = chat(card, framed(shown(order, card), craft.prompt(order)))
+        craft = self.room.domains.craft(order.kind, order.meta)
+        messages = chat(card, framed(shown(order, card, craft), craft.prompt(order)))
         failed: list[Failure] = []
         checks: tuple[CheckResult, ...] = ()
         artifact: str | None = None
@@ -195,8 +194,8 @@ class Fleet:
             origin = Origin(order.id, "fleet", attempt, CHECK_SAMPLES + number * 10 + sample)
             return (await self.room.caller(card, chat(card, prompt), origin, sampling)).response
 
-        work = CRAFTS[order.kind].check(self.room, order, check, artifact, ask)
-        return await guarded(check, work)
+        craft = self.room.domains.craft(order.kind, order.meta)
+        return await guarded(check, craft.check(self.room, order, check, artifact, ask))
 
     @staticmethod
     def _repair(
@@ -258,11 +257,6 @@ def _formless(call: Call) -> CheckResult:
         return CheckResult(kind="form", passed=False, detail=detail, signature="cut-off")
     detail = "the answer holds no result"
     return CheckResult(kind="form", passed=False, detail=detail, signature=NO_ARTIFACT)
-
-
-def criticism(fault: str) -> str:
-    """What a specialist is told of an answer that failed a public check."""
-    return f"That is not right: {fault}. Answer again, in full."
 
 
 def answer_hash(answer: str) -> str:

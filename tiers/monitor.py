@@ -1,6 +1,6 @@
 """The monitor: are we getting somewhere?
 
-It reads step and outcome beads and the signs in them (:mod:`tiers.signs`), and decides what happens
+It reads step and outcome beads and the signs in them (:mod:`tiers.run_progress`), and decides what happens
 next: a routine is tried first; a specialist that comes closer goes on; one that spins makes room for
 another; a step that lost sight of the problem, or that fails two plans in the same way, ends its
 plan. Each decision is a bead that says why; every stop has a reason; the number of plans and of
@@ -18,20 +18,16 @@ from state.evidence import EXPECTED
 from state.status import StopKind
 from state.stops import StopReason
 from state.vectors import QUIET
-from tiers import routines, scope, signs, splitter
+from tiers import run_progress, scope
+from tiers.memory import routines
 from tiers.protocol import Outcome
 from tiers.room import Room
-from tiers.segments import asks_in_stages
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
 """Specialists that may fail on one step before the plan is doubted, those left out that gave nothing."""
 MOST_DELEGATIONS = 4
 """Times that a step may be tried under one plan, by whomever."""
-SHORT_STORY = 9
-"""Sentences up to which one direct call is worth trying first."""
-WHOLE = ("chain", "solver", "general")
-"""Domains of specialists that may solve a whole story in one call."""
 ASTRAY = 0.9
 """Drift from which a failed step is about something else: unrelated texts are this far apart."""
 
@@ -126,7 +122,7 @@ class Monitor:
             return self._first(), {}
         steps = room.steps(plan)
         seen = room.decided.data.get("outcomes", 0) if room.decided else 0
-        facts = await signs.read(room, steps, seen)
+        facts = await run_progress.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
             return _stop("done", "every step of the plan is closed"), facts
         failed = [s for s in steps if s.status != "closed" and s.data.get("failed")]
@@ -153,7 +149,7 @@ class Monitor:
         return bool(steps) and all(step.status == "closed" for step in steps)
 
     def _first(self) -> Verdict:
-        room, task = self.room, self.room.task
+        room = self.room
         if outside := scope.out_of_scope(room):
             return _stop("scope", outside)
         if room.strategy in ("direct", "plan"):
@@ -161,50 +157,33 @@ class Monitor:
             return Verdict(kind=kind, reason=f"the strategy is {room.strategy}")
         if "monitor" in room.without:
             return Verdict(kind="plan", reason="nobody decides: every problem is planned")
-        parts = len(splitter.sentences(task.statement))
-        if task.public_checks:
-            return Verdict(kind="direct", reason="public checks can verify one direct call")
-        if (
-            task.kind == "multistage"
-            or (room.card("decompose") and splitter.read_request(task.statement))
-            or (task.kind == "text" and asks_in_stages(task.statement))
-        ):
-            return Verdict(kind="plan", reason="the request has several stages")
-        if scope.story_of(task) is not None:
-            solves = any(card.domain in WHOLE for card in room.fleet)
-            if solves and parts <= SHORT_STORY and room.card("code"):
-                why = f"{parts} sentences: one call, checked by a program"
-                return Verdict(kind="direct", reason=why)
-            why = f"{parts} sentences: no check covers one call, steps can each be checked"
-            return Verdict(kind="plan", reason=why)
-        if scope.operations(task, room.fleet):
-            return Verdict(kind="plan", reason="an expression is a chain of operations")
-        return Verdict(kind="direct", reason="nothing to check against; one call is the cheapest")
+        approach = room.domain.approach(room)
+        return Verdict(kind=approach.mode, reason=approach.reason)
 
     def _failed(self, step: Bead, plan: int, facts: dict[str, Any]) -> Verdict:
         """What a failed step calls for."""
-        room, tries = self.room, signs.of_step(self.room, step)
+        room, tries = self.room, run_progress.of_step(self.room, step)
         who = ", ".join(dict.fromkeys(step.data["tried"]))
         why = f"{step.title[:60]!r} failed with {who}"
         spin, far = facts["spinning"].get(step.data["name"], ""), facts["drift"] or 0.0
         if room.strategy == "direct":
             return _stop("strategy", f"{why}; the strategy is direct")
-        if (before := self._earlier(step, plan)) and signs.nothing_new(tries, before):
+        if (before := self._earlier(step, plan)) and run_progress.nothing_new(tries, before):
             return _stop(
                 "progress", f"no progress: spinning: {why} in the same way under two plans"
             )
         able = {
             who
             for who, outcome in (room.outcomes()[id] for id in step.data["failed"])
-            if not signs.empty_handed(outcome)
+            if not run_progress.empty_handed(outcome)
         }
         many = len(able) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
         alone = room.specialist is not None or len(room.cards) < 2
-        if not spin and signs.improving(tries[-1]) and len(tries) < MOST_DELEGATIONS:
+        if not spin and run_progress.improving(tries[-1]) and len(tries) < MOST_DELEGATIONS:
             return Verdict(kind="continue", reason=f"{why}, but came closer; it goes on")
         if many or alone:
             return self._doubt(why, plan)
-        if far > ASTRAY and step.data["kind"] in signs.WORDED:
+        if far > ASTRAY and room.craft_of(step).worded:
             return self._doubt(f"{why} and has drifted {far:.2f} from the problem", plan)
         says = f" and spins: {spin}" if spin else ""
         return Verdict(kind="escalate", reason=f"{why}{says}; another specialist is next")
@@ -216,7 +195,7 @@ class Monitor:
             b for b in beads
             if b.data["plan"] < plan and b.data["signature"] == step.data["signature"]
         ]  # fmt: skip
-        return [outcome for bead in same for outcome in signs.of_step(self.room, bead)]
+        return [outcome for bead in same for outcome in run_progress.of_step(self.room, bead)]
 
     def _doubt(self, why: str, plan: int) -> Verdict:
         if plan + 1 >= MOST_PLANS:

@@ -18,7 +18,16 @@ PROTOCOL_VERSION = 2
 Status = Literal["verified", "unverified", "failed", "exhausted"]
 """How a delegation ended; ``unverified`` means that no check decided, never success."""
 
-StepKind = Literal["math", "code", "explain", "solve", "text"]
+StepKind = str
+"""Kind of a step, which a domain announces with its craft; see :mod:`tiers.domains`."""
+
+
+class PlanError(ValueError):
+    """A decomposition that cannot become a plan; the message says which line and why."""
+
+
+class NoPlan(PlanError):
+    """No plan of this fleet can do it, so no further one is tried; the message says why."""
 
 
 class Frozen(BaseModel):
@@ -100,7 +109,7 @@ class Task(Frozen):
 
     id: str
     kind: str
-    """``story``, ``multistage``, ``code`` or ``text``."""
+    """``story``, ``code``, ``text``, or what else a domain announces."""
     statement: str
     entry_point: str | None = None
     signature: str | None = None
@@ -145,6 +154,18 @@ class Plan(Frozen):
     why: str
     checks: tuple[CheckResult, ...] = ()
 
+    @model_validator(mode="after")
+    def _names_its_steps(self) -> Plan:
+        names = [step.name for step in self.steps]
+        if len({*names}) < len(names):
+            raise ValueError("two steps have one name")
+        wanted = {*self.answer.values(), *(name for step in self.steps for name in step.inputs)}
+        if unknown := sorted(wanted - {*names}):
+            raise ValueError(f"no step has the name {unknown[0]!r}")
+        if not self.answer:
+            raise ValueError("no step gives the answer")
+        return self
+
 
 class Remedy(Frozen):
     """What an insight advises: what helped when a check failed for this cause."""
@@ -187,7 +208,7 @@ class Delegation(Versioned):
     before: int = 0
     """How often this work was ordered before, under this plan or another: each time is sampled anew."""
     pack: str = ""
-    """What the specialist is shown beside its task; see :mod:`tiers.context`."""
+    """What the specialist is shown beside its task; see :mod:`tiers.memory.packs`."""
     records: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Beta parameters of verified success on such work before this run, by specialist, if known."""
     remedies: tuple[Remedy, ...] = ()

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from specialists.pocket.split import LABELS
 from state import Bead
 from state.errors import BudgetExceeded
 from state.status import Verdict
 from state.stops import StopReason
-from tiers import routines
-from tiers.answer import join_sections
+from tiers.answer import join_sections, labels
 from tiers.checking import examine, undecided
+from tiers.memory import routines
 from tiers.protocol import Check, CheckResult
 from tiers.room import Room
 
@@ -133,16 +132,13 @@ def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
         if outcome.status == "verified":
             for check in outcome.checks:
                 counts[check.kind] = counts.get(check.kind, 0) + 1
-    words = {
-        "inverse": "by the inverse operation", "cross": "by a second derivation as a program",
-        "cites": "for citing every step", "function": "by public checks in the sandbox",
-    }  # fmt: skip
+    words = room.domains.evidence
     return (*plan, *(f"{n} checked {words.get(kind, 'by ' + kind)}" for kind, n in counts.items()))
 
 
 def _join(sections: dict[str, str]) -> str:
     if set(sections) == {""}:
         return sections[""]
-    if set(sections) <= set(LABELS):
+    if set(sections) <= set(labels()):
         return join_sections(sections)
     return "\n\n".join(f"{name}:\n{text}" for name, text in sections.items())

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
-from specialists.backends.base import Message
 from specialists.registry import Card
 from specialists.routing import Router
 from state import Bead, BeadStore, keyed_id
 from state.evidence import EXPECTED
 from state.rows import BeadChanges
 from state.vectors import QUIET
-from tiers.calls import Caller
+from tiers.coalesce import Coalesce
+from tiers.crafts import Craft
+from tiers.domains import Domain, Domains, installed
 from tiers.memory import Memory
+from tiers.model_calls import Caller
 from tiers.protocol import Outcome, Task, Validator
-from tiers.together import Together
 
 Settled: TypeAlias = tuple[list[Bead], dict[str, BeadChanges]]
 """Beads to write, and changes to others by id."""
@@ -48,6 +50,7 @@ class Room:
     without: frozenset[str] = frozenset()
     """Parts left out, to measure what each is worth: see ``harness.report.Part``."""
     lease_s: float = 900.0
+    domains: Domains = field(default_factory=installed)
     _outcomes: dict[str, tuple[str, Outcome]] | None = None
     handed: dict[str, tuple[Bead, Bead]] = field(default_factory=dict)
     """Order → (its bead, its step), from the dispatcher to the fleet: a wave is not read again."""
@@ -60,7 +63,16 @@ class Room:
     _plan: int | None = None
 
     def __post_init__(self) -> None:
-        self._settled: Together[Settled, None] = Together(self._write)
+        self._settled: Coalesce[Settled, None] = Coalesce(self._write)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The domain that is surest of the problem."""
+        return self.domains.ranked(self.task, self.fleet)[0]
+
+    def craft_of(self, step: Bead) -> Craft:
+        """The craft of a step bead."""
+        return self.domains.craft(step.data["kind"], step.data.get("meta", {}))
 
     @property
     def root(self) -> Bead:
@@ -81,6 +93,11 @@ class Room:
         if self._first is None:
             self._first = self.find(f"{self.run_id}|monitor|0")
         return self._first.data.get("routine") if self._first else None
+
+    def recalls(self, decomposer: str, plan: int) -> bool:
+        """Whether plan ``plan`` is to be made as memory advises, and it advises that decomposer."""
+        routine = self.routine() if plan == 0 else None
+        return routine is not None and routine["decomposer"] == decomposer
 
     @property
     def decided(self) -> Bead | None:
@@ -212,9 +229,3 @@ class Room:
 def worth_telling(outcome: Outcome) -> bool:
     """Whether an outcome says more than its step does: a fault, a doubt, or a surprise."""
     return bool(outcome.fault or outcome.doubt) or (outcome.surprise or 0.0) > EXPECTED
-
-
-def chat(card: Card, prompt: str) -> tuple[Message, ...]:
-    """A prompt as the specialist expects it: under its system message if it has one."""
-    head = (Message(role="system", content=card.system),) if card.system else ()
-    return (*head, Message(role="user", content=prompt))

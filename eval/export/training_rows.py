@@ -15,7 +15,7 @@ from eval.export.problem_split import normal
 from eval.export.run_selection import suite_of
 from specialists.routing.calllog import DECIDED
 from state import Usage
-from tiers.fleet import criticism
+from tiers.prompts import criticism
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from specialists.routing import (
 )
 from specialists.routing.abstention import can_decline
 from specialists.routing.loss_probe import calibrate
+from tiers.domains import installed
 from tiers.protocol import Check, Validator
 
 Bools = NDArray[np.bool_]
@@ -53,8 +54,8 @@ async def measure(
     rate = solved.astype(np.float64)
     texts = [text for card in fleet for text in card.examples]
     scorers: dict[str, Scorer] = {
-        "embedding": EmbeddingScorer(embedder), "loss probe, raw": RawLossProbe(backend),
-        "loss probe": LossProbe(backend, await calibrate(backend, fleet, texts)),
+        "embedding": EmbeddingScorer(embedder), "loss probe, raw": RawLossProbe(backend, installed().roles),
+        "loss probe": LossProbe(backend, await calibrate(backend, fleet, texts), installed().roles),
     }  # fmt: skip
     if can_decline(fleet):
         scorers["abstention"] = AbstentionScorer(backend)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from eval.sandbox import BubblewrapSandbox, Sandbox
-from eval.validators.explanation import ExplanationValidator
 from eval.validators.extract import strip_thoughts
 from eval.validators.function import ClassOpsValidator, FunctionValidator
 from eval.validators.guarded import Guarded
@@ -27,7 +26,9 @@ __all__ = [
 
 def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
     """A validator for each kind of check. ``sandbox`` runs the code (default: bubblewrap, which
-    is looked for only when a check needs it)."""
+    is looked for only when a check needs it). The domains add their own."""
+    from eval.domains.evaluations import evaluations
+
     box = sandbox or BubblewrapSandbox()
     by_kind: dict[str, Validator] = {}
     every: list[Validator] = [
@@ -39,9 +40,9 @@ def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
         StdioValidator(box),
         ClassOpsValidator(box),
         ProgramValueValidator(box),
-        ExplanationValidator(),
         UnitTestValidator(box),
         PredicateValidator(box),
+        *(validator for each in evaluations() for validator in each.validators),
     ]
     for validator in map(Guarded, every):
         by_kind.update(dict.fromkeys(validator.kinds, validator))

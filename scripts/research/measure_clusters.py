@@ -28,7 +28,7 @@ from sklearn.metrics import adjusted_rand_score
 from eval import Problem, suite_problems
 from eval.errors.clustering import cluster, text_of
 from eval.errors.run_failures import Failure, failures
-from eval.faults import FAULTS, Fault, FaultyBackend
+from eval.faults import Fault, FaultyBackend, faults
 from harness import engine, routing, wiring
 from harness.report import RunOptions
 from specialists.routing.embedder import Embedder
@@ -51,7 +51,7 @@ async def fleet(kind: str, fault: Fault, number: int) -> Any:
 
 async def collect(kind: str, name: str, problem: Problem, number: int) -> list[Failure]:
     """The failures of one run with one fault."""
-    fault = FAULTS[name]
+    fault = faults()[name]
     backend, cards = await fleet(kind, fault, number)
     options = RunOptions.model_validate({"strategy": fault.strategy, "budget": fault.budget})
     report = await engine.start(
@@ -72,7 +72,7 @@ def gather(kind: str, runs: int, cache: Path) -> list[tuple[str, Failure]]:
         routing.open_router = by_form  # type: ignore[assignment]
     cache.parent.mkdir(parents=True, exist_ok=True)
     for number in range(runs):
-        for name, fault in FAULTS.items():
+        for name, fault in faults().items():
             if (name, number) in done:
                 continue
             (problem,) = suite_problems(fault.suite, [number])

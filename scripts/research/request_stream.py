@@ -32,6 +32,7 @@ from specialists.routing import (
 from specialists.routing.abstention import can_decline
 from specialists.routing.loss_probe import calibrate
 from specialists.routing.var import PATHS, clopper_pearson_upper
+from tiers.domains import installed
 
 BATCH = 20
 
@@ -70,7 +71,9 @@ async def measure(
     routers on the same batches, paths, and the disagreement found."""
     examples = [text for card in cards for text in card.examples]
     scorers: dict[str, Scorer] = {
-        "loss probe": LossProbe(backend, await calibrate(backend, cards, examples))
+        "loss probe": LossProbe(
+            backend, await calibrate(backend, cards, examples), installed().roles
+        )
     }
     if can_decline(cards):
         scorers["abstention"] = AbstentionScorer(backend)

@@ -12,6 +12,7 @@ from specialists.routing.contract import (
     Team,
     check_fleet,
     check_scores,
+    natives,
 )
 from specialists.routing.embedder import Embedder
 from specialists.routing.embedding import EmbeddingScorer, EmbeddingWeights
@@ -51,4 +52,5 @@ __all__ = [
     "WinnerTakeAll",
     "check_fleet",
     "check_scores",
+    "natives",
 ]

@@ -120,6 +120,15 @@ def favoured(row: Scores, ask: Ask, cards: Sequence[Card], temperature: float) -
     return found
 
 
+def natives(cards: Sequence[Card], domains: Sequence[str]) -> frozenset[str]:
+    """Names of the specialists of the first of ``domains`` that the fleet has; nobody's, where it has
+    none of them."""
+    for domain in domains:
+        if names := frozenset(card.name for card in cards if card.domain == domain):
+            return names
+    return frozenset()
+
+
 def check_fleet(cards: Sequence[Card]) -> None:
     """Raises ``UsageError`` when there is nobody to route to."""
     if not cards:

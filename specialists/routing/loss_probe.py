@@ -9,7 +9,7 @@ its base, in units of that adapter's own spread on calibration texts, with the n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from pydantic import Field, ValidationError
 
 from specialists.backends.base import Backend, Frozen, Message, ScoredText
 from specialists.registry import Card, fleet_version
-from specialists.routing.contract import Scores, check_fleet
-from specialists.routing.roles import NATIVE, role_of
+from specialists.routing.contract import Scores, check_fleet, natives
+from specialists.routing.roles import role_of
 from state import UsageError
 
 PREFIX = {"solve": "Solve: ", "explain": "Explain: ", "code": "Code: "}
@@ -28,6 +28,8 @@ PRUNED = 1e3
 """Nats per token added to the loss of an expert that the first stage has pruned."""
 
 Floats = NDArray[np.float64]
+Roles = Mapping[str, Sequence[str]]
+"""Role in a request → domains of the cards that take it, the first that the fleet has."""
 
 
 class ProbeCalibration(Frozen):
@@ -68,10 +70,12 @@ class RawLossProbe:
     another's loss is at least ``margin`` lower.
     """
 
-    def __init__(self, backend: Backend, *, tau: float = 0.5, margin: float = 0.2) -> None:
+    def __init__(
+        self, backend: Backend, roles: Roles, *, tau: float = 0.5, margin: float = 0.2
+    ) -> None:
         if tau < 0 or not 0 <= margin < 1:
             raise UsageError(f"tau is 0 or more and margin in [0, 1), not {tau}, {margin}")
-        self._backend, self._tau, self._margin = backend, tau, margin
+        self._backend, self._native, self._tau, self._margin = backend, roles, tau, margin
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> Scores:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet."""
@@ -84,7 +88,7 @@ class RawLossProbe:
         found = await _losses(self._backend, [*tasks, *prefixed], cards)
         whole, segment = found[: len(tasks)], found[len(tasks) :].copy()
         for row, role in zip(segment, roles, strict=True):
-            native = native_card(cards, role)
+            native = native_card(cards, self._native.get(role or "", ()))
             if native is not None:
                 row[native] *= 1 - self._margin
         pruned = whole > (1 + self._tau) * whole.min(axis=1, keepdims=True)
@@ -100,9 +104,11 @@ class LossProbe:
     """
 
     def __init__(
-        self, backend: Backend, calibration: ProbeCalibration, *, prior: float = math.log(4)
-    ) -> None:
-        self._backend, self._calibration, self._prior = backend, calibration, prior
+        self, backend: Backend, calibration: ProbeCalibration, roles: Roles, *,
+        prior: float = math.log(4),
+    ) -> None:  # fmt: skip
+        self._backend, self._calibration, self._native = backend, calibration, roles
+        self._prior = prior
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> Scores:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet or a stale calibration."""
@@ -113,7 +119,7 @@ class LossProbe:
         spread = np.array([self._calibration.deviation[c.name] for c in cards])
         scores: Scores = -(delta - mean) / spread
         for row, task in zip(scores, tasks, strict=True):
-            native = native_card(cards, role_of(task))
+            native = native_card(cards, self._native.get(role_of(task) or "", ()))
             if native is not None:
                 row[native] += self._prior
         return scores
@@ -148,13 +154,10 @@ async def bits_saved(backend: Backend, tasks: Sequence[str], cards: Sequence[Car
     return found
 
 
-def native_card(cards: Sequence[Card], role: str | None) -> int | None:
-    """Index of the card that a role belongs to; ``None`` for no role, or a fleet without one."""
-    for domain in NATIVE.get(role, ()) if role else ():  # type: ignore[call-overload]
-        for k, card in enumerate(cards):
-            if card.domain == domain:
-                return k
-    return None
+def native_card(cards: Sequence[Card], domains: Sequence[str]) -> int | None:
+    """Index of the first card of the first of ``domains`` that the fleet has; ``None`` without one."""
+    names = natives(cards, domains)
+    return next((k for k, card in enumerate(cards) if card.name in names), None)
 
 
 async def _losses(backend: Backend, texts: Sequence[str], cards: Sequence[Card]) -> Floats:

@@ -8,30 +8,13 @@ sentences.") asks for nothing of its own: see :mod:`specialists.routing.manner`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Literal
 
-from specialists.registry import Card
 from specialists.routing import manner
 
 Role = Literal["solve", "explain", "code"]
 
 ROLES: tuple[Role, ...] = ("solve", "explain", "code")
-
-NATIVE: dict[Role, tuple[str, ...]] = {
-    "solve": ("math", "solver", "chain"),
-    "explain": ("explain", "general"),
-    "code": ("code", "coder"),
-}
-"""Domains of the cards that a role belongs to, the first that the fleet has."""
-
-NATIVE_KINDS: dict[str, tuple[str, ...]] = {
-    "solve": ("chain", "solver", "general"),
-    "explain": NATIVE["explain"],
-    "code": NATIVE["code"],
-}
-"""The same for kinds of step. A ``text`` is anybody's unless its words name a role, and a ``math`` step
-has no words: its form tells every scorer what it is."""
 
 _PROGRAM = (
     r"(?:python|code|program|function|script|class|solve\(\)|method|module|snippet|implementation"
@@ -144,15 +127,3 @@ def role_of(text: str, before: str = "") -> Role | None:
         if found:
             return min(found)[2]
     return None
-
-
-def natives(cards: Sequence[Card], kind: str, role: Role | None = None) -> frozenset[str]:
-    """Names of the specialists that a kind of step, or the role of a text, belongs to: those of the
-    first of its domains that the fleet has; nobody where it has none."""
-    domains = NATIVE_KINDS.get(kind, ())
-    if kind == "text" and role is not None:
-        domains = NATIVE[role]
-    for domain in domains:
-        if names := frozenset(card.name for card in cards if card.domain == domain):
-            return names
-    return frozenset()

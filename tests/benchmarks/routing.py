@@ -18,6 +18,7 @@ from harness.wiring import open_backend
 from scripts.research.request_stream import stream
 from specialists.routing import EmbeddingScorer, LossProbe, Scorer
 from specialists.routing.loss_probe import calibrate
+from tiers.domains import installed
 
 
 async def measure(tasks: int) -> None:
@@ -25,7 +26,7 @@ async def measure(tasks: int) -> None:
     try:
         fleet = routed(cards)
         texts = [text for card in fleet for text in card.examples]
-        probe = LossProbe(backend, await calibrate(backend, fleet, texts))
+        probe = LossProbe(backend, await calibrate(backend, fleet, texts), installed().roles)
         scorers: dict[str, Scorer] = {"embedding": EmbeddingScorer(), "loss probe": probe}
         asked = stream(0, tasks, 0).test
         for batch in (asked, tuple(dict.fromkeys(asked))):

@@ -228,7 +228,7 @@ BAD_FILES = [
     (b'statement: "a \\0 b"\n', "null character"),
     (b'statement: s\nmeta: {a: [b, {"\\udfff": c}]}\n', "half a character"),
     (b"statement: 5\n", "statement: Input should be a valid string"),
-    (b"statement: s\nkind: riddle\n", "kind: Input should be 'story'"),
+    (b"statement: s\nkind: riddle\n", "kind: no 'riddle'; kinds: code, story, multistage, text"),
     (b"", "holds nothing"),
     (b"- a\n", "holds a list"),
     (b"just text", "holds plain text"),

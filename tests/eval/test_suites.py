@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from eval import SUITES, Problem, get, join_sections, score, suite_problems
+from eval import Problem, get, join_sections, packaged, score, suite_problems
+from eval.domains.story.explanation import ExplanationValidator, explanation_spec
 from eval.validators import validators
-from eval.validators.explanation import ExplanationValidator, explanation_spec
 from specialists.pocket import explain
 from specialists.pocket.domains import story_program, training_examples
 from specialists.pocket.functions import combination_held_out
@@ -165,7 +165,8 @@ def test_bad_names() -> None:
         suite_problems("horizon/x", [1])
     with pytest.raises(UsageError, match="ids look like multistage/K"):
         suite_problems("multistage", [-1])
-    assert all(line.startswith(f"{name}/") for name, line in SUITES.items())
+    lines = {name: suite.about for name, suite in packaged().items()}
+    assert all(line.startswith(f"{name}/") for name, line in lines.items())
 
 
 def test_explanation_validator() -> None:

@@ -19,7 +19,7 @@ import pytest
 from state import BeadStore, Ledger, database_url
 from tests.harness.conftest import Cli
 from tests.specialists.scripted import Answer, Reply, answering, chat, choice
-from tiers.calls import remarks_on
+from tiers.model_calls import remarks_on
 
 PROBLEM = {
     "id": "p", "kind": "text", "statement": "Give the number of legs of an insect after ####.",

@@ -29,8 +29,8 @@ from tests.oracle import (
     multistage_story,
 )
 from tests.state.words import WordEmbedding
+from tiers.domains.story.splitter import read_request
 from tiers.protocol import Budget
-from tiers.splitter import read_request
 
 
 @pytest.fixture

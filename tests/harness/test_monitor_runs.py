@@ -146,7 +146,7 @@ def test_a_decision_made_before_a_crash_is_not_made_again(lab: Lab) -> None:
 
 
 def test_the_plan_s_context_is_the_same_after_a_crash(lab: Lab) -> None:
-    from tiers.llm_plan import _context
+    from tiers.domains.text.llm_plan import _context
 
     checks = (Check(kind="exact", spec={"expected": "34"}),)
     lab.run(garden(checks=checks), answering("33", "34"), CHAT)

@@ -18,7 +18,7 @@ from specialists.routing import EmbeddingScorer, PlainRouter, WinnerTakeAll
 from state.errors import PromptTooLong, RequestRefused
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, planner, prompts
 from tests.oracle import CARDS, OracleBackend, horizon_story
-from tiers.llm_plan import SCHEMA
+from tiers.domains.text.llm_plan import SCHEMA
 from tiers.protocol import Budget, Check
 
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()

@@ -29,7 +29,7 @@ from state import (
 )
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, planner, prompts
 from tests.oracle import OracleBackend, horizon_story
-from tiers import calls
+from tiers import model_calls
 from tiers.protocol import Budget, Check, CheckResult
 
 CODE = Problem(
@@ -153,7 +153,7 @@ def test_a_plan_without_public_checks_is_not(lab: Lab) -> None:
 
 def test_public_checks_hold_whatever_the_plan(lab: Lab) -> None:
     """Also where no step was accepted by them."""
-    from tiers import llm_plan
+    from tiers.domains.text import llm_plan
 
     def without(room: Any, found: Any) -> Any:
         plan = ours(room, found)
@@ -195,7 +195,7 @@ def test_the_deadline_reaches_a_check_under_way(lab: Lab) -> None:
 
 @pytest.mark.parametrize("waits", ["call", "check"])
 def test_a_stop_reaches_whatever_is_under_way(lab: Lab, waits: str) -> None:
-    lab.patch.setattr(calls, "GRACE_S", 0.1)
+    lab.patch.setattr(model_calls, "GRACE_S", 0.1)
     lab.patch.setattr(engine, "GRACE_S", 0.1)
     judged_by(lab, "function", _endless)
     backend = chat(lambda prompt, request: RIGHT)
@@ -245,7 +245,7 @@ def test_an_endpoint_that_moved_is_told_to_the_resume(lab: Lab) -> None:
 
 
 def test_a_resume_does_not_mix_models(lab: Lab) -> None:
-    lab.patch.setattr(calls, "GRACE_S", 0.1)
+    lab.patch.setattr(model_calls, "GRACE_S", 0.1)
     lab.use(chat(lambda prompt, request: RIGHT), CHAT)
     judged_by(lab, "function", _endless)
     options = RunOptions(backend="openai", base_url="http://x/v1", model="oracle")

@@ -18,6 +18,8 @@ from specialists.routing.loss_probe import bits_saved, calibrate
 from specialists.routing.roles import role_of
 from state import UsageError
 
+ROLES = {"solve": ("math",), "explain": ("explain",), "code": ("code",)}
+
 CARDS = [
     Card(name=n, description=n, domain=n, adapter=f"{k:016x}")
     for k, n in enumerate(("math", "explain", "code"), 1)
@@ -51,7 +53,7 @@ def score(scorer: Any, tasks: list[str], cards: list[Card] = CARDS) -> np.ndarra
 
 def test_the_first_stage_prunes_by_relative_loss() -> None:
     whole = {"math": 2.0, "explain": 3.0, "code": 3.1}
-    scores = score(RawLossProbe(Losses(lambda t, n: whole[n])), ["hello"])[0]
+    scores = score(RawLossProbe(Losses(lambda t, n: whole[n]), ROLES), ["hello"])[0]
     assert scores[0] == -1.0
     assert scores[1] == -1.5
     assert scores[2] < -900
@@ -62,7 +64,9 @@ def test_the_native_keeps_its_role_unless_another_is_a_fifth_better(
     other: float, winner: str
 ) -> None:
     losses = {"math": other, "explain": 2.5, "code": 2.0}
-    scores = score(RawLossProbe(Losses(lambda t, n: losses[n])), ["Write a Python function f."])[0]
+    scores = score(
+        RawLossProbe(Losses(lambda t, n: losses[n]), ROLES), ["Write a Python function f."]
+    )[0]
     assert CARDS[int(scores.argmax())].name == winner
 
 
@@ -86,8 +90,8 @@ def test_the_corrected_form_takes_familiarity_out_of_the_score() -> None:
     backend = Losses(loss)
     texts = [f"text {'x' * k}" for k in range(8)]
     made = asyncio.run(calibrate(backend, CARDS, texts))
-    raw = score(RawLossProbe(backend), ["about gravity"])[0]
-    fixed = score(LossProbe(backend, made, prior=0.0), ["about gravity"])[0]
+    raw = score(RawLossProbe(backend, ROLES), ["about gravity"])[0]
+    fixed = score(LossProbe(backend, made, ROLES, prior=0.0), ["about gravity"])[0]
     assert CARDS[int(raw.argmax())].name == "math"
     assert CARDS[int(fixed.argmax())].name == "explain"
 
@@ -95,8 +99,8 @@ def test_the_corrected_form_takes_familiarity_out_of_the_score() -> None:
 def test_the_native_prior_adds_to_its_role_alone() -> None:
     backend = Losses(lambda t, n: float(len(t) + len(n)))
     made = asyncio.run(calibrate(backend, CARDS, ["a", "bb", "ccccc"]))
-    plain = score(LossProbe(backend, made, prior=0.0), ["Write a Python function f."])
-    with_prior = score(LossProbe(backend, made, prior=2.0), ["Write a Python function f."])
+    plain = score(LossProbe(backend, made, ROLES, prior=0.0), ["Write a Python function f."])
+    with_prior = score(LossProbe(backend, made, ROLES, prior=2.0), ["Write a Python function f."])
     assert (with_prior - plain)[0] == pytest.approx([0, 0, 2.0])
 
 
@@ -112,11 +116,11 @@ def test_a_calibration_of_another_fleet_or_none_is_refused(tmp_path: Path) -> No
     assert ProbeCalibration.read(tmp_path / "x.json") == made
     assert made.fleet == fleet_version(reversed(CARDS))
     with pytest.raises(UsageError, match="stale, the fleet has changed"):
-        score(LossProbe(backend, made), ["a"], CARDS[:2])
+        score(LossProbe(backend, made, ROLES), ["a"], CARDS[:2])
     with pytest.raises(UsageError, match="at least two texts"):
         asyncio.run(calibrate(backend, CARDS, ["a"]))
     with pytest.raises(UsageError, match="fleet is empty"):
-        score(RawLossProbe(backend), ["a"], [])
+        score(RawLossProbe(backend, ROLES), ["a"], [])
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ from specialists.routing import (
     PlainRouter,
     Policy,
     WinnerTakeAll,
+    natives,
 )
 from specialists.routing.contract import NATIVE_ODDS, favoured
 from specialists.routing.policies import shares
-from specialists.routing.roles import natives
+from tiers.domains import installed
 
 CODE = [
     "code it as a function", "program the solution", "implement it", "code it",
@@ -49,7 +50,7 @@ def chosen(router: object, *asks: Ask) -> list[str]:
 @pytest.mark.parametrize("task", CODE)
 def test_code_goes_to_the_coder_of_a_fleet_by_prompt(task: str) -> None:
     router = PlainRouter(EmbeddingScorer(), WinnerTakeAll())
-    native = natives(PROMPT_FLEET, "code")
+    native = natives(PROMPT_FLEET, ("code", "coder"))
     assert chosen(router, Ask(task, native=native)) == ["coder"]
 
 
@@ -85,14 +86,18 @@ def test_the_adaptive_router_sees_it_and_its_table_does_not_learn_it() -> None:
     assert chosen(router, *asks) == ["coder", "solver"]
 
 
+def of_kind(cards: Sequence[Card], kind: str) -> frozenset[str]:
+    return natives(cards, installed().craft(kind, {}).native)
+
+
 def test_whom_a_kind_belongs_to() -> None:
     pocket = [c for c in Registry.load(ADAPTERS_FOLDER).cards() if c.status != "control"]
-    assert natives(pocket, "code") == {"code"}
-    assert natives(pocket, "explain") == {"explain"}
-    assert natives(pocket, "solve") == frozenset()
-    assert natives(PROMPT_FLEET, "explain") == {"general"}
-    assert natives(PROMPT_FLEET, "solve") == {"solver"}
-    assert natives(PROMPT_FLEET, "text") == frozenset()
-    assert natives(PROMPT_FLEET, "text", "code") == {"coder"}
+    assert of_kind(pocket, "code") == {"code"}
+    assert of_kind(pocket, "explain") == {"explain"}
+    assert of_kind(pocket, "solve") == frozenset()
+    assert of_kind(PROMPT_FLEET, "explain") == {"general"}
+    assert of_kind(PROMPT_FLEET, "solve") == {"solver"}
+    assert of_kind(PROMPT_FLEET, "text") == frozenset()
+    assert natives(PROMPT_FLEET, installed().roles["code"]) == {"coder"}
     two = [*PROMPT_FLEET, PROMPT_FLEET[2].model_copy(update={"name": "second"})]
-    assert natives(two, "code") == {"coder", "second"}
+    assert of_kind(two, "code") == {"coder", "second"}

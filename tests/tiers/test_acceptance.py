@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tiers.acceptance import accepted, judges_code, wants_code
-from tiers.architect import stages
-from tiers.derivation import Line, build_steps
+from tiers import acceptance
+from tiers.domains import installed
+from tiers.domains.function import judges_code, wants_code
+from tiers.domains.story.derivation import Line, build_steps
+from tiers.domains.text import stages
 from tiers.protocol import Check, Plan, Task
 
 EXACT = Check(kind="exact", spec={"expected": "3"})
@@ -17,6 +19,10 @@ TOLD = Check(kind="explanation", spec={})
 def plan(lines: list[Line]) -> Plan:
     steps, answer = build_steps(lines)
     return Plan(steps=tuple(steps), answer={"": answer}, decomposer="learned", why="")
+
+
+def accepted(made: Plan, checks: list[Check]) -> Plan:
+    return acceptance.accepted(made, checks, installed())
 
 
 def checks(plan: Plan) -> dict[str, tuple[str, ...]]:

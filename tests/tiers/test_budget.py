@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from state import Usage
 from state.errors import BudgetExceeded
 from tiers.budget import Meter, Price, Reserved
-from tiers.calls import Interrupted
+from tiers.model_calls import Interrupted
 from tiers.protocol import Budget
 
 PRICE = Price(prompt=100.0, completion=700.0)

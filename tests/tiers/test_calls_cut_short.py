@@ -16,9 +16,9 @@ from state import BeadStore, Ledger, Runs, Usage
 from state.errors import BackendUnavailable
 from tests.oracle import CARDS, OracleBackend
 from tiers.budget import Meter
-from tiers.calls import Caller, Origin
+from tiers.model_calls import Caller, Origin
+from tiers.prompts import chat
 from tiers.protocol import Budget
-from tiers.room import chat
 
 
 class Failing(OracleBackend):

@@ -9,9 +9,9 @@ import pytest
 
 from specialists.pocket.arithmetic import apply
 from specialists.pocket.stories import Story, draw_story, step_lines
-from tiers.derivation import Line, PlanError, build_steps, check_sentence, majority, parse
-from tiers.protocol import PlanStep
-from tiers.work import fill
+from tiers.crafts import fill
+from tiers.domains.story.derivation import Line, build_steps, check_sentence, majority, parse
+from tiers.protocol import PlanError, PlanStep
 
 STORIES = [draw_story(random.Random(k), 12, test=True) for k in range(40)]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiers.expression import expression_steps, is_expression
-from tiers.work import fill
+from tiers.crafts import fill
+from tiers.domains.story.expression import expression_steps, is_expression
 
 APPLY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tiers.llm_plan import _NAME, _PROMPT, SCHEMA, _renamed, read_plan
+from tiers.domains.text.llm_plan import _NAME, _PROMPT, SCHEMA, _renamed, read_plan
 
 GOOD = (
     '{"steps": [{"name": "a", "objective": "x"}, '

@@ -12,16 +12,19 @@ from harness.wiring import PROMPT_FLEET
 from specialists.pocket.domains import CELLS, SPECIALISTS, held_out_examples
 from specialists.registry import ADAPTERS_FOLDER, Card, Registry
 from specialists.routing.forms import declined, legible, takes
+from tiers.domains import installed
+from tiers.domains.story import story_of
 from tiers.protocol import Check, Task
-from tiers.scope import out_of_scope, story_of
+from tiers.scope import out_of_scope
 
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()
 
 
 def room(task: Task, cards: Any = POCKET, specialist: str | None = None) -> Any:
+    fleet = [c for c in cards if c.status != "control"]
     return SimpleNamespace(
-        task=task, cards=cards, fleet=[c for c in cards if c.status != "control"],
-        specialist=specialist,
+        task=task, cards=cards, fleet=fleet, specialist=specialist,
+        domain=installed().ranked(task, fleet)[0],
         card=lambda domain: next((c for c in cards if c.domain == domain), None),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.research.split_queries import queries, read
 from scripts.research.splitting import accuracy, by_regex, by_rules
-from tiers.architect import stages
+from tiers.domains.text import stages
 from tiers.segments import asks_in_stages, segment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eval import suite_problems
-from tiers.splitter import (
+from tiers.domains.story.splitter import (
     read_request,
     sentences,
     story,

@@ -18,7 +18,7 @@ import typer
 from harness.cli.hints import go_on
 from harness.cli.interactive import INSIST_S
 from state.errors import HarnessError, StoreError, UsageError
-from tiers.calls import Interrupted
+from tiers.model_calls import Interrupted
 
 Result = TypeVar("Result")
 KEY, HIDDEN = "--api-key", "..."

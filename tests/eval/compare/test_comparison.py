@@ -18,7 +18,7 @@ from eval.compare.comparison import Attempt, Journal, analyse, join, sweep
 from eval.compare.comparison_report import html, markdown
 from eval.problems import Problem
 from state.errors import BackendTimeout, BackendUnavailable, BadAnswer, StoreError, UsageError
-from tiers.calls import Interrupted
+from tiers.model_calls import Interrupted
 
 PROBLEMS = [get("horizon", f"4-{k}") for k in range(6)]
 HEADER: dict[str, object] = {"suites": "test"}

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.columns import when
 
+from harness.ui.text_tables import when
 from state import BeadStore
 from state.fields import FIRST, LAST, moment
 from tests.harness.conftest import Cli

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eval import get
-from eval.faults import FAULTS, FaultyBackend
+from eval.faults import FaultyBackend, faults
 from harness import engine, routing, wiring
 from harness.report import RunOptions, RunReport
 from harness.ui.run_records import recorded_runs
@@ -38,10 +38,10 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_with(fault: str | None, number: int = 1) -> RunReport:
     """A planned run of a short story, with a fault in the fleet or none."""
     inner = OracleBackend([horizon_story(4, number)])
-    backend: Any = FaultyBackend(inner, FAULTS[fault]) if fault else inner
+    backend: Any = FaultyBackend(inner, faults()[fault]) if fault else inner
     options = RunOptions(strategy="plan")
     if fault:
-        options = options.model_copy(update={"budget": FAULTS[fault].budget})
+        options = options.model_copy(update={"budget": faults()[fault].budget})
     problem = get("horizon", f"4-{number}")
     work = engine.start(
         problem, options, lambda e: None, stop=asyncio.Event(), fleet=(backend, CARDS)
@@ -176,7 +176,7 @@ def test_ab_says_its_plan_then_its_verdict(cli: Cli, monkeypatch: pytest.MonkeyP
     async def open_backend(options: RunOptions) -> Any:
         inner = OracleBackend(stories)
         spoilt = options.strategy == "plan"
-        return FaultyBackend(inner, FAULTS["plan garbled"]) if spoilt else inner, CARDS
+        return FaultyBackend(inner, faults()["plan garbled"]) if spoilt else inner, CARDS
 
     monkeypatch.setattr(wiring, "open_backend", open_backend)
     Path("a.toml").write_text('[run]\nstrategy = "direct"\nspecialist = "chain"\n')

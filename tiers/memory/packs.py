@@ -1,9 +1,4 @@
-"""Context packs in prompts: what a specialist that reads free text is shown beside its own task.
-
-A trained specialist knows its one form of prompt: a pack goes to cards that can read criticism
-(``retry = "feedback"``), which are real chat models. The results that a worded step builds on go to
-whoever does it, since it cannot be done without them.
-"""
+"""Context packs in prompts: what a specialist that reads free text is shown beside its own task."""
 
 from __future__ import annotations
 
@@ -14,9 +9,9 @@ from specialists.backends.base import TEMPLATE_TOKENS
 from specialists.registry import Card
 from state import Bead
 from state.context import InputsTooLong, Pack, Ranking, pack
-from tiers.derivation import NoPlan
 from tiers.memory import Packs
-from tiers.protocol import Delegation
+from tiers.prompts import reads_text
+from tiers.protocol import NoPlan
 from tiers.room import Room
 
 LIMIT_TOKENS = 1024
@@ -26,18 +21,13 @@ ANSWER_SHARE = 0.25
 RANKINGS: dict[Packs, Ranking] = {"on": "full", "recency": "recency", "off": "inputs"}
 
 
-def reads_text(card: Card) -> bool:
-    """Whether the specialist understands more than the form of prompt it was trained on."""
-    return card.retry == "feedback"
-
-
 async def pack_for(
     room: Room, card: Card, bead: Bead, task: str, *, objective: bool = True
 ) -> Pack | None:
     """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads none.
 
     With packs off, a step still sees the results it builds on. Without ``objective`` the problem is
-    left out, for a prompt that states it. Raises :class:`tiers.derivation.NoPlan` where the results
+    left out, for a prompt that states it. Raises :class:`tiers.protocol.NoPlan` where the results
     that a step builds on do not fit the model's context.
     """
     if not reads_text(card):
@@ -72,22 +62,3 @@ def _left(room: Room, card: Card, task: str) -> int | None:
     asked = backend.count_tokens(f"{card.system or ''}\n{task}")
     answer = min(card.max_tokens, int(backend.context_tokens * ANSWER_SHARE))
     return backend.context_tokens - asked - answer - 3 * TEMPLATE_TOKENS
-
-
-def shown(order: Delegation, card: Card) -> str:
-    """What a specialist is shown beside its task: the pack, or, where it reads none, the results that
-    a worded task builds on and does not quote itself."""
-    if reads_text(card):
-        return order.pack
-    if order.kind not in ("text", "code") or order.meta.get("story"):
-        return ""
-    return "\n".join(
-        f"Known, {name}: {result}"
-        for name, result in order.inputs.items()
-        if result not in order.objective
-    )
-
-
-def framed(context: str, prompt: str) -> str:
-    """A prompt under its pack."""
-    return f"{context}\n\nTask: {prompt}" if context else prompt

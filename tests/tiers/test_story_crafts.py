@@ -11,8 +11,11 @@ import pytest
 from specialists.pocket.arithmetic import apply, parse, work
 from specialists.registry import Card
 from tests.oracle import CARDS
+from tiers.crafts import fill
+from tiers.domains import story
 from tiers.protocol import Check, CheckResult, Delegation
-from tiers.work import CRAFTS, fill
+
+CRAFTS = story.DOMAIN.crafts
 
 ROOM: Any = SimpleNamespace(
     card=lambda domain: next((c for c in CARDS if c.domain == domain), None)

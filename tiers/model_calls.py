@@ -37,10 +37,10 @@ from state.errors import (
 from state.ledger import LOST
 from state.status import Exit
 from tiers.budget import Meter, Reserved
-from tiers.together import Together
+from tiers.coalesce import Coalesce
 
 RESAMPLE_TEMPERATURE = 0.6
-"""Of the first sample that is not greedy."""
+"""Temperature of the first sample that is not greedy."""
 SLACK_S = 0.2
 """How long after the deadline a backend may say itself that it has passed."""
 GRACE_S = 2.0
@@ -127,7 +127,7 @@ class Caller:
         self.on_call = on_call or (lambda call, replayed: None)
         self._stopping = False
         self._under_way: dict[str, asyncio.Task[Call]] = {}
-        self._record: Together[Call, Call] = Together(ledger.record_all)
+        self._record: Coalesce[Call, Call] = Coalesce(ledger.record_all)
         self._recorded = ledger.keys(run_id)
         self._template = 0
         """Tokens by which a prompt turned out longer than its bound, at most: a long template."""

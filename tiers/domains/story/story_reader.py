@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from specialists.backends.base import Sampling
 from specialists.pocket.domains import decompose_prompt
 from specialists.registry import Card
-from tiers import derivation, splitter
-from tiers.calls import Origin, resample_temperature
-from tiers.protocol import Check, CheckResult, PlanStep
-from tiers.room import Room, chat
+from tiers.domains.story import derivation, splitter
+from tiers.model_calls import Origin, resample_temperature
+from tiers.prompts import chat
+from tiers.protocol import Check, CheckResult, NoPlan, PlanError, PlanStep
+from tiers.room import Room
 
 WINDOW = 2
 RESAMPLES = 3
@@ -45,7 +46,7 @@ class StoryReader:
     ) -> tuple[list[PlanStep], str, tuple[CheckResult, ...]]:
         """Steps, the name of the one that holds the answer, and what was checked.
 
-        Raises :class:`derivation.PlanError`; it is :class:`derivation.NoPlan` where another try
+        Raises :class:`PlanError`; it is :class:`NoPlan` where another try
         would be in vain.
         """
         pairs = splitter.windows(len(parts), WINDOW)
@@ -76,7 +77,7 @@ class StoryReader:
             lines += best[0]
         try:
             steps, answer = derivation.build_steps(lines)
-        except derivation.PlanError as error:
+        except PlanError as error:
             if split:
                 raise
             # All readings agreed: asked again, they would agree again.
@@ -93,10 +94,10 @@ class StoryReader:
         )  # fmt: skip
         return steps, answer, checks
 
-    def _fault(self, why: str) -> derivation.PlanError:
+    def _fault(self, why: str) -> PlanError:
         """What the first plan says of a story that it cannot read; a later one, whose readings are
         sampled, may just have been unlucky."""
-        return derivation.NoPlan(why) if self.number == 0 else derivation.PlanError(why)
+        return NoPlan(why) if self.number == 0 else PlanError(why)
 
     async def _derive(
         self, sources: Sequence[Sequence[str]], sample: int, *, warm: bool = True

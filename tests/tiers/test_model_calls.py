@@ -15,9 +15,9 @@ from state import BackendTimeout, BackendUnavailable, BeadStore, Ledger
 from state.errors import AdapterError, BadAnswer, BudgetExceeded, RequestRefused
 from state.ledger import LOST
 from tests.oracle import OracleBackend
-from tiers import calls
+from tiers import model_calls
 from tiers.budget import Meter, Price
-from tiers.calls import Caller, Interrupted, Origin
+from tiers.model_calls import Caller, Interrupted, Origin
 from tiers.protocol import Budget
 
 CARD = Card(name="one", domain="one", description="one", max_tokens=80)
@@ -131,7 +131,7 @@ def test_a_timeout_without_a_deadline_is_the_endpoints(ledger: Ledger) -> None:
 def test_a_stop_gives_calls_a_moment_and_then_gives_them_up(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "GRACE_S", 0.2)
+    monkeypatch.setattr(model_calls, "GRACE_S", 0.2)
 
     async def stopped(delay: float) -> object:
         call = caller(ledger, Scripted(delay=delay), calls=1)
@@ -153,7 +153,7 @@ def test_a_stop_gives_calls_a_moment_and_then_gives_them_up(
 def test_a_call_given_up_is_asked_again_on_resume(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "GRACE_S", 0.05)
+    monkeypatch.setattr(model_calls, "GRACE_S", 0.05)
 
     async def stopped() -> None:
         call = caller(ledger, Scripted(delay=LONG))

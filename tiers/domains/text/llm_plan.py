@@ -12,12 +12,12 @@ from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from specialists.routing.roles import opening_role
 from state.vectors import QUIET
-from tiers.acceptance import wants_code
-from tiers.calls import Origin
-from tiers.context import pack_for
-from tiers.derivation import PlanError
-from tiers.protocol import Plan, PlanStep, StepKind
-from tiers.room import Room, chat
+from tiers.domains.function import wants_code
+from tiers.memory.packs import pack_for
+from tiers.model_calls import Origin
+from tiers.prompts import chat
+from tiers.protocol import Plan, PlanError, PlanStep
+from tiers.room import Room
 
 MOST_STEPS = 32
 
@@ -190,7 +190,7 @@ def _as_plan(room: Room, found: _Plan) -> Plan:
     )  # fmt: skip
 
 
-def _kind(room: Room, step: _Step, *, last: bool) -> StepKind:
+def _kind(room: Room, step: _Step, *, last: bool) -> str:
     code = (last and wants_code(room.task)) or opening_role(step.objective) == "code"
     return "code" if code else "text"
 

@@ -10,8 +10,8 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
-class Together(Generic[Item, Done]):
-    """``await together(item)`` is the result for the item of ``do`` on all items of this moment.
+class Coalesce(Generic[Item, Done]):
+    """``await coalesce(item)`` is the result for the item of ``do`` on all items of this moment.
 
     A moment is one turn of the event loop, so nobody waits for items that are yet to come. An
     exception of ``do`` reaches everybody who asked.

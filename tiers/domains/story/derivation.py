@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiers.protocol import Check, CheckResult, PlanStep
+from tiers.protocol import Check, CheckResult, PlanError, PlanStep
 
 _LINE = re.compile(
     r"^(?P<target>[A-Za-z]+)(?:@(?P<place>[a-z]+))?: (?P<left>\d+|[A-Za-z]+(?:@[a-z]+)?)"
@@ -105,14 +105,6 @@ def majority(candidates: Sequence[Lines]) -> tuple[Lines, int] | None:
     counts = Counter(candidates)
     best = max(counts, key=lambda c: (counts[c], -candidates.index(c)))
     return best, counts[best]
-
-
-class PlanError(ValueError):
-    """A decomposition that cannot become a plan; the message says which line and why."""
-
-
-class NoPlan(PlanError):
-    """No plan of this fleet can do it, so no further one is tried; the message says why."""
 
 
 def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:

@@ -17,7 +17,6 @@ from typing import Any, Literal
 from state import Bead, keyed_id
 from state.evidence import TIER, Record, evidence, record_of
 from state.vectors import ROUTINES
-from tiers import splitter
 from tiers.protocol import Frozen
 from tiers.room import Room
 
@@ -28,7 +27,7 @@ TRUST = 0.4
 """Posterior mean below which a routine is not tried: about one success in three."""
 NEAREST = 64
 SIZE_FACTOR = 2.0
-"""How many times longer or shorter, in sentences, a problem of the same kind may be."""
+"""How many times longer or shorter, as its domain measures it, a problem of the same kind may be."""
 
 
 class Routine(Frozen):
@@ -90,7 +89,7 @@ async def _alike(room: Room) -> list[tuple[Bead, float]]:
     if not shelf:
         return []
     near = dict(await asyncio.to_thread(_search, room))
-    size = _size(room.task.statement)
+    size = room.domain.size(room.task)
     rows = [
         (near[id] * record_of(room.store, id, decay=room.memory.policy.decay).chance, bead)
         for id, bead in shelf.items()
@@ -104,10 +103,6 @@ def _search(room: Room) -> Sequence[tuple[str, float]]:
     vectors = room.memory.vectors
     vectors.sync(ROUTINES)
     return vectors.search(vectors.embed(room.task.statement), [ROUTINES], NEAREST)
-
-
-def _size(statement: str) -> int:
-    return max(1, len(splitter.sentences(statement)))
 
 
 def _method(room: Room, number: int) -> dict[str, Any]:
@@ -138,7 +133,7 @@ def _new(room: Room, method: dict[str, Any]) -> Bead:
         id=keyed_id(key), key=key, kind="routine", parent=room.memory.shelf(room.task.kind).id,
         title=f"a {room.task.kind} problem, {method['decomposer']} plan ({shape}); {who}",
         body=room.task.statement, run_id=room.run_id, tier="monitor", status="closed",
-        data={**method, "size": _size(room.task.statement)},
+        data={**method, "size": room.domain.size(room.task)},
     )  # fmt: skip
 
 

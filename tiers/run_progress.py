@@ -16,8 +16,6 @@ from tiers.room import Room
 
 SPINNING = 3
 """Attempts that must be alike before a step is said to spin."""
-WORDED = ("text", "code", "solve")
-"""Kinds of step whose objective is worded; arithmetic has no words to drift in."""
 
 
 def spinning(outcomes: Sequence[Outcome]) -> str:
@@ -69,7 +67,7 @@ async def drift(room: Room, steps: Sequence[Bead]) -> float | None:
     ``None`` when no step at hand has a worded objective. Objectives at hand are those that failed
     or, if none did, those that are open.
     """
-    left = [s for s in steps if s.status != "closed" and s.data["kind"] in WORDED]
+    left = [s for s in steps if s.status != "closed" and room.craft_of(s).worded]
     at_hand = [s for s in left if s.data.get("failed")] or left
     told = room.task.statement
     texts = {s.data["objective"] for s in at_hand}

@@ -1,4 +1,4 @@
-"""The rule splitter: sentences, windows of sentences, and the stages of a request.
+"""The rule splitter: windows of sentences, the story in a text, and the stages of a request.
 
 The cheapest decomposer. It cuts text at places that every reader would; what a piece means is for
 the specialists to say.
@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from specialists.routing.roles import instructs, opening_role
+from tiers.sentences import sentences
 
-_SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9(])")
 _STAGE_CUES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (label, re.compile(rf"\b({cues})", re.I))
     for label, cues in (
@@ -29,11 +29,6 @@ _CLAUSE = re.compile(
 _QUESTION = re.compile(r"\bhow many\b.*\?", re.I)
 _NAME = re.compile(r"\b[A-Z][a-z]+\b")
 _ASKED_FOR = re.compile(r"\s*(?:please\s+)?(?:solve|answer|work out)\b[^.:?\d]{0,40}:\s*", re.I)
-
-
-def sentences(text: str) -> list[str]:
-    """``text`` cut after full stops, question and exclamation marks."""
-    return [s.strip() for s in _SENTENCE.split(text.strip()) if s.strip()]
 
 
 def windows(count: int, size: int) -> list[range]:

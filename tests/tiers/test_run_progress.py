@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tiers.protocol import Failure, Outcome
-from tiers.signs import improving, nothing_new, spinning
+from tiers.run_progress import improving, nothing_new, spinning
 
 
 def failed(*attempts: tuple[str, int]) -> Outcome:

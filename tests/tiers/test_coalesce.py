@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from tiers.together import Together
+from tiers.coalesce import Coalesce
 
 
-def test_items_of_one_moment_go_together_and_each_gets_its_own() -> None:
+def test_items_of_one_moment_are_done_at_once_and_each_gets_its_own() -> None:
     batches: list[list[int]] = []
 
     def double(items: list[int]) -> list[int]:
@@ -17,9 +17,9 @@ def test_items_of_one_moment_go_together_and_each_gets_its_own() -> None:
         return [2 * item for item in items]
 
     async def main() -> None:
-        together = Together(double)
-        assert await asyncio.gather(*(together(n) for n in range(4))) == [0, 2, 4, 6]
-        assert await together(9) == 18
+        coalesce = Coalesce(double)
+        assert await asyncio.gather(*(coalesce(n) for n in range(4))) == [0, 2, 4, 6]
+        assert await coalesce(9) == 18
 
     asyncio.run(main())
     assert batches == [[0, 1, 2, 3], [9]]
@@ -32,10 +32,10 @@ def test_a_failure_reaches_all_of_its_moment_and_no_other() -> None:
         return items
 
     async def main() -> None:
-        together = Together(refuse)
-        found = await asyncio.gather(together(0), together(1), return_exceptions=True)
+        coalesce = Coalesce(refuse)
+        found = await asyncio.gather(coalesce(0), coalesce(1), return_exceptions=True)
         assert [str(error) for error in found] == ["one", "one"]
-        assert await together(2) == 2
+        assert await coalesce(2) == 2
 
     asyncio.run(main())
 
@@ -48,9 +48,9 @@ def test_what_was_asked_is_done_though_the_asker_is_cancelled() -> None:
         return items
 
     async def main() -> None:
-        together = Together(note)
-        asker = asyncio.create_task(together(1))
-        other = asyncio.create_task(together(2))
+        coalesce = Coalesce(note)
+        asker = asyncio.create_task(coalesce(1))
+        other = asyncio.create_task(coalesce(2))
         await asyncio.sleep(0)
         asker.cancel()
         assert await other == 2

@@ -1,0 +1,6 @@
+"""Kinds of work, one folder each: how a problem is recognised, taken apart, asked, read and checked."""
+
+from tiers.domains.announced import Domains, installed
+from tiers.domains.domain import Approach, BaseDomain, Domain, whole
+
+__all__ = ["Approach", "BaseDomain", "Domain", "Domains", "installed", "whole"]

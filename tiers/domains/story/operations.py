@@ -1,0 +1,180 @@
+"""Single operations, and the evidence for their results that the fleet itself can give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from specialists.pocket.arithmetic import parse as parse_operation
+from specialists.pocket.arithmetic import read_result, within_reach
+from tiers.checking import undecided
+from tiers.crafts import Ask, PlainCraft
+from tiers.protocol import Check, CheckResult, Delegation, PlanStep
+from tiers.room import Room
+
+WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
+"""Largest factor that the fleet multiplies, and how often it adds instead."""
+UNREAD = "no-evidence"
+"""Signature of an inverse operation that nobody could do."""
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Operations that bear out ``a op b = c``: one with a known result, or two that must agree."""
+
+    operations: tuple[str, ...]
+    result: int | None = None
+
+    def borne_out(self, values: Sequence[int | None], c: int) -> bool:
+        """Whether the operations' ``values`` confirm ``c``; answers equal to it show nothing."""
+        if self.result is not None:
+            return values[0] == self.result
+        return len(set(values)) == 1 and values[0] not in (None, c)
+
+    def refuted(self, values: Sequence[int | None], c: int) -> bool:
+        """Whether the operations' ``values`` speak against ``c``; unreadable ones say nothing."""
+        if None in values or self.borne_out(values, c):
+            return False
+        return self.result is not None or len(set(values)) > 1
+
+
+def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
+    """What holds if ``a op b = c``, the strongest evidence first; within reach only.
+
+    No operation asks for ``c`` itself: a specialist that repeats itself must not confirm itself.
+    """
+    rows = {
+        "+": [((c, "-", b), a), ((c, "-", a), b)],
+        "-": [((c, "+", b), a), ((b, "+", c), a), ((a, "-", c), b)],
+        "*": [((c, "/", b), a), ((c, "/", a), b)],
+        "/": [((c, "*", b), a), ((b, "*", c), a), ((a, "/", c), b)],
+    }[op]
+    claims = [
+        _Claim((f"{x} {sign} {y}",), result)
+        for (x, sign, y), result in rows
+        if within_reach(sign, x, y) and (x, sign, y) != (a, op, b)
+    ]
+    if op == "*" and a > 0 and b > 1 and within_reach("-", c, a) and within_reach("*", a, b - 1):
+        # a·b − a = a·(b − 1), which needs no division.
+        claims.insert(0, _Claim((f"{c} - {a}", f"{a} * {b - 1}")))
+    return claims
+
+
+def _impossible(a: int, op: str, b: int, c: int) -> bool:
+    """Whether no natural number undoes ``a op b = c``: too small, too large, or not divisible."""
+    if op in ("-", "/"):
+        return c > a
+    return c < max(a, b) if op == "+" or not a * b else bool(c % a or c % b)
+
+
+class MathCraft(PlainCraft):
+    """One operation; checked by asking the fleet for operations that must fit its result.
+
+    The first that do are taken as evidence; where the fleet knows none for such numbers, a second
+    derivation by another adapter is.
+    """
+
+    reusable = True
+    specialist = "math"
+    exact = True
+
+    def extract(self, order: Delegation, answer: str) -> str | None:
+        """The number that the answer ends with."""
+        value = read_result(answer)
+        return None if value is None else str(value)
+
+    async def check(
+        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+    ) -> CheckResult:
+        """``inverse``: whether other operations bear the result out."""
+        if check.kind != "inverse":
+            return await super().check(room, order, check, artifact, ask)
+        operation = parse_operation(order.objective)
+        if operation is None:
+            detail = f"{order.objective!r} is not one operation"
+            return undecided(check, "not-an-operation", detail)
+        a, op, b = operation
+        c = int(artifact)
+        if op == "/" and c > WIDEST_FACTOR and b <= MOST_ADDITIONS:
+            return await self._added_up(room, check, (a, b, c), ask)
+        claims = [(room.card("math"), claim) for claim in _claims(a, op, b, c)]
+        if not claims and _impossible(a, op, b, c):
+            return CheckResult(
+                kind="inverse", passed=False, signature="no-inverse",
+                detail=f"{order.objective} = {c} has no inverse",
+            )  # fmt: skip
+        if not claims:
+            claims = [(room.card("generalist"), _Claim((order.objective,), c))]
+        found: list[str] = []
+        asked = 0
+        for card, claim in claims:
+            if card is None:
+                continue
+            values = []
+            for operation_asked in claim.operations:
+                values.append(read_result(await ask(card, operation_asked, asked)))
+                asked += 1
+            told = " and ".join(f"{o} = {v}" for o, v in zip(claim.operations, values, strict=True))
+            if claim.borne_out(values, c):
+                return CheckResult(kind="inverse", passed=True, detail=f"{told} by {card.name}")
+            if claim.refuted(values, c):
+                found.append(told)
+        if not found:
+            return undecided(check, UNREAD, f"nothing confirms {order.objective} = {c}")
+        return CheckResult(
+            kind="inverse", passed=False, signature="inverse-mismatch",
+            detail=f"{found[0]} speaks against {order.objective} = {c}",
+        )  # fmt: skip
+
+    @staticmethod
+    async def _added_up(
+        room: Room, check: Check, numbers: tuple[int, int, int], ask: Ask
+    ) -> CheckResult:
+        """Whether ``c`` taken ``b`` times is ``a``, by additions: the fleet multiplies no such ``c``."""
+        a, b, c = numbers
+        card, total = room.card("math"), c
+        for number in range(b - 1):
+            found = (
+                read_result(await ask(card, f"{total} + {c}", number))
+                if card and within_reach("+", total, c)
+                else None
+            )
+            if found is None and total <= a:
+                return undecided(check, UNREAD, f"nobody could add up {c} taken {b} times")
+            if found is None:
+                break
+            total = found
+        told = f"{c} taken {b} times is {total}"
+        return CheckResult(
+            kind="inverse", passed=total == a, detail=told if total == a else f"{told}, not {a}",
+            signature="" if total == a else "inverse-mismatch",
+        )  # fmt: skip
+
+    def worked(self, step: PlanStep) -> PlanStep:
+        """A given amount as an operation that leaves it as it is."""
+        return step.model_copy(
+            update={
+                "objective": f"{step.given} + 0", "given": None,
+                "acceptance": (Check(kind="inverse"), *step.acceptance),
+            }
+        )  # fmt: skip
+
+    def misfit(self, objective: str, inputs: Sequence[str], *, given: bool) -> str:
+        """A given amount is a number, any other objective one operation."""
+        if given:
+            return "" if objective.isdigit() else f"a given amount is a number, not {objective!r}"
+        probe = re.sub(
+            r"\{(\w+)\}", lambda match: "1" if match[1] in inputs else match[0], objective
+        )
+        return "" if parse_operation(probe) else f"{objective!r} is not `operand op operand`"
+
+    def redo(self, objective: str) -> str | None:
+        """The exact result; ``None`` for a division that leaves a rest."""
+        operation = parse_operation(objective)
+        if operation is None:
+            return None
+        a, op, b = operation
+        if op == "/" and (b == 0 or a % b):
+            return None
+        return str({"+": a + b, "-": a - b, "*": a * b, "/": a // b if b else 0}[op])

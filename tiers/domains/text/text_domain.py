@@ -1,0 +1,74 @@
+"""The domain of last resort: any problem is a text that a general model can be asked about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from specialists.registry import Card
+from specialists.routing.roles import role_of
+from state import RequestRefused
+from tiers.crafts import Craft, PlainCraft
+from tiers.domains.domain import Approach, BaseDomain, whole
+from tiers.domains.function import wants_code
+from tiers.domains.text import llm_plan
+from tiers.domains.text.stages import stages
+from tiers.protocol import Plan, PlanError, PlanStep, Task
+from tiers.room import Room
+from tiers.segments import asks_in_stages, segment
+
+LAST_RESORT = 0.1
+"""How sure this domain is of any task: less than whoever knows its form."""
+
+
+class TextCraft(PlainCraft):
+    """Text in, text out."""
+
+    worded = True
+    shows_inputs = True
+
+    def role(self, objective: str, meta: Mapping[str, Any]) -> str | None:
+        """What the step asks for, as the request labels it or else by its words; a question about no
+        numbers is nobody's in particular."""
+        role: str | None = meta.get("role") or role_of(objective)
+        return None if role == "solve" and not re.search(r"\d", objective) else role
+
+
+class TextDomain(BaseDomain):
+    """Whatever can be asked in words."""
+
+    name = "text"
+    problem_kinds = ("text",)
+    crafts: Mapping[str, Craft] = {"text": TextCraft()}
+
+    def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
+        """Never quite, and never not at all."""
+        return LAST_RESORT
+
+    def approach(self, room: Room) -> Approach:
+        """A plan for a request that asks for several things."""
+        if not room.task.public_checks and asks_in_stages(room.task.statement):
+            return Approach(mode="plan", reason="the request has several stages")
+        return super().approach(room)
+
+    def direct(self, room: Room) -> PlanStep:
+        """Text, or a program where the request asks for nothing else."""
+        statement = room.task.statement
+        alone = [part.label for part in segment(statement)] == ["code"]
+        return PlanStep(name="all", kind="code" if alone else "text", objective=statement)
+
+    async def decompose(self, room: Room, number: int) -> Plan | None:
+        """The segments of the request, else the plan of a general model, else one direct call."""
+        task, general = room.task, room.card("general")
+        # Public checks judge one answer, and a program is one answer: sections are neither.
+        one_answer = bool(task.public_checks) or wants_code(task)
+        remembered = general is not None and room.recalls("llm", number)
+        if not one_answer and not remembered and (sequence := stages(task.statement)):
+            return sequence
+        if general is None:
+            return None
+        try:
+            return await llm_plan.plan(room, general, number)
+        except (PlanError, RequestRefused) as fault:
+            return whole(room, f"one call for the whole problem: {fault}")
