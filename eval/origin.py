@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eval.failures import Failure
+from eval.errors.run_failures import Failure
 from eval.problems import Problem
 from state import Bead, BeadStore, Run
 from tiers.crafts import Craft, fill

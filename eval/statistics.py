@@ -34,6 +34,10 @@ class Interval:
         """Whether all of the interval lies on one side of zero."""
         return self.low > 0 or self.high < 0
 
+    def rules_out(self, effect: float, *, both: bool = False) -> bool:
+        """Whether all of it lies below ``effect``, and with ``both`` above the opposite as well."""
+        return self.high < effect and (not both or self.low > -effect)
+
 
 def wilson(won: float, count: int, level: float = 0.95) -> tuple[float, float]:
     """Score interval of a proportion (Wilson 1927, JASA 22:209); (0, 1) where ``count`` is 0.
@@ -196,6 +200,28 @@ def resolution(smallest: float, discordant: int, pairs: int, alpha: float = 0.05
     power = mcnemar_power((rate + smallest) / 2, (rate - smallest) / 2, pairs, alpha)
     needed = pairs if power >= POWER else max(exact_pairs(smallest, rate, alpha), pairs + 1)
     return Resolution(power, needed)
+
+
+def pairs_to_decide(
+    interval: Interval, smallest: float, pairs: int, *, both: bool = False, level: float = 0.95
+) -> int:
+    """Pairs with which the interval would exclude zero or ``smallest`` with probability :data:`POWER`.
+
+    That is if the estimate stays as it is seen on ``pairs`` pairs; the width falls with the root of
+    their number. At least twice as many as there are: those were not enough. ``both`` as in
+    :meth:`Interval.rules_out`.
+    """
+    estimate = interval.estimate
+    above, below = interval.high - estimate, estimate - interval.low
+    to_none = [(above, smallest - estimate), (below, smallest + estimate)][: 2 if both else 1]
+    to_some = (below, estimate) if estimate > 0 else (above, -estimate)
+    share = min(max(_share(*side) for side in to_none), _share(*to_some))
+    wider = 1 + float(special.ndtri(POWER)) / float(special.ndtri((1 + level) / 2))
+    return max(2 * pairs, math.ceil(pairs * (wider * share) ** 2))
+
+
+def _share(half: float, room: float) -> float:
+    return half / room if room > 0 else math.inf
 
 
 def log_evidence(only_a: int, only_b: int, prior: float = 1.0) -> float:

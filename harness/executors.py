@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from eval.attempts import Attempt
-from eval.comparison import Solve
+from eval.compare.attempts import Attempt
+from eval.compare.comparison import Solve
 from eval.problems import Problem
 from harness.report import RunOptions
 from harness.sweep import open_solver

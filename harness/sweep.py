@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import get_args
 
-from eval.attempts import Attempt, Journal
 from eval.baselines import BASELINES, Bench
-from eval.comparison import Solve, failed, lost
+from eval.compare.attempts import Attempt, Journal
+from eval.compare.comparison import Solve, failed, lost
+from eval.compare.variants import Try
 from eval.problems import Problem, score
 from eval.validators import validators
-from eval.variants import Try
 from harness import engine, wiring
 from harness.report import Part, RunOptions
 from specialists.backends.base import Backend

@@ -57,13 +57,40 @@ class _Undo(Exception):
     """Ends a dry run's transaction without a trace."""
 
 
+@dataclass(frozen=True)
+class Exported:
+    """An export in its three parts."""
+
+    header: list[str]
+    """The line that says how an imported file was made, if there was one: the last such line."""
+    beads: list[str]
+    others: list[str]
+    """The lines of other types that imports have kept."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the file, without their ends."""
+        return [*self.header, *self.beads, *self.others]
+
+
 def export_lines(
     store: BeadStore,
     *,
     run_id: str | None = None,
     kind: str | Collection[str] | None = None,
     status: str | Collection[str] | None = None,
-) -> Iterator[str]:
+) -> list[str]:
+    """The lines of :func:`export`."""
+    return export(store, run_id=run_id, kind=kind, status=status).lines
+
+
+def export(
+    store: BeadStore,
+    *,
+    run_id: str | None = None,
+    kind: str | Collection[str] | None = None,
+    status: str | Collection[str] | None = None,
+) -> Exported:
     """Beads as lines, in the order of their ids; all of them, or those that match.
 
     With all of them come the lines of other types that imports have kept.
@@ -72,9 +99,11 @@ def export_lines(
     with store.database.reading() as tx:
         issues = _load(tx, tx.records(Bead, where(conditions), values))
         others = [] if conditions else tx.records(ForeignLine, "ORDER BY sequence")
-    yield from (line.text for line in others if line.type == jsonl.HEADER)
-    yield from map(jsonl.line, (issues[id] for id in sorted(issues)))
-    yield from (line.text for line in others if line.type != jsonl.HEADER)
+    return Exported(
+        header=[line.text for line in others if line.type == jsonl.HEADER][-1:],
+        beads=[jsonl.line(issues[id]) for id in sorted(issues)],
+        others=[line.text for line in others if line.type != jsonl.HEADER],
+    )
 
 
 def import_lines(
@@ -141,19 +170,23 @@ def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
 
 
 def _keep(tx: Transaction, lines: list[ForeignLine]) -> None:
-    """Keep lines of other types, each once; one with the key of another replaces it."""
-    known = {(line.type, line.name or line.text): line for line in tx.records(ForeignLine)}
-    for line in lines:
-        there = known.get((line.type, line.name or line.text))
+    """Keep lines of other types, each once; one with the key of another replaces it, as a header does
+    any other."""
+    known = {_identity(line): line for line in tx.records(ForeignLine, "ORDER BY sequence")}
+    for identity, line in {_identity(line): line for line in lines}.items():
+        there = known.get(identity)
         if there is None:
             tx.insert([line], leaving_out=("sequence",))
-            known[line.type, line.name or line.text] = line
         elif there.text != line.text:
-            there.text = line.text
             tx.run(
-                "UPDATE foreign_line SET text = %(text)s WHERE type = %(type)s AND name = %(name)s",
-                line.model_dump(("sequence",)),
+                "UPDATE foreign_line SET text = %(text)s WHERE sequence = %(sequence)s",
+                {"text": line.text, "sequence": there.sequence},
             )
+
+
+def _identity(line: ForeignLine) -> tuple[str, str | None, str | None]:
+    named = line.name is not None or line.type == jsonl.HEADER
+    return line.type, line.name, None if named else line.text
 
 
 def _merge(

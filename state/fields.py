@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any
+
+from state.text import is_storable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
+"""The first and the last second that has a date in UTC: of the year 1, and of the year 9999."""
 NOTHING = object()
 """Stands for a field that is not there; equal to no value."""
 
@@ -17,22 +22,46 @@ class Malformed(ValueError):
     """A line is no issue; the message says why, without the number of the line."""
 
 
+def no_number(name: str) -> None:
+    """Refuse what JSON has no name for: NaN, Infinity. This and the next raise ValueError."""
+    raise ValueError(f"{name} is no number")
+
+
+def finite(text: str) -> float:
+    """A number with a fraction or an exponent."""
+    if not isfinite(number := float(text)):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
 def text_of(record: Mapping[str, Any], name: str) -> str | None:
     """A text, or ``None`` where there is none. This and those below raise Malformed."""
     value = record.get(name)
     if value is not None and not isinstance(value, str):
         raise Malformed(f"{name} should be text, not {json.dumps(value)[:40]}")
-    if value is not None and ("\0" in value or _has_surrogate(value)):
-        raise Malformed(f"{name} holds a character that no database can store")
+    if value is not None:
+        refuse_odd(name, value)
     return value
 
 
-def _has_surrogate(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+def refuse_odd(what: str, text: str) -> None:
+    """Raise Malformed for a text with NUL or a lone surrogate."""
+    if not is_storable(text):
+        raise Malformed(f"{what} holds a character that no database can store")
+
+
+def refuse_odd_texts(record: Mapping[str, Any]) -> None:
+    """Raise Malformed for a name with NUL, and for a lone surrogate anywhere: no UTF-8 can say it."""
+    work: list[tuple[str, Any]] = list(record.items())
+    while work:
+        name, value = work.pop()
+        refuse_odd(f"the name {json.dumps(name)[:40]}", name)
+        if isinstance(value, str):
+            refuse_odd(name, value.replace("\0", ""))
+        elif isinstance(value, list):
+            work += ((name, item) for item in value)
+        elif isinstance(value, dict):
+            work += value.items()
 
 
 def known(value: str | None, names: tuple[str, ...], other: str, absent: str = "task") -> str:
@@ -48,6 +77,18 @@ def priority_of(record: Mapping[str, Any]) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value not in range(5):
         raise Malformed(f"priority is 0 (most urgent) to 4, not {json.dumps(value)[:40]}")
     return value
+
+
+def number_of(what: str, value: Any, *, whole: bool) -> float:
+    """A number that every database holds."""
+    try:
+        if not whole:
+            return float(value)
+        if abs(value) < 2**31:
+            return int(value)
+    except OverflowError:
+        pass
+    raise Malformed(f"{what} is too large a number")
 
 
 def labels_of(record: Mapping[str, Any]) -> list[str]:
@@ -86,10 +127,13 @@ def time_of(record: Mapping[str, Any], name: str) -> float | None:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind."""
+    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind.
+
+    What lies beyond the years 1 to 9999 is their first or last second.
+    """
     if seconds is None:
         return None
-    whole, micro = divmod(round(seconds * 1e6), 1_000_000)
+    whole, micro = divmod(round(min(max(seconds, FIRST), LAST) * 1e6), 1_000_000)
     text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{micro:06}".rstrip("0") if micro else ""
     return f"{text:0>19}{fraction}Z"

@@ -16,11 +16,16 @@ from typing import Any
 from state.fields import (
     NOTHING,
     Malformed,
+    finite,
     items_of,
     known,
     labels_of,
     moment,
+    no_number,
+    number_of,
     priority_of,
+    refuse_odd,
+    refuse_odd_texts,
     same,
     text_of,
     time_of,
@@ -86,7 +91,7 @@ def parse(line: str) -> Issue | ForeignLine:
     Raises Malformed.
     """
     try:
-        record = json.loads(line, parse_constant=_refuse_constant)
+        record = json.loads(line, parse_constant=no_number, parse_float=finite)
     except RecursionError:
         raise Malformed("is nested too deeply") from None
     except ValueError as error:
@@ -97,12 +102,14 @@ def parse(line: str) -> Issue | ForeignLine:
         raise Malformed("no JSON object")
     type = record.get("_type", HEADER if _HEADER in record else ISSUE)
     if type == ISSUE:
+        if "\\u" in line:
+            refuse_odd_texts(record)
         return decode(record)
-    name = record.get("key")
-    type, text = (json.dumps(type) if not isinstance(type, str) else type), line
-    if "\0" in f"{type}{name}{text}":
-        raise Malformed("holds a character that no database can store")
-    return ForeignLine(type=type, name=name if isinstance(name, str) else None, text=text)
+    type = type if isinstance(type, str) else json.dumps(type)
+    name = record["key"] if isinstance(record.get("key"), str) else None
+    for what, text in (("_type", type), ("key", name or ""), ("line", line)):
+        refuse_odd(what, text)
+    return ForeignLine(type=type, name=name, text=line)
 
 
 def decode(record: Mapping[str, Any]) -> Issue:
@@ -130,6 +137,8 @@ def decode(record: Mapping[str, Any]) -> Issue:
         due_at=time_of(record, "due_at"),
         defer_until=time_of(record, "defer_until"),
     )
+    for name in (*IMPORTED_TEXTS, *DELETION):  # A change of them is kept as text.
+        refuse_odd(name, value if isinstance(value := record.get(name), str) else "")
     edges = [_edge(id, item) for item in items_of(record, "dependencies")]
     comments = [_comment(id, item) for item in items_of(record, "comments")]
     bead.parent = next((edge.to_id for edge in edges if edge.type == "parent-child"), None)
@@ -177,14 +186,16 @@ def _own(record: Mapping[str, Any]) -> dict[str, Any]:
     own = record.get(OURS, {})
     if not isinstance(own, dict):
         raise Malformed(f"{OURS} should be an object")
-    for name, value in own.items():
-        if name in _OWN and (not isinstance(value, _OWN[name]) or isinstance(value, bool)):
-            raise Malformed(f"{OURS}.{name} has a value of the wrong type")
-    return {name: value for name, value in own.items() if name in _OWN}
+    return {name: _own_value(name, value) for name, value in own.items() if name in _OWN}
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+def _own_value(name: str, value: Any) -> Any:
+    what, types = f"{OURS}.{name}", _OWN[name]
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise Malformed(f"{what} has a value of the wrong type")
+    if isinstance(value, str):
+        refuse_odd(what, value)
+    return number_of(what, value, whole=float not in types) if int in types else value
 
 
 _MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from state import frontier, graph
-from state.driver import Transaction, among
+from state.driver import Transaction, chunks
 from state.errors import ClaimError, UsageError
 from state.jsonl import ASIDE, aside_of
 from state.models import BEAD_KINDS, DONE, RECORD_KINDS, WORK_KINDS, Bead
@@ -44,24 +44,48 @@ def refuse_kind(kind: str, bead: Bead | None = None) -> None:
         raise UsageError(f"bead {bead.id} stays of kind {bead.kind}: a run or an import made it so")
 
 
-def refuse_close(tx: Transaction, ids: Sequence[str], closing: Collection[str]) -> None:
-    """Raise ClaimError if one of the beads has open parts, as an epic, or waits for another one."""
-    if not ids:
+def refuse_close(tx: Transaction, ids: Sequence[str], *, force: bool = False) -> None:
+    """Raise ClaimError if one of the beads with these whole ids is deleted, and without ``force`` if
+    it has open parts, as an epic, or waits for another one; what closes with it holds it no longer.
+
+    Closed ones may be closed again.
+    """
+    found = [
+        row for those, values in chunks(ids) for row in tx.rows(_SUSPECTS.format(those), values)
+    ]
+    for id, _, status, _ in found:
+        if status == "tombstone":
+            raise ClaimError(f"bead {id} is deleted; `harness bead reopen {id}` opens it")
+    if force:
         return
-    those, values = among(ids)
-    suspects = tx.rows(
-        f"SELECT id, kind, waiting FROM bead WHERE id IN {those} AND (waiting = 1 OR kind = 'epic')",
-        values,
-    )
-    epics = [id for id, kind, _ in suspects if kind == "epic"]
+    closing = set(ids)
+    epics = [id for id, kind, _, _ in found if kind == "epic"]
     for id, parts in frontier.open_parts(tx, epics).items():
         if left := [part for part in parts if part not in closing]:
             raise ClaimError(
-                f"epic {id} has open parts: {_some(left)}; close them first, or use --force"
+                f"epic {id} has open parts: {_some(left)}; close them first, or with it, or use "
+                "`harness bead close --force`"
             )
-    for id, held in graph.holders(tx, [id for id, _, waits in suspects if waits]).items():
+    for id, held in graph.holders(tx, [id for id, _, _, waits in found if waits]).items():
         if left := [b for b in dict.fromkeys(b for b, _ in held) if b not in closing]:
-            raise ClaimError(f"bead {id} waits for {_some(left)}; close that first, or use --force")
+            raise ClaimError(
+                f"bead {id} waits for {_some(left)}; close that first, or with it, or use "
+                "`harness bead close --force`"
+            )
+
+
+_SUSPECTS = (
+    "SELECT id, kind, status, waiting FROM bead WHERE id IN {} AND "
+    "(waiting = 1 OR kind = 'epic' OR status = 'tombstone') AND status <> 'closed'"
+)
+
+
+def refuse_tombstone(status: str | None) -> None:
+    """Raise UsageError for the status that only deleting gives."""
+    if status == "tombstone":
+        raise UsageError(
+            "tombstone is the status of deleted beads; `harness bead delete` deletes one"
+        )
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 REPLACEMENT = "\ufffd"
 
 
+def is_storable(text: str) -> bool:
+    """Whether every store, file and terminal can hold ``text`` as it is."""
+    return storable(text) == text
+
+
 def storable(text: str) -> str:
     """``text`` with U+FFFD for each NUL and each lone surrogate; two surrogates that belong together
     become the one character that they stand for.

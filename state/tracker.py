@@ -95,10 +95,13 @@ class Tracker:
         by: str | None = None,
         **fields: Unpack[BeadChanges],
     ) -> list[Bead]:
-        """Change all of the beads, or none. Raises UsageError."""
+        """Change all of the beads, or none. Raises UsageError, and ClaimError as :meth:`close` does."""
         rows.refuse_unknown(fields)
+        rules.refuse_tombstone(fields.get("status"))
         with self.database.writing() as tx:
             changed = []
+            if fields.get("status") == "closed":
+                rules.refuse_close(tx, [rows.find(tx, id).id for id in ids])
             for id in ids:
                 bead = rows.find(tx, id)
                 changes = fields.copy()
@@ -110,8 +113,6 @@ class Tracker:
                     changes["extra"] = {**bead.extra, **changes["extra"]}
                 if changes.get("kind", bead.kind) != bead.kind:
                     rules.refuse_kind(changes["kind"], bead)
-                if changes.get("status") == "closed" and bead.status not in DONE:
-                    rules.refuse_close(tx, [bead.id], ())
                 changed.append(rows.change(tx, bead, changes, self.database.now(), by))
             return changed
 
@@ -125,16 +126,13 @@ class Tracker:
     ) -> list[Bead]:
         """Close all of the beads, or none; closed ones stay as they are.
 
-        Raises UsageError, and ClaimError for an epic with open parts and for a bead that waits,
-        unless what holds it is closed with it, or by ``force``.
+        Raises UsageError, and ClaimError for a deleted bead, an epic with open parts and a bead that
+        waits, unless what holds it is closed with it, or by ``force``.
         """
         with self.database.writing() as tx:
             found = hot.by_ids(tx, list(ids))
             whole = [id if id in found else rows.find(tx, id).id for id in ids]
-            if not force:
-                rules.refuse_close(
-                    tx, [id for id in whole if not rules.is_done(found.get(id))], whole
-                )
+            rules.refuse_close(tx, whole, force=force)
             hot.close(tx, whole, reason, self.database.now(), by)
             found = hot.by_ids(tx, whole)
             return [found[id] for id in whole]
@@ -207,8 +205,12 @@ class Tracker:
             raise ClaimError("nothing is ready to be claimed")
         bead = self.store.get(id)
         if bead.status in DONE:
+            how = "deleted" if bead.status == "tombstone" else bead.status
+            raise ClaimError(f"bead {bead.id} is {how}; `harness bead reopen {bead.id}` opens it")
+        if bead.status == "in_progress" and bead.assignee is None:
             raise ClaimError(
-                f"bead {bead.id} is {bead.status}; `harness bead reopen {bead.id}` opens it"
+                f"bead {bead.id} is in progress, though nobody's; "
+                f"`harness bead update {bead.id} --status open` makes it free to claim"
             )
         if bead.status == "in_progress":
             raise ClaimError(f"bead {bead.id} is in the hands of {bead.assignee}; take another")

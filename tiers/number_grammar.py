@@ -37,11 +37,11 @@ _SCALES = {
     "hundred": 100, "thousand": 1000, "lakh": 10**5, "million": 10**6, "crore": 10**7,
     "billion": 10**9, "trillion": 10**12,
 }  # fmt: skip
-_LINKS = _words("and or to plus minus times per over by divided multiplied")
+LINKS = _words("and or to plus minus times per over by divided multiplied")
 """Words that join two quantities into an expression."""
-_NEAR_LINKS = _LINKS | _words("in of out point vs versus than x X")
+_NEAR_LINKS = LINKS | _words("in of out point vs versus than x X")
 """Words that do so right after a number."""
-_SAYS = _words("is are was were equals makes gives")
+SAYS = _words("is are was were equals makes gives")
 """Verbs after which another quantity begins."""
 _BENT_AFTER = _words(
     "dozen dozens score half halves third thirds fourth fourths quarter quarters fifth fifths sixth "
@@ -53,6 +53,9 @@ _BENT_BEFORE = _words(
     "power"
 )
 """Words after, and before, a number that make another number of it."""
+
+_REFERS = _words("see cf")
+"""Words that a place to look at follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +177,14 @@ class _Grammar:
 
     def joined(self, end: int) -> int | None:
         """Where a quantity goes on that words or a comma join to the one that ends at ``end``."""
-        far = self.past_words(end, _LINKS if self.word(end) not in _NEAR_LINKS else _NEAR_LINKS)
+        far = self.past_words(end, LINKS if self.word(end) not in _NEAR_LINKS else _NEAR_LINKS)
         if far > end and self.binary(far):
             return far
-        if far == end + 1 and self.numeral(far) and self.word(end) not in _SAYS:
+        if far == end + 1 and self.numeral(far) and self.word(end) not in SAYS:
             return far
         if self.at(far).kind == "comma" and self.numeral(far + 1):
             return far + 1 if far == end or self.word(end) in _PARTED else None
-        after = self.past_words_of(far, _LINKS if far > end else _NEAR_LINKS)
+        after = self.past_words_of(far, LINKS if far > end else _NEAR_LINKS)
         if after > far and self.numeral(after):
             return after
         half = self.word(after) in ("a", "one") and self.word(after + 1) in _BENT_AFTER
@@ -254,7 +257,11 @@ class _Grammar:
         """A number, plain or mixed, with what belongs to it."""
         token, part, over = self.at(start), self.at(start + 1), self.at(start + 2)
         before = start - 1 - (self.word(start - 1) == "of")
-        bent = self.word(before) in _BENT_BEFORE or self.word(start - 1)[-1:].isdigit()
+        bent = (
+            self.referred(start)
+            or self.word(before) in _BENT_BEFORE
+            or self.word(start - 1)[-1:].isdigit()
+        )
         bent = bent or (token.money and self.word(start + 1) == "m")  # metres, or millions
         value, end = token.value, start + 1
         if token.form == "integer" and value is not None and part.kind == "number":
@@ -269,6 +276,12 @@ class _Grammar:
                 value, end = value + part.value / below.value, start + 4
         simple = end == start + 1 and token.form in ("integer", "decimal") and not bent
         return self.tail(_Part(end, None if bent else value, simple=simple))
+
+    def referred(self, start: int) -> bool:
+        """Whether a number tells where to look: "see step 3"."""
+        before = [self.word(index) for index in range(start - 1, start - 1 - _FAR, -1)]
+        said = before[: before.index("")] if "" in before else before
+        return not _REFERS.isdisjoint(said)
 
     def tail(self, part: _Part) -> _Part:
         """What follows a quantity without an operator: its unit or scale, or a factor."""

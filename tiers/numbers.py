@@ -9,7 +9,8 @@ import re
 from fractions import Fraction
 
 from tiers.number_grammar import Run, expressions
-from tiers.number_tokens import BOX, plain, tokens
+from tiers.number_remarks import is_note, is_remark, is_starred, without_remarks
+from tiers.number_tokens import BOX, Token, plain, tokens
 
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
@@ -17,6 +18,8 @@ _MARK = re.compile(
     rf"####|{BOX}|\\boxed\b|\banswer[\s*_\"'`]*(?:is\b|[:=])", re.IGNORECASE
 )  # fmt: skip
 _LISTED = re.compile(r"\s*\d{1,3}[.)]\s+\S")
+_TABLE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t\r]*$", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\|.*\|[ \t\r]*$", re.MULTILINE)
 _BULLET = re.compile(r"\s*[-*•]\s+")
 _TEXT, _LINE, _MARKS = 100_000, 4_000, 100
 """Characters of a text and of a line, and marks of an answer, that are read; the last ones."""
@@ -38,10 +41,7 @@ def answer_number(text: str) -> Fraction | None:
         if mark[0] != "####" and rest is text:
             # It says that an answer comes, so numbers before it are none.
             rest = text[mark.end() :].partition("\n")[2]
-    for line in reversed(re.split(r"[\n\r]", rest)):
-        if re.search("[0-9]", line) and (runs := _of_line(line[-_LINE:])):
-            return runs[-1].value
-    return None
+    return _last_of(_spaced_tables(rest))
 
 
 def bare_number(text: str) -> Fraction | None:
@@ -67,12 +67,41 @@ def write_number(value: Fraction) -> str:
 _NONE = Run(0, 0, 0, None)
 
 
+def _last_of(text: str) -> Fraction | None:
+    """The value of the last expression of a text, remarks apart unless there is nothing else; None
+    where a note says another."""
+    aside: list[Run] = []
+    notes: list[Run] = []
+    for line in reversed(re.split(r"[\n\r]", text)):
+        if not re.search("[0-9]", line) or not (runs := _of_line(line[-_LINE:])):
+            continue
+        if is_note(line):
+            notes.append(runs[-1])
+        elif is_remark(line) or is_starred(line, text):
+            aside.append(runs[-1])
+        else:
+            clear = all(note.value == runs[-1].value for note in notes)
+            return runs[-1].value if clear else None
+    return next((run.value for run in (*notes, *aside)), None)
+
+
+def _spaced_tables(text: str) -> str:
+    """``text`` with spaces around the bars of its tables, which are no absolute values."""
+    if not _TABLE.search(text):
+        return text
+    return _ROW.sub(lambda row: row[0].replace("|", " | "), text)
+
+
+def _read(line: str) -> list[Token]:
+    return without_remarks(tokens(line))
+
+
 def _of_line(line: str) -> list[Run]:
     """The expressions of a line that begins in ``line``: without its bullet, and a number of a list
     item is no number."""
     if bullet := _BULLET.match(line):
         line = line[bullet.end() :]
-    runs = expressions(tokens(line))
+    runs = expressions(_read(line))
     return [_NONE, *runs[1:]] if runs and _LISTED.match(line) else runs
 
 
@@ -84,7 +113,7 @@ def _boxed(text: str, mark: re.Match[str]) -> Run:
     number = text.count(BOX, start, mark.start()) + 1
     if mark[0] != BOX:
         return _NONE  # It was cut off, or what it holds is not understood.
-    cut = tokens(line)
+    cut = _read(line)
     runs = [r for r in expressions(cut) if any(t.box == number for t in cut[r.start : r.end])]
     inside = len(runs) == 1 and any(t.box == number for t in cut[runs[0].side : runs[0].end])
     return runs[0] if inside else _NONE
@@ -98,6 +127,7 @@ def _marked(text: str, mark: re.Match[str]) -> Run | None:
     line = line[:_LINE].partition("####")[0]
     below = "\n" in tail[: len(tail) - len(after)]
     cut = tokens(_BULLET.sub("", line, count=1) if below else line)
+    cut = without_remarks(cut, marked=True)
     runs, heading = expressions(cut), mark[0] == "####" and bool(more.strip())
     if not runs:
         return None if heading or mark[0] != "####" else _NONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eval.export.collect import KINDS, Export, collect
-from eval.export.selection import chosen_runs, suite_of
-from eval.export.split import SPLITS
+from eval.export.problem_split import SPLITS
+from eval.export.run_selection import chosen_runs, suite_of
 
 __all__ = ["KINDS", "SPLITS", "Export", "chosen_runs", "collect", "suite_of"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from eval.export.delegations import works
 from eval.export.leaks import Guard
-from eval.export.rows import Kind, Row, dpo, repair, router, sft
-from eval.export.split import SPLITS, normal, part_of, problem_key
+from eval.export.problem_split import SPLITS, normal, part_of, problem_key
+from eval.export.training_rows import Kind, Row, dpo, repair, router, sft
 from state import BeadStore, Run
 from state.errors import UsageError
 

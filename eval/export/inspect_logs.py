@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eval.export.selection import statement_of, suite_of
+from eval.export.run_selection import statement_of, suite_of
 from state import BeadStore, Call, Ledger, Run
 from state.errors import SetupError, UsageError
 

@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.export.rows import Row
-from eval.export.selection import problem_of
-from eval.export.split import normal
+from eval.export.problem_split import normal
+from eval.export.run_selection import problem_of
+from eval.export.training_rows import Row
 from eval.problems import Problem, split_section
 from state import BeadStore, Ledger, Run
 from state.errors import UsageError

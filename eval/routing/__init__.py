@@ -1,1 +1,1 @@
-"""The room where routers are measured: recorded answers, cost-quality curves, benchmarks."""
+"""Routers measured: recorded answers, cost-quality curves, benchmarks."""

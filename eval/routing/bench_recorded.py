@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eval.routing import curves, predict
 from eval.routing.cascades import Cascade, Spent, chosen, play
-from eval.routing.recorded import Ground
+from eval.routing.recorded_answers import Ground
 
 Floats = NDArray[np.float64]
 

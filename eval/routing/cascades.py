@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.routing.predict import folds
-from eval.routing.recorded import Ground
+from eval.routing.recorded_answers import Ground
 
 Floats = NDArray[np.float64]
 

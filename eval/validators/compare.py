@@ -69,33 +69,49 @@ def _same_number(actual: complex, expected: complex, tol: float) -> bool:
         return False
 
 
-def _same_items(actual: dict[object, object], expected: dict[object, object], tol: float) -> bool:
-    left = {_key(key): value for key, value in actual.items()}
-    right = {_key(key): value for key, value in expected.items()}
-    if left.keys() == right.keys() and all(equal(left[k], right[k], tol) for k in left):
+def _same_items(actual: dict[Any, object], expected: dict[Any, object], tol: float) -> bool:
+    if len(actual) != len(expected):
+        return False
+    left = {_json_text(key): value for key, value in actual.items()}
+    right = {_json_text(key): value for key, value in expected.items()}
+    apart = len(left) == len(right) == len(actual)  # 1 and "1" have one text
+    if apart and left.keys() == right.keys() and all(equal(left[k], right[k], tol) for k in left):
         return True
-    numbers = [any(_is_number(key) for key in side) for side in (actual, expected)]
     return _pair_up(
-        [(_number_key(key, numbers[1]), value) for key, value in actual.items()],
-        [(_number_key(key, numbers[0]), value) for key, value in expected.items()],
+        [(_read_key(key, expected), value) for key, value in actual.items()],
+        [(_read_key(key, actual), value) for key, value in expected.items()],
         tol,
     )
 
 
-def _number_key(key: object, numbers: bool) -> object:
-    """A dictionary key; the text of a number is one where the other side has ``numbers``."""
-    if isinstance(key, bool) or key is None:
-        return _key(key)
-    if isinstance(key, str) and numbers:
-        try:
-            return json.loads(key) if key[-1:].isdigit() else key
-        except ValueError:
-            return key
-    return key
+def _json_text(key: object) -> object:
+    """The text by which JSON stores a dictionary key; the key itself where it has none."""
+    if key is not None and not isinstance(key, (int, float)):
+        return key
+    try:
+        return json.dumps(key)
+    except ValueError:  # an integer beyond Python's limit for decimal conversion
+        return key
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _read_key(key: object, others: dict[Any, object]) -> object:
+    """A dictionary key; what JSON reads in a text where the other side has ``others`` of that type and
+    not the text itself."""
+    if not isinstance(key, str) or key in others or key != key.strip():
+        return key
+    try:
+        read = json.loads(key)
+    except (ValueError, RecursionError):
+        return key
+    kind = _key_kind(read)
+    return read if kind and any(_key_kind(other) == kind for other in others) else key
+
+
+def _key_kind(key: object) -> str:
+    """Which of the keys that JSON turns into text it is; empty for others."""
+    if key is None or isinstance(key, bool):
+        return type(key).__name__
+    return "number" if isinstance(key, (int, float)) else ""
 
 
 def _pair_up(actual: list[Any], expected: list[Any], tol: float) -> bool:
@@ -159,19 +175,3 @@ def _contents(value: object) -> tuple[tuple[int, frozenset[tuple[str, int]]], fl
             others["{}" if isinstance(one, dict) else f"{type(one).__name__} {one!r}"] += 1
     held = frozenset((name, count) for name, count in others.items() if count)
     return (len(numbers), held), math.fsum(numbers)
-
-
-def _frozen(value: object) -> object:
-    if isinstance(value, (list, tuple)):
-        return tuple(_frozen(item) for item in value)
-    if isinstance(value, (set, frozenset)):
-        return frozenset(_frozen(item) for item in value)
-    if isinstance(value, dict):
-        return frozenset((_key(key), _frozen(item)) for key, item in value.items())
-    return value
-
-
-def _key(key: object) -> object:
-    if key is None or isinstance(key, bool):
-        return {None: "null", True: "true", False: "false"}[key]
-    return show(key, 4096) if isinstance(key, (int, float)) else _frozen(key)

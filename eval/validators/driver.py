@@ -32,6 +32,10 @@ MAX_RECORDS = 15 * 1024 * 1024
 MAX_TEXT = 300
 MAX_HASHED = 20_000
 """Elements of a set or dictionary: colliding hashes must not hold up the judge."""
+BARE = frozenset([bool, float, int, str, type(None)])
+"""Types that JSON has; integers may be too long for it."""
+FEW = 8
+"""Elements that are encoded one by one, whatever they are."""
 FOLDER = "/run/files/"
 
 
@@ -51,6 +55,17 @@ class Uncarried(ValueError):
 
 class CallTimeout(BaseException):
     """The call's own time is over; not an ``Exception``, so that candidates do not swallow it."""
+
+
+def all_bare(values: typing.Any) -> bool:
+    """Whether all values are what JSON has, integers of at most ``MAX_BITS`` bits."""
+    kinds = frozenset(map(type, values))
+    if not kinds <= BARE:
+        return False
+    if int in kinds:
+        numbers = values if len(kinds) == 1 else [v for v in values if type(v) is int]
+        return max(max(numbers), -min(numbers)).bit_length() <= MAX_BITS
+    return True
 
 
 def encode(value: object, depth: int = 0) -> object:
@@ -77,7 +92,9 @@ def encode(value: object, depth: int = 0) -> object:
         return {"limit": "a value that is too large"}
     for kind in kinds:
         if isinstance(value, kind):
-            items = [encode(item, depth + 1) for item in kind.__iter__(value)]
+            bare = list(kind.__iter__(value))
+            plain = len(bare) > FEW and depth < MAX_DEPTH and all_bare(bare)
+            items = bare if plain else [encode(item, depth + 1) for item in bare]
             return items if kind is list else {kind.__name__: items}
     if isinstance(value, dict):
         pairs = dict.items(value)
@@ -92,6 +109,8 @@ def decode(data: object, depth: int = 0) -> object:
     if data is None or isinstance(data, (bool, int, float, str)):
         return data
     if isinstance(data, list):
+        if depth < 2 * MAX_DEPTH and BARE.issuperset(map(type, data)):
+            return list(data)
         return [decode(item, depth + 1) for item in data]
     if not isinstance(data, dict) or len(data) != 1:
         raise ValueError("not an encoded value")
@@ -99,11 +118,21 @@ def decode(data: object, depth: int = 0) -> object:
     try:
         if tag in ("dict", "set", "frozenset") and len(body) > MAX_HASHED:
             raise ValueError("too many elements")
-        if tag == "dict":
-            return {decode(k, depth + 1): decode(v, depth + 1) for k, v in body}
-        if tag in ("tuple", "set", "frozenset"):
-            kinds = {"tuple": tuple, "set": set, "frozenset": frozenset}
-            return kinds[tag](decode(item, depth + 1) for item in body)
+        if tag in ("dict", "tuple", "set", "frozenset"):
+            kinds = {"dict": dict, "tuple": tuple, "set": set, "frozenset": frozenset}
+            if tag == "dict":
+                items: list[typing.Any] = [
+                    (decode(k, depth + 1), decode(v, depth + 1)) for k, v in body
+                ]
+            else:
+                items = [decode(item, depth + 1) for item in body]
+            value: typing.Any = kinds[tag](items)
+            merged = len(value) < len(items)  # Decimal("0.1") and 0.1 are two keys
+            return (
+                Opaque(f"<{tag} with elements that are the same as plain data>")
+                if merged
+                else value
+            )
         if tag == "int":
             return int(body, 16)
         if tag == "number":
@@ -181,25 +210,34 @@ def find(scope: dict[str, object], name: str) -> object:
 
 
 def steps(job: dict[str, typing.Any], scope: dict[str, object]) -> list[typing.Any]:
-    """The job's calls as functions without arguments."""
+    """The job's calls: functions that get all ready and return the call itself, without arguments."""
     target: typing.Any = find(scope, job.get("entry_point") or job["class_name"])
     if job["mode"] == "value":
-        return [target if callable(target) else lambda: target]
+        value: typing.Any = target if callable(target) else lambda: target
+        return [lambda: value]
     if job["mode"] == "calls":
-        return [functools.partial(invoke, target, call) for call in job["calls"]]
+        return [functools.partial(ready, call, lambda: target) for call in job["calls"]]
     made: list[typing.Any] = []
-    construct, *operations = job["calls"]
-    return [
-        lambda: made.append(invoke(target, construct)),
-        *(lambda op=op: invoke(getattr(made[0], op["name"]), op) for op in operations),
+    _, *operations = job["calls"]
+
+    def make(*args: object, **kwargs: object) -> None:
+        made.append(target(*args, **kwargs))
+
+    def method(name: str) -> typing.Any:
+        return getattr(made[0], name)
+
+    finds: list[typing.Any] = [
+        lambda: make,
+        *(functools.partial(method, op["name"]) for op in operations),
     ]
+    return [functools.partial(ready, op, found) for op, found in zip(job["calls"], finds)]  # noqa: B905 - Python 3.9
 
 
-def invoke(target: typing.Any, call: dict[str, typing.Any]) -> object:
-    """Call ``target`` with the call's own fresh arguments."""
+def ready(call: dict[str, typing.Any], find: typing.Callable[[], typing.Any]) -> typing.Any:
+    """A call with its own fresh arguments; what is called is looked up by the call itself."""
     args: typing.Any = decode(call["args"])
     kwargs: typing.Any = decode(call.get("kwargs", {"dict": []}))
-    return target(*args, **kwargs)
+    return lambda: find()(*args, **kwargs)
 
 
 def ring(signum: int, frame: object) -> None:
@@ -219,8 +257,9 @@ def perform(channel: Channel, job: dict[str, typing.Any]) -> None:
         return
     channel.send({"ready": True})
     signal.signal(signal.SIGALRM, ring)
-    for number, call in enumerate(calls):
+    for number, prepare in enumerate(calls):
         try:
+            call = prepare()  # reading the arguments is none of the candidate's time
             signal.setitimer(signal.ITIMER_REAL, job.get("timeout") or 0)
             try:
                 value = call()

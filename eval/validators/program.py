@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import doctest
 import html
+import keyword
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,14 @@ from eval.validators.extract import (
     strip_thoughts,
     without_mark,
 )
+from eval.validators.names import (
+    Firmness,
+    bound,
+    defined,
+    firmness,
+    parser_lines,
+    without_words,
+)
 
 _START = re.compile(
     r"^(?:(?:from|import|async def|def|class)\s|@\w|#|\"\"\"|'''|[A-Za-z_]\w*\s*(?::[^=\n]+)?=(?!=))",
@@ -43,7 +52,6 @@ _CLOSING = re.compile(r"^(?:`{3,}|~{3,})[ \t\r]*$", re.MULTILINE)
 _FENCE_END = re.compile(r"(?:`{3,}|~{3,})[ \t\r]*$")
 _FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})[\w.+-]*\s*$")
 _SPAN = re.compile(r"(`{3,})(?:(?:python3?|py)[ \t]+)?([^`\n]+)\1")
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 MOST_CUTS = 20
 MOST_STARTS = 10
 MOST_MARKERS = 10
@@ -54,7 +62,7 @@ def extract_code(text: str, entry_point: str | None = None) -> str | None:
     """The program in ``text``, unchanged: the fenced block that defines ``entry_point`` (the last one
     of several), else the last Python block, else the last block, else the whole text. None where
     nothing is left."""
-    source = _found(text, entry_point, _slices)
+    source = _found(text, entry_point, lambda answer: _slices(answer, entry_point))
     if source is not None:
         return source
     answer = strip_thoughts(text)
@@ -87,34 +95,6 @@ def preamble(prompt: str, entry_point: str) -> str:
     return head if head.strip() and parsed(head) is not None else ""
 
 
-def defined(source: str) -> set[str]:
-    """Names that the top level of ``source`` binds, and the methods of a class ``Solution``; empty
-    where it does not parse."""
-    tree = parsed(source)
-    return _bound(tree.body) if tree else set()
-
-
-def _bound(body: Sequence[ast.stmt]) -> set[str]:
-    names: set[str] = set()
-    for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-            if isinstance(node, ast.ClassDef) and node.name == "Solution":
-                names |= {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        else:
-            names |= {
-                n.id
-                for n in ast.walk(node)
-                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            }
-            for part in ("body", "orelse", "handlers", "finalbody"):
-                inner = getattr(node, part, [])
-                names |= _bound(inner if isinstance(inner, list) else [])
-    return names
-
-
 def _found(
     text: str, entry_point: str | None, readings: Callable[[str], Iterator[str]]
 ) -> str | None:
@@ -123,14 +103,30 @@ def _found(
         return None
     answer = after_thoughts(text)
     if has_tags(answer):  # in the program itself, or around a thought
-        source = next((s for s in readings(answer) if _fits(s, entry_point)), "")
+        source = _best(readings(answer), entry_point) or ""
         if has_tags(source):
             return source
         answer = strip_thoughts(text)
-    return next((s for s in readings(answer) if _fits(s, entry_point)), None)
+    return _best(readings(answer), entry_point)
 
 
-def _slices(answer: str) -> Iterator[str]:
+def _best(readings: Iterator[str], entry_point: str | None) -> str | None:
+    """The first reading that defines ``entry_point``, else the first that binds it in any way, else
+    None; without ``entry_point`` the first that does anything."""
+    loose: str | None = None
+    for source in map(without_words, readings):
+        if entry_point is None:
+            firm = Firmness.DEFINED if is_program(source) else Firmness.NOT
+        else:
+            firm = firmness(source, entry_point)
+        if firm is Firmness.DEFINED and _compiles(source):
+            return source
+        if firm and loose is None and _compiles(source):
+            loose = source
+    return loose
+
+
+def _slices(answer: str, entry_point: str | None) -> Iterator[str]:
     """Exact pieces of the answer that may be its program, the likeliest first."""
     fenced = [b for b in blocks(answer) if b.text.strip()]
     pieces = [answer, *(_bare(block) for block in reversed(_python(fenced)))]
@@ -139,6 +135,9 @@ def _slices(answer: str) -> Iterator[str]:
     for block in reversed(fenced):
         inner = [b for b in blocks(block.text) if b.text.strip()]
         pieces += map(_bare, reversed(inner))
+    if entry_point is not None:  # perhaps the tests alone said that they are Python
+        others = [block for block in reversed(fenced) if block.language not in PYTHON_NAMES]
+        pieces += map(_bare, sorted(others, key=lambda block: block.language != ""))
     yield from filter(_is_clean, map(without_mark, pieces))
     for piece in pieces:
         yield from _between_markers(piece)
@@ -153,7 +152,7 @@ def _sources(answer: str, entry_point: str, prompt: str) -> Iterator[str]:
     for number in reversed(range(len(python))):
         if entry_point in defined(text := _bare(python[number])) and _is_clean(text):
             yield _with_helpers(text, python[:number])
-    yield from _slices(answer)
+    yield from _slices(answer, entry_point)
     python = python or fenced
     for number in reversed(range(len(python))):
         for text in _mended(python[number]):
@@ -169,7 +168,8 @@ def _sources(answer: str, entry_point: str, prompt: str) -> Iterator[str]:
     yield from (match[2].strip() for match in _SPAN.finditer(answer))
     if prompt:
         for body in map(_bare, python) if python else [answer]:
-            yield from _continued(prompt, body)
+            if entry_point not in defined(textwrap.dedent(body)):
+                yield from _continued(prompt, body)
     for body in map(_bare, python) if python else [answer]:
         yield from _told_otherwise(body)
 
@@ -232,24 +232,32 @@ def _told_otherwise(body: str) -> Iterator[str]:
 
 def _with_helpers(source: str, earlier: Sequence[Block]) -> str:
     """``source`` after those earlier blocks of pure definitions that bind names it lacks."""
+    source = without_words(source)
     tree = parsed(source)
     assert tree is not None
     missing = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - defined(source)
-    helpers: list[str] = []
-    for block in reversed(earlier):
-        text = _bare(block)
-        other = parsed(text)
-        pure = other and not any(isinstance(n, (ast.Expr, ast.For, ast.While)) for n in other.body)
-        if pure and missing & (names := defined(text)):
-            helpers.insert(0, text)
-            missing -= names
-    return "\n".join([*helpers, source])
+    helpers: dict[int, str] = {}
+    for least in (Firmness.DEFINED, Firmness.LOOSELY):
+        for number in reversed(range(len(earlier))):
+            text = without_words(_bare(earlier[number]))
+            other = parsed(text)
+            pure = other and not any(
+                isinstance(n, (ast.Expr, ast.For, ast.While)) for n in other.body
+            )
+            names = {name for name, how in bound(text).items() if how >= least}
+            if pure and missing & names:
+                helpers[number] = text
+                missing -= defined(text)
+    return "\n".join([*(helpers[number] for number in sorted(helpers)), source])
 
 
 def _continued(prompt: str, body: str) -> Iterator[str]:
     """``body`` as the body of the function that ``prompt`` opens."""
     head = prompt.rstrip() + "\n"
     trimmed = re.sub(r"\A(?:[ \t\r]*\n)+", "", body)
+    word, _, rest = trimmed.partition("\n")
+    if word.strip().isidentifier() and not keyword.iskeyword(word.strip()):
+        trimmed = rest  # a word above the code
     yield head + trimmed
     first, _, rest = trimmed.partition("\n")
     if rest[:1] in (" ", "\t"):  # the first line alone lost its indentation
@@ -265,7 +273,7 @@ def _cut(source: str) -> str:
             ast.parse(source)
         except SyntaxError as error:
             line = error.lineno or 1
-            lines = _LINES.findall(source)  # the lines that the parser counts
+            lines = parser_lines(source)
             source = "".join(lines[: min(line, len(lines)) - 1])
         except (ValueError, RecursionError, MemoryError):
             return ""
@@ -278,13 +286,6 @@ def _python(fenced: Sequence[Block]) -> list[Block]:
     """The blocks that say they are Python, else those that say nothing."""
     told = [block for block in fenced if block.language in PYTHON_NAMES]
     return told or [block for block in fenced if not block.language]
-
-
-def _fits(source: str, entry_point: str | None) -> bool:
-    """Whether ``source`` compiles and defines ``entry_point``; without one, whether it does anything."""
-    if entry_point is not None:
-        return entry_point in defined(source) and _compiles(source)
-    return is_program(source) and _compiles(source)
 
 
 def _joined(head: str, source: str) -> str:

@@ -13,12 +13,12 @@ from eval.validators.compare import show
 from eval.validators.extract import strip_thoughts
 from eval.validators.verdict import Spec, failed, inconclusive, passed, read_spec
 from state.errors import UsageError
+from tiers.number_tokens import literal
 from tiers.numbers import bare_number
 from tiers.protocol import Check, CheckResult, Validator
 
 _BULLET = re.compile(r"^(?:[-*•]|\d{1,3}[.)])\s+")
-_COMMAS = re.compile(r",\s+|(?<!\d),|,(?!\d)")
-"""Commas between items where white space follows some: others group the digits of a number."""
+_GROUPED = re.compile(r"\d+(?:,\d+)+")
 
 
 class ExactSpec(Spec):
@@ -61,17 +61,22 @@ class ExactValidator:
 
 class UnorderedValidator:
     """Spec ``{"expected": [items], "ignore_case": false}``: the text is a JSON list, or items
-    separated by line ends, else semicolons, else commas; bullets and quotes are taken off."""
+    separated by line ends, else semicolons, else commas; bullets, quotes and brackets are taken off.
+    A comma that can both part items and group digits may do either."""
 
     kinds = frozenset({"unordered"})
 
     async def validate(self, artifact: str, check: Check) -> CheckResult:
         """See :class:`tiers.protocol.Validator`. Signature: ``wrong-value``."""
         spec = read_spec(UnorderedSpec, check)
-        found = Counter(_item(item, spec.ignore_case) for item in _items(strip_thoughts(artifact)))
+        readings = [
+            Counter(_item(item, spec.ignore_case) for item in items)
+            for items in _readings(strip_thoughts(artifact))
+        ]
         wanted = Counter(_item(item, spec.ignore_case) for item in spec.expected)
-        if found == wanted:
+        if wanted in readings:
             return passed(check)
+        found = readings[0]
         sides = {"missing": wanted - found, "not expected": found - wanted}
         parts = [f"{name} {show(sorted(side.elements()))}" for name, side in sides.items() if side]
         return failed(check, "wrong-value", "the list is wrong: " + ", ".join(parts))
@@ -118,18 +123,32 @@ def _normal(text: str, ignore_space: bool, ignore_case: bool) -> str:
     return text.casefold() if ignore_case else text
 
 
-def _items(text: str) -> list[object]:
+def _readings(text: str) -> list[list[object]]:
+    """The items of a list, the likelier reading first."""
     text = text.strip()
     try:
         listed = json.loads(text)
     except (ValueError, RecursionError):
         listed = None
     if isinstance(listed, list):
-        return listed
+        return [listed]
+    if text[:1] + text[-1:] in ("[]", "()", "{}") and text.count(text[0]) == 1:
+        text = text[1:-1].strip()
+    lines = text.split("\n")
+    if all(line.rstrip().endswith((",", ";")) for line in lines[:-1]):
+        text = " ".join(lines)  # its separators are those, wherever its lines end
     separator = next((s for s in ("\n", ";", ",") if s in text), "\n")
-    spaced = separator == "," and re.search(r",\s", text)
-    items = _COMMAS.split(text) if spaced else text.split(separator)
-    return [item for item in items if item.strip()]
+    readings = [text.split(separator)]
+    if separator == ",":
+        grouped = [item.replace("\0", ",") for item in _GROUPED.sub(_hide, text).split(",")]
+        spaced = re.search(r",\s", text) is not None
+        readings.insert(0 if spaced else 1, grouped)
+    return [[item for item in items if item.strip()] for items in readings]
+
+
+def _hide(match: re.Match[str]) -> str:
+    """Digits in groups without their commas; others as they are."""
+    return match[0] if literal(match[0]) is None else match[0].replace(",", "\0")
 
 
 def _item(item: object, ignore_case: bool) -> str:

@@ -139,7 +139,12 @@ def _result(check: Check, spec: UnitTestSpec, trials: Trials) -> CheckResult:
     if together is None or (not together.get("passed") and not together.get("limit")):
         miss = _miss(spec, apart if together is None else together)
         return failed(check, miss.signature, miss.story, seconds)
-    what = limit or "what the tests do here with the candidate's objects"
+    slow = apart.get("type") == causes.TIMEOUT
+    what = limit or (
+        "so many values in the time there is"
+        if slow
+        else "what the tests do here with the candidate's objects"
+    )
     line = f", at {apart['line']}" if apart.get("line") else ""
     return inconclusive(
         check, causes.NOT_CARRIED, f"this judge cannot compare {what}{line}", seconds

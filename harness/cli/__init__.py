@@ -6,6 +6,6 @@ import gc
 # through them while they are imported, a fifth of the time that a command takes to start.
 gc.set_threshold(50_000, 20, 20)
 
-from harness.cli.boundary import app, main  # noqa: E402
+from harness.cli.app import main  # noqa: E402
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

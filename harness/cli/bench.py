@@ -1,4 +1,4 @@
-"""``harness bench``: measure routing, on recorded answers, on the fleet, and its own cost."""
+"""``harness bench``: measure routing, on recorded answers and on the fleet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from harness.cli.look import Json, help_alone
 from harness.cli.options import Flags, model_options
 
 if TYPE_CHECKING:
-    from eval.routing.recorded import Ground
+    from eval.routing.recorded_answers import Ground
 
 bench = typer.Typer(help="Measure routing.")
 bench.callback(invoke_without_command=True)(help_alone)
@@ -30,9 +30,7 @@ Out = Annotated[
 ]
 RECORDED = ("humaneval", "gsm8k")
 FILES = "humaneval_model_answers.jsonl and gsm8k_model_answers.jsonl"
-GROUNDS = (*RECORDED, "pocket", "split")
-DEVICES = ("cpu", "cuda")
-PARTS = ("tokens", "requests", "moe")
+GROUNDS = (*RECORDED, "pocket")
 
 
 def chosen(words: str | None, known: tuple[str, ...], flag: str) -> list[str]:
@@ -83,7 +81,7 @@ def show(lines: Sequence[str]) -> None:
     """Print Markdown: laid out for a terminal, as it is elsewhere."""
     from rich.markdown import Markdown
 
-    from harness.view import console
+    from harness.ui.console import console
 
     screen, text = console(), "\n".join(lines)
     if screen.is_terminal:
@@ -99,7 +97,7 @@ def routing(
         str | None,
         typer.Option(
             metavar="G",
-            help="Of humaneval, gsm8k (both need --data), pocket, split; all by default.",
+            help="Of humaneval, gsm8k (both need --data), pocket; all by default.",
         ),
     ] = None,
     data: Annotated[
@@ -118,7 +116,7 @@ def routing(
     The first time, public examples of the HumanEval answers run in the sandbox. Grounds measured
     before stay in the file of figures until they are measured again.
     """
-    from eval.routing import report
+    from eval.routing import routing_report
     from eval.routing.bench_recorded import measure
     from specialists.routing import Embedder
     from state import writable_home
@@ -126,7 +124,7 @@ def routing(
     folder = data_folder(data)
     names = grounds(ground, folder)
     out = out or writable_home() / "benchmarks"
-    whole = report.read(out / "routing")
+    whole = routing_report.read(out / "routing")
     recorded = {str(made["ground"]): made for made in whole.get("recorded", ())}
     if folder is not None:
         for name in [n for n in RECORDED if n in names]:
@@ -136,20 +134,14 @@ def routing(
     whole["recorded"] = [recorded[name] for name in RECORDED if name in recorded]
     if "pocket" in names:
         whole["pocket"] = asyncio.run(_pocket(tasks, seed, flags))
-    if "split" in names:
-        from eval.routing.splitting import measure as measure_split
-
-        whole["split"] = measure_split(seed=seed)
     lines = ["# Routing, measured", ""]
     for made in whole["recorded"]:
-        lines += report.recorded_lines(made)
+        lines += routing_report.recorded_lines(made)
     if "pocket" in whole:
-        lines += report.pocket_lines(whole["pocket"])
-    if "split" in whole:
-        lines += report.split_lines(whole["split"])
-    report.write(out / "routing", whole, lines)
+        lines += routing_report.pocket_lines(whole["pocket"])
+    routing_report.write(out / "routing", whole, lines)
     if whole["recorded"]:
-        report.plot_curves(whole["recorded"], out / "routing.png")
+        routing_report.plot_curves(whole["recorded"], out / "routing.png")
     if as_json:
         print(json.dumps(whole))
     else:
@@ -157,7 +149,7 @@ def routing(
 
 
 def _recorded(name: str, folder: Path, cache: Path, runs: int) -> Ground:
-    from eval.routing.recorded import gsm8k, humaneval
+    from eval.routing.recorded_answers import gsm8k, humaneval
     from eval.validators import validators
 
     if name == "gsm8k":
@@ -176,69 +168,5 @@ async def _pocket(tasks: int, seed: int, flags: Flags) -> dict[str, object]:
     backend, cards = await open_backend(settings.load(flags).options())
     try:
         return await measure(backend, routed(cards), validators(), tasks=tasks, seed=seed)
-    finally:
-        await backend.close()
-
-
-@bench.command("var")
-@model_options("record")
-def var(
-    part: Annotated[
-        str | None, typer.Option(metavar="P", help="Of tokens, requests, moe; all by default.")
-    ] = None,
-    out: Out = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of the token benchmark.")] = 3,
-    requests: Annotated[int, typer.Option(help="Requests to train on, and to route.")] = 600,
-    steps: Annotated[int, typer.Option(help="Training batches of the mixture of experts.")] = 600,
-    device: Annotated[str, typer.Option(help="cpu or cuda, for the mixture of experts.")] = "cpu",
-    as_json: Json = False,
-    *,
-    flags: Flags,
-) -> None:
-    """The adaptive router: the token benchmark, whole requests, and a real mixture of experts.
-
-    Parts measured before stay in the file of figures until they are measured again.
-    """
-    import torch
-
-    from eval.routing import report
-    from eval.routing.report_var import var_lines
-    from state import writable_home
-    from state.errors import SetupError, UsageError
-
-    if device not in DEVICES:
-        raise UsageError(f"--device: should be {' or '.join(DEVICES)}, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SetupError("--device cuda: PyTorch sees no CUDA device here")
-    names = chosen(part, PARTS, "--part")
-    out = out or writable_home() / "benchmarks"
-    whole = report.read(out / "var")
-    if "tokens" in names:
-        from eval.routing import tokens
-
-        whole["tokens"] = tokens.measure(seeds)
-    if "requests" in names:
-        whole["requests"] = asyncio.run(_requests(requests, flags))
-    if "moe" in names:
-        from eval.routing import moe
-
-        whole["moe"] = moe.measure(steps, device=device, log=lambda s: typer.echo(s, err=True))
-    lines = var_lines(whole)
-    report.write(out / "var", whole, lines)
-    if as_json:
-        print(json.dumps(whole))
-    else:
-        show(lines)
-
-
-async def _requests(count: int, flags: Flags) -> list[dict[str, Any]]:
-    from eval.routing.requests import measure
-    from harness import settings
-    from harness.routing import routed
-    from harness.wiring import open_backend
-
-    backend, cards = await open_backend(settings.load(flags).options())
-    try:
-        return await measure(backend, routed(cards), train=count, test=count)
     finally:
         await backend.close()

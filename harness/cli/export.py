@@ -125,7 +125,7 @@ def inspect_logs(
 def _chosen(ids: Sequence[str] | None, suite: str | None) -> Iterator[tuple[BeadStore, list[Run]]]:
     """The store and the runs to export. Raises UsageError where there is none."""
     from eval.export import chosen_runs
-    from harness.show import existing_store
+    from harness.ui.run_records import existing_store
     from state import UsageError, home
 
     with existing_store() as store:

@@ -21,7 +21,8 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
-    from harness.show import print_runs, recorded_runs, run_row
+    from harness.ui.run_history import print_runs
+    from harness.ui.run_records import recorded_runs, run_row
     from state.errors import UsageError
 
     if limit < 1:
@@ -42,7 +43,8 @@ def show_run(
     as_json: Json = False,
 ) -> None:
     """Show a run: record, plan with artifacts, decisions, calls."""
-    from harness.show import print_run, run_record
+    from harness.ui.run_history import print_run
+    from harness.ui.run_records import run_record
 
     record = run_record(run_id, trace=trace)
     if as_json:
@@ -54,8 +56,8 @@ def show_run(
 @model_options("record")
 def doctor(*, flags: Flags, as_json: Json = False) -> None:
     """Check that this machine can do a run, and say what to do where it cannot."""
-    from harness.columns import Cell, Column, show
     from harness.doctor import Finding, examine
+    from harness.ui.text_tables import Cell, Column, show
     from state.status import Exit
 
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}

@@ -48,9 +48,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Brier score and calibration error on problems left out of the training."""
-    from eval.routing import report
+    from eval.routing import routing_report
     from eval.routing.learning import evaluate as judge
-    from harness.columns import Column, show
+    from harness.ui.text_tables import Column, show
 
     rows = judge(_examples(), _fleet(flags), _embedder())
     if as_json:
@@ -68,7 +68,7 @@ def evaluate(
     for row in rows if plot else ():
         assert plot is not None
         file = plot / f"reliability-{row.router}.png"
-        report.plot_reliability(row.bins, file, row.router)
+        routing_report.plot_reliability(row.bins, file, row.router)
         typer.echo(f"wrote {file}", err=as_json)
 
 
@@ -110,7 +110,7 @@ def _examples() -> Sequence[Example]:
 
 
 def _fleet(flags: Flags) -> list[Card]:
-    from harness.cli.fleet import cards_in_force
+    from harness.cli.cards_in_force import cards_in_force
     from harness.routing import routed
 
     return routed(cards_in_force(flags))

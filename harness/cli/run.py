@@ -105,9 +105,10 @@ def run(
     """Solve a problem, and say how sure the answer is."""
     from eval import load_problem
     from harness import settings
-    from harness.cli.drive import drive, follow
-    from harness.explain import print_routing, routing_rows
-    from harness.view import choose_view, console
+    from harness.cli.interactive import drive, follow
+    from harness.ui.console import console
+    from harness.ui.live_view import choose_view
+    from harness.ui.routing_table import print_routing, routing_rows
 
     asked_for = {
         **flags, "strategy": strategy, "specialist": specialist, "approve": approve, "seed": seed,
@@ -163,9 +164,9 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted or waits for your yes; nothing is paid twice."""
     from harness import settings
-    from harness.cli.drive import drive, follow, read_answer
-    from harness.show import budget_of, progress_of, recorded_run
-    from harness.view import choose_view
+    from harness.cli.interactive import drive, follow, read_answer
+    from harness.ui.live_view import choose_view
+    from harness.ui.run_records import budget_of, progress_of, recorded_run
 
     answer = read_answer(approve, plan)
     recorded = recorded_run(run_id)

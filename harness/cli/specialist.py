@@ -18,8 +18,8 @@ specialist = group("Look at the fleet, and make one of your own adapters.")
 @model_options("record")
 def list_specialists(*, flags: Flags, as_json: Json = False) -> None:
     """List the specialists that a run would have."""
-    from harness.cli.fleet import cards_in_force
-    from harness.columns import Column, show
+    from harness.cli.cards_in_force import cards_in_force
+    from harness.ui.text_tables import Column, show
 
     cards = cards_in_force(flags)
     if as_json:
@@ -51,8 +51,8 @@ def show_specialist(
     as_json: Json = False,
 ) -> None:
     """Show a specialist's card."""
-    from harness.cli.fleet import card_in_force
-    from harness.columns import Column, show
+    from harness.cli.cards_in_force import card_in_force
+    from harness.ui.text_tables import Column, show
 
     card = card_in_force(name, flags)
     if as_json:

@@ -12,10 +12,10 @@ import argparse
 import asyncio
 import time
 
-from eval.routing.requests import stream
 from harness.report import RunOptions
 from harness.routing import routed
 from harness.wiring import open_backend
+from scripts.research.request_stream import stream
 from specialists.routing import EmbeddingScorer, LossProbe, Scorer
 from specialists.routing.loss_probe import calibrate
 from tiers.domains import installed

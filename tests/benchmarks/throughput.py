@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from eval.comparison import Journal, sweep
+from eval.compare.comparison import Journal, sweep
 from eval.problems import Problem
 from eval.selection import select
 from harness.report import RunOptions

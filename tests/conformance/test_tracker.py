@@ -148,6 +148,14 @@ class TestClaiming:
         )
         tracker.claim(a.id, assignee="ann", lease_s=60)
         assert why(a.id) == f"bead {a.id} is in the hands of ann; take another"
+        tracker.update([a.id], assignee=None)
+        assert why(a.id) == (
+            f"bead {a.id} is in progress, though nobody's; "
+            f"`harness bead update {a.id} --status open` makes it free to claim"
+        )
+        gone = store.create("task", "gone")
+        tracker.delete([gone.id])
+        assert f"bead {gone.id} is deleted; " in why(gone.id)
         store.close(a.id)
         assert why(a.id) == f"bead {a.id} is closed; `harness bead reopen {a.id}` opens it"
 

@@ -186,6 +186,42 @@ class TestClosing:
         store.create("task", "part", parent=task.id)
         assert tracker.close([task.id])[0].status == "closed"
 
+    @pytest.mark.parametrize("verb", ["close", "update"])
+    def test_one_rule_for_every_way_to_close(
+        self, store: BeadStore, tracker: Tracker, verb: str
+    ) -> None:
+        def close(*ids: str) -> list[str]:
+            if verb == "close":
+                return [bead.id for bead in tracker.close(ids)]
+            return [bead.id for bead in tracker.update(ids, status="closed")]
+
+        top = store.create("epic", "top")
+        parts = [store.create("task", f"p{n}", parent=top.id).id for n in range(2)]
+        after = store.create("task", "after")
+        store.add_dependency(after.id, parts[0])
+        for ids in ([top.id], [top.id, parts[0]], [after.id]):
+            with pytest.raises(ClaimError, match="use `harness bead close --force`"):
+                close(*ids)
+        whole = [after.id, top.id, *parts]
+        short = [id.partition("-")[2] for id in whole]
+        assert close(*short, top.id) == [*whole, top.id], "with what holds them, in any order"
+        late = store.create("task", "late", parent=top.id)
+        for id in (short[1], top.id):
+            assert close(id) == [top.id], "what is closed stays so, whatever came under it"
+        assert store.get(late.id).status == "open"
+        tracker.delete([late.id])
+        for ids in ([late.id], [late.id.partition("-")[2]], [top.id, late.id]):
+            with pytest.raises(ClaimError, match=f"bead {late.id} is deleted; .* reopen {late.id}"):
+                close(*ids)
+        with pytest.raises(ClaimError, match="is deleted"):
+            tracker.close([late.id], force=True)
+        assert store.get(late.id).status == "tombstone"
+
+    def test_many_at_once(self, store: BeadStore, tracker: Tracker) -> None:
+        take(store, *({"id": f"bd-{n}", "issue_type": "epic"} for n in range(1200)))
+        ids = [f"bd-{n}" for n in range(1200)]
+        assert {bead.status for bead in tracker.close(ids)} == {"closed"}
+
 
 class TestDeadlocks:
     @pytest.mark.parametrize("type", ["blocks", "conditional-blocks", "waits-for"])
@@ -245,6 +281,14 @@ class TestDeleting:
         assert tracker.delete([bead.id]) == [gone], "once more changes nothing"
         (back,) = tracker.reopen([bead.id])
         assert (back.status, back.extra, back.body) == ("open", {}, "text")
+
+    def test_only_deleting_makes_a_tombstone(self, store: BeadStore, tracker: Tracker) -> None:
+        top = store.create("epic", "top")
+        part = store.create("task", "part", parent=top.id)
+        for id in (top.id, part.id):
+            with pytest.raises(UsageError, match="`harness bead delete` deletes one"):
+                tracker.update([id], status="tombstone", priority=0)
+            assert (store.get(id).status, store.get(id).priority) == ("open", 2)
 
     def test_not_what_others_need(self, store: BeadStore, tracker: Tracker) -> None:
         top, first = store.create("epic", "top"), store.create("task", "first", priority=0)

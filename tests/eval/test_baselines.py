@@ -93,7 +93,8 @@ def test_trained_specialists_keep_their_own_form_of_a_question() -> None:
         ("3 * 6 = 18\n#### 18 dollars", "18 dollars"),
         ("#### Summary\nlong text", "#### Summary\nlong text"),
         ("#### 18\nbye", "#### 18\nbye"),
-        ("#### 12 (3 boxes of 4)", "#### 12 (3 boxes of 4)"),
+        ("#### 12 (3 boxes of 4)", "12 (3 boxes of 4)"),
+        ("#### 12 (5 + 7)", "#### 12 (5 + 7)"),
         ("just 18", "just 18"),
     ],
 )

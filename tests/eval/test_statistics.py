@@ -183,6 +183,27 @@ def test_an_effect_of_the_smallest_size_is_seldom_called_none(
     assert wrong / 300 <= 0.2
 
 
+@pytest.mark.parametrize(("estimate", "half"), [(0.02, 0.04), (-0.02, 0.06), (0.0, 0.06)])
+def test_the_pairs_that_decide_give_an_interval_that_does(estimate: float, half: float) -> None:
+    seen = statistics.Interval(estimate, estimate - half, estimate + half)
+    for both in (False, True):
+        pairs = statistics.pairs_to_decide(seen, 0.05, 300, both=both)
+        assert pairs >= 600
+        reach = half * math.sqrt(300 / pairs)
+        then = statistics.Interval(estimate, estimate - reach, estimate + reach)
+        assert then.excludes_zero or then.rules_out(0.05, both=both)
+    # With the width of that many pairs, four of five estimates decide: 0.84 standard errors of room.
+    room = max(0.05 - abs(estimate), abs(estimate))
+    assert room / (reach / 1.95996) == pytest.approx(1.95996 + 0.84162, rel=0.01)
+
+
+def test_a_loss_is_excluded_where_a_change_is_asked_for() -> None:
+    loss = statistics.Interval(-0.04, -0.07, -0.01)
+    assert loss.rules_out(0.05)
+    assert not loss.rules_out(0.05, both=True)
+    assert not statistics.Interval(0.02, -0.01, 0.05).rules_out(0.05)
+
+
 def test_evidence_is_the_mean_likelihood_ratio_over_its_prior() -> None:
     a, b = 9, 3
     grid = (np.arange(200_000) + 0.5) / 200_000

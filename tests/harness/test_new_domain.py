@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from eval import Problem
-from eval.failures import failures
+from eval.errors.run_failures import failures
 from eval.origin import Oracle
 from eval.schema import problem_from
 from harness import doctor, routing

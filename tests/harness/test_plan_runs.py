@@ -92,8 +92,23 @@ def test_one_sentence_that_nobody_can_read_is_asked_about_a_few_times(lab: Lab) 
     count = len(story.sentences)
     assert report.verdict == "failed"
     first, again, neighbour = count + (count + 1) // 2, 2 * 2, 2
-    assert report.calls <= first + again + neighbour
+    beside_others = 2 * (count - 1)
+    assert report.calls <= first + again + neighbour + beside_others
     assert strange in (report.stop_reason or "")
+
+
+def test_a_sentence_that_is_always_miscopied_is_read_beside_others(lab: Lab) -> None:
+    """A model that errs in one surrounding for ever may not err in the next."""
+    story = horizon_story(8, 1)
+    hard = story.sentences[2]
+
+    class Miscopies(Baffled):
+        def _decompose(self, parts: Sequence[str]) -> str:
+            told = super()._decompose(parts)
+            return told.replace(hard, "Somebody else.") if len(parts) < 3 else told
+
+    report = lab.run(get("horizon", "8-1"), Miscopies([story]), POCKET)
+    assert (report.answer, report.verdict) == (str(story.answer), "verified")
 
 
 def test_the_same_with_a_general_model_is_planned_by_it(lab: Lab) -> None:

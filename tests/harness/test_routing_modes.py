@@ -14,18 +14,17 @@ import pytest
 from eval import get
 from eval.cost import surviving
 from harness import engine, routing, wiring
-from harness.explain import routing_rows
 from harness.report import RunOptions, RunReport
+from harness.ui.routing_table import routing_rows
 from specialists.backends.base import GenerateRequest
 from specialists.registry import Card
 from specialists.routing import AdaptiveRouter, Embedder, WinnerTakeAll
 from specialists.routing.calllog import examples
 from state import BeadStore, Ledger, Runs, UsageError, database_url
+from tests.harness.conftest import Cli
 from tests.oracle import CARDS, OracleBackend, horizon_story
 from tests.specialists import test_learned
 from tiers.fleet import CHECK_SAMPLES
-
-from .conftest import Cli
 
 STORY = horizon_story(8, 1)
 FLEET = [c for c in CARDS if c.status != "control"]
@@ -219,13 +218,6 @@ def test_routers_are_trained_and_judged_for_people_and_for_scripts(
     assert rows["learned"]["accuracy"] > rows["learned"]["base_rate"]
     assert f"wrote {home}/plots/reliability-learned.png" in said.err
     assert cli("router", "evaluate").out.splitlines()[0].split()[0] == "router"
-
-
-def test_a_bench_prints_what_it_writes(home: Path, cli: Cli) -> None:
-    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"), "--json")
-    assert json.loads(said.out) == json.loads((home / "b" / "routing.json").read_text())
-    said = cli("bench", "routing", "--ground", "split", "--out", str(home / "b"))
-    assert said.out.startswith("# Routing, measured")
 
 
 def test_explain_shows_who_was_chosen(

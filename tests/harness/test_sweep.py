@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eval import get
-from eval.comparison import Attempt
+from eval.compare.comparison import Attempt
 from harness import engine, routing, sweep, wiring
 from harness.report import RunOptions
 from specialists.backends.base import GenerateRequest

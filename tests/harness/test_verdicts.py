@@ -12,7 +12,7 @@ import pytest
 
 import eval.validators
 from eval import Problem, get
-from eval.failures import failures
+from eval.errors.run_failures import failures
 from eval.sandbox import BubblewrapSandbox
 from harness import engine
 from harness.report import RunOptions, RunReport

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eval.comparison import Attempt, Journal, sweep
+from eval.compare.comparison import Attempt, Journal, sweep
 from eval.selection import select
 from harness.executors import open_executor
 from harness.report import RunOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.comparison import Attempt
+from eval.compare.comparison import Attempt
 from eval.datasets import load
 from eval.sandbox import BubblewrapSandbox, Limits
 from eval.validators import validators

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from state import BeadStore, UsageError
-from state.exchange import ImportReport, export_lines, import_lines
+from state.exchange import ImportReport, export, export_lines, import_lines
+from state.models import ForeignLine
 from tests.state.issues import FILE, ISSUES
 
 REAL = "beads_export.jsonl"
@@ -186,6 +187,18 @@ class TestMerge:
         (b'{"id":"x","title":"t","dependencies":[{"depends_on_id":"x"}]}', "x depends on itself"),
         (b'{"id":"x","title":"a\\u0000b"}', "a character that no database can store"),
         (b'{"id":"x","title":"\\ud800"}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","\\ud800":1}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","\\u0000":1}', "a character that no database can store"),
+        (b'{"id":"x","title":"t","m":{"a":[{"\\udc00":1}]}}', "a character that no database"),
+        (b'{"id":"x","title":"t","m":"\\ud800"}', "m holds a character that no database"),
+        (b'{"id":"x","title":"t","design":"\\u0000"}', "design holds a character that no"),
+        (b'{"id":"x","title":"t","hi_moe":{"key":"\\ud800"}}', "a character that no database"),
+        (b'{"id":"x","title":"t","hi_moe":{"run_id":"\\u0000"}}', "hi_moe.run_id holds a character"),
+        (b'{"_type":"memory","key":"\\ud800"}', "key holds a character that no database"),
+        (b'{"_type":"\\ud800","key":"k"}', "_type holds a character that no database"),
+        (b'{"id":"x","title":"t","n":1e400}', "1e400 is too large a number"),
+        (b'{"id":"x","title":"t","hi_moe":{"attempts":2147483648}}', "attempts is too large"),
+        (b'{"id":"x","title":"t","hi_moe":{"surprise":1' + b"0" * 400 + b"}}", "is too large a"),
         (b'{"id":"x","title":"t","n":NaN}', "NaN is no number"),
         (b'{"id":"x","title":"t","hi_moe":{"data":3}}', "hi_moe.data has a value of the wrong type"),
         (b"[" * 200_000, "nested too deeply"),
@@ -200,6 +213,20 @@ def test_a_malformed_line_is_named_and_nothing_written(
     assert says in str(caught.value)
     assert str(caught.value).endswith("; nothing was imported")
     assert other.query() == []
+
+
+def test_odd_characters_in_fields_of_others_come_back(store: BeadStore, other: BeadStore) -> None:
+    line = (
+        r'{"id":"x","title":"\ud834\udd1e","m":"\u0000\u003c","hi_moe":{"lease_until":4102444800,'
+        r'"data":{"a":"\u0000"}}}'
+    )
+    memory = r'{"_type":"memory","key":"a","value":"\ud800"}'
+    take(store, f"{line}\n{memory}\n".encode())
+    bead = store.get("x")
+    assert (bead.title, bead.extra["m"], bead.data) == ("𝄞", "\0<", {"a": "\0"})
+    assert give(store).splitlines()[1] == memory.encode()
+    take(other, give(store))
+    assert give(other) == give(store)
 
 
 def test_a_cycle_is_refused(store: BeadStore) -> None:
@@ -250,6 +277,37 @@ def test_lines_of_other_types_are_kept_and_come_out_again(store: BeadStore) -> N
     assert b"memory" not in b"".join(line.encode() for line in export_lines(store, kind="epic")), (
         "a part of the beads is no copy of the file"
     )
+
+
+def test_a_newer_header_replaces_the_older(store: BeadStore, other: BeadStore) -> None:
+    newer = HEADER.replace(b"/1", b"/2")
+    for header in (HEADER, newer, HEADER, newer):
+        take(store, b"\n".join([header, FILE.rstrip(), MEMORY, b""]))
+        assert give(store) == b"\n".join([header, FILE.rstrip(), MEMORY, b""])
+        take(other, give(store))
+        assert give(other) == give(store)
+    take(store, b"\n".join([HEADER, newer, HEADER, MEMORY, MEMORY.replace(b'"v"', b'"w"')]))
+    assert give(store).startswith(HEADER + b"\n{")
+    assert (give(store).count(b"_schema"), give(store).count(b'"key":"k"')) == (1, 1)
+    assert give(store).endswith(MEMORY.replace(b'"v"', b'"w"') + b"\n")
+
+
+def test_headers_that_have_piled_up_come_out_as_one(store: BeadStore) -> None:
+    with store.database.writing() as tx:
+        for number in (b"/1", b"/2"):
+            text = HEADER.replace(b"/1", number).decode()
+            tx.insert([ForeignLine(type="header", text=text)], leaving_out=("sequence",))
+    assert give(store) == HEADER.replace(b"/1", b"/2") + b"\n"
+    take(store, HEADER)
+    assert give(store) == HEADER + b"\n"
+
+
+def test_the_parts_of_an_export_are_told_apart(store: BeadStore) -> None:
+    take(store, b"\n".join([HEADER, FILE.rstrip(), MEMORY, b'{"_type":"config"}']))
+    made = export(store)
+    assert (len(made.header), len(made.beads), len(made.others)) == (1, 6, 2)
+    assert made.lines == export_lines(store)
+    assert export(store, kind="epic").others == []
 
 
 def test_a_dry_run_keeps_no_line(store: BeadStore) -> None:

@@ -25,7 +25,7 @@ from tiers.protocol import Check, Delegation, Plan, PlanStep, Task
 
 ROOT = Path(__file__).parents[2]
 GENERAL = ("tiers", "harness", "eval", "specialists/routing")
-BENCHMARKS = {"eval/routing/pocket.py", "eval/routing/moe.py", "eval/routing/requests.py"}
+BENCHMARKS = {"eval/routing/pocket.py"}
 """Modules that measure the embedded model itself."""
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()
 

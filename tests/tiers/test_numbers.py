@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.shared_data import shared
 from tiers.numbers import answer_number, bare_number, write_number
 
-READ = {
+READ: dict[str, list[tuple[str, str | int]]] = {
     "plain": [
         ("42", 42), ("The total is 7 apples.", 7), ("-7", -7), ("+5", 5), (".5", "1/2"), ("7.", 7),
         ("007", 7), ("value -.5", "-1/2"), ("so it is -3", -3), ("(5)", 5), ("(-5)", -5),
@@ -79,6 +79,30 @@ READ = {
         ("_18_", 18), ("~~70~~ 72", 72), ("| 5 | 6 |", 6), ("<b>5</b>", 5),
         ("12 – that is all", 12), ("A4 costs 3", 3),
     ],
+    "remarks": [
+        ("42 (see step 3)", 42), ("42 (step 3)", 42), ("So 42 apples (3 boxes of 14)", 42),
+        ("42 (rounded to 2 decimals)", 42), ("8 hours (480 minutes)", 8), ("-5 (5 below zero)", -5),
+        ("1,234 (rounded from 1,233.6)", 1234), ("$8 (2 coins of $4)", 8), ("7.99 (≈ 8)", "7.99"),
+        ("8 (= 2 * 4)", 8), ("3/4 (or 0.75)", "3/4"), ("8 [see step 3]", 8), ("8 *(2 steps)*", 8),
+        ("8, (2 steps)", 8), ("We get 8 (see eq. (2)).", 8), ("f(2) = 8 (step 3)", 8),
+        ("The result (after 3 steps) is 8 (see 4)", 8), ("8 (out of 10)", 8), ("8 (2 steps", 8),
+        ("8 (2 steps) apples", 8), ("16 in base 10 (ten)", 16), ("16 (base 10)", 16),
+        ("12 (5 + 7) = 12", 12), ("total (in $): 8", 8), ("(8 apples)", 8), ("(see 3): 8", 8),
+        ("The answer is 8 (2 steps).", 8), ("Answer: we need 8 (2 steps)", 8),
+        ("Answer: 12 (5 + 7)", 12), (r"\boxed{8} (2 steps)", 8), (r"\boxed{8 (2 steps)}", 8),
+        ("3 boxes is (12)", 12), ("7 [seven]", 7),
+    ],
+    "notes below": [
+        ("I get 8\n(2 steps)", 8), ("It is 8.\n\n(Used 3 steps.)\n(And 2 hints.)", 8),
+        ("8\n> (2 steps)", 8), ("8\n- (2 steps)", 8), ("42 [1]\n[1] See page 5", 42),
+        ("8\n[^1]: In 2 steps.", 8), ("42*\n* rounded to 2 places", 42),
+        ("8†\n† 2 steps", 8), ("8\nNote: 8 is even", 8), ("(2 steps)", 2), ("Note: 8", 8),
+        ("(2 steps)\n8", 8),
+    ],
+    "tables": [
+        ("| -5 |", -5), ("| Total | -5 |", -5), ("| -5 | (2 items)", -5), ("| −5 | -6 |", -6),
+        ("|x|y|\n|-|-|\n|3|-5|", -5), ("| a | b |\n| --- | ---: |\n| 1 | **7** (see 2) |", 7),
+    ],
 }  # fmt: skip
 NONE = {
     "expressions": [
@@ -121,6 +145,13 @@ NONE = {
         "Total 4\n#### 3x", "7 or so. The answer is 3:4", "#### Step 2: compute\nSo 7 apples",
         "no number", "",
     ],
+    "brackets that are more than a remark": [
+        "1010 (base 2)", "1010 (in binary)", "1010 in base 2", "FF (base 16)", "12 in octal",
+        r"\boxed{1010} (base 2)", "3 (4)", "8 (2 + 6)", "50% (1/2)", "5 (or 6)", "42 apples (1)",
+        "5 (five) and 6 (six)", "8 (apples) + 2 (pears)", "For 3 values x in (2, 5)",
+        "Answer: 5 (or 6)", "16 in base 10 (10 in base 16)",
+    ],
+    "places to look at": ["see 3", "| 42 | see step 3 |", "8\nNote: 2 steps", "|-5|+|3|"],
     "too long": [
         "9" * 500, "1e999999999",
     ],

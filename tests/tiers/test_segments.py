@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eval.routing.queries import queries, read
-from eval.routing.splitting import accuracy, by_regex, by_rules
+from scripts.research.split_queries import queries, read
+from scripts.research.splitting import accuracy, by_regex, by_rules
 from tiers.domains.text import stages
 from tiers.segments import asks_in_stages, segment
 

@@ -17,6 +17,7 @@ import sys
 import types
 
 from .forwarding import is_mirror, stdlib_only
+from .lending import TESTS, Lending, of_tests
 from .mirror import refill
 from .peer import Gone, Peer
 from .plain import PLAIN_OF, Limit
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 OUT_OF_TIME = (signal.SIGXCPU, signal.SIGKILL)
 """How the kernel ends a process at its CPU limit; nothing else kills a candidate while it is read."""
-TESTS = "tests"
-"""The module that the tests' code runs as."""
+OURS = [f"validators.inside.{name}" for name in ("forwarding", "judge", "mirror", "peer")]
+"""Modules whose frames an exception passes on its way to whoever has called a mirror."""
 LOUD_MODULES = frozenset(
     ["antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"]
 )
@@ -48,12 +49,19 @@ class Judge(Peer):
                  tree: ast.Module) -> None:  # fmt: skip
         super().__init__(0, *pipes)
         self.process, self.scope, self.tree = process, scope, tree
+        self.lending = Lending(tree)
         self.missing: set[str] = set()
         """Names that the candidate uses and does not define: the tests may."""
         self.classes: set[type] = set()
         """Classes of the candidate's that the tests use as classes."""
         self.crossed: list[BaseException] = []
         """Failures of the tests' own that were told to the candidate, who may swallow them."""
+        self.steps: list[object] = []
+        """Methods by which the tests step the candidate's iterators: these may raise StopIteration."""
+        self.stop: StopIteration | None = None
+        """What another call raised last."""
+        self.ended = False
+        """Whether an iteration of the tests' own has ended by one."""
         self.sinks = (sys.stdout, sys.stderr)
         self.source: object = sys.stdin
         self.random: object = None
@@ -66,7 +74,7 @@ class Judge(Peer):
         found = [
             (name, self.scope[name])
             for name in self.missing
-            if name in self.scope and self._may_be_lent(self.scope[name])
+            if name in self.scope and self._may_be_lent(name, self.scope[name])
         ]
         self.missing -= {name for name, _ in found}
         return tuple(found), self._random_state()
@@ -79,15 +87,10 @@ class Judge(Peer):
         changed, self.random = state != self.random, state
         return state if changed else None
 
-    def _may_be_lent(self, value: object) -> bool:
+    def _may_be_lent(self, name: str, value: object) -> bool:
         if self.mirrors.handle_of(value) is not None:  # it would be asked while a message is made
             return False
-        if isinstance(value, types.ModuleType):
-            return stdlib_only(value.__name__)
-        if isinstance(value, type) and value.__module__ == TESTS:
-            return not any(base.__name__ == "TestCase" for base in value.__mro__)
-        module = getattr(value, "__module__", None)
-        return isinstance(module, str) and stdlib_only(module)
+        return self.lending.lends(name, value)
 
     def noted(self, notes: tuple[typing.Any, ...]) -> None:
         for text, sink, stream in zip(notes, self.sinks, (sys.stdout, sys.stderr)):  # noqa: B905 - Python 3.9
@@ -102,6 +105,29 @@ class Judge(Peer):
             self.random = notes[3]
             sys.modules["random"].setstate(notes[3])
 
+    def request(self, op: str, *args: object) -> typing.Any:
+        """See :meth:`Peer.request`. A StopIteration of a call is no end of an iteration of the tests':
+        where one has ended by it, the tests have failed, as with a generator (PEP 479)."""
+        self.look_for_ends()
+        try:
+            value = super().request(op, *args)
+        except StopIteration as error:
+            steps = args[1:2] == ("__next__",) or any(args[0] is one for one in self.steps)
+            if not steps:
+                self.stop = error
+            raise
+        if op == "get" and args[1] == "__next__":
+            self.steps.append(value)
+        return value
+
+    def look_for_ends(self) -> None:
+        """Note a StopIteration that no code of the tests has met: a built-in iterator took it."""
+        error, self.stop = self.stop, None
+        trace = error.__traceback__ if error else None
+        if error and trace and trace.tb_frame.f_globals.get("__name__") in OURS:
+            self.crossed.append(error)
+            self.ended = True
+
     def gone(self) -> BaseException:
         _, status = os.waitpid(self.process, 0)
         if os.WIFSIGNALED(status):
@@ -112,20 +138,20 @@ class Judge(Peer):
     # ------------------------------------------- what the candidate may have
 
     def permit(self, op: str, args: tuple[typing.Any, ...]) -> None:
-        target = args[0] if args else None
+        target: typing.Any = args[0] if args else None
         if op in ("get", "set", "del"):
             name, kind = args[1], type(target)
-            own = kind.__module__ == TESTS or (
-                isinstance(target, type) and target.__module__ == TESTS
-            )
+            own, is_class = of_tests(target), isinstance(target, type)
             public = isinstance(name, str) and name[:1] != "_"
-            allowed = public and own
+            allowed = public and own and not is_class
             if op == "get":
+                allowed = public and own and self.lending.reads(target, name)
                 allowed = allowed or (public and (kind in STREAMS or _is_double(target, name)))
                 allowed = allowed or isinstance(target, types.FunctionType)
                 allowed = allowed or (public and isinstance(target, BaseException))
             if not allowed:
-                raise Limit(f"the attribute {name} of the tests' own {kind.__name__}")
+                owner = target.__name__ if is_class else kind.__name__
+                raise Limit(f"the attribute {name} of the tests' own {owner}")
         elif op == "special":
             if args[1] not in SPECIAL:
                 raise Limit(f"{args[1]} of the tests' own object")
@@ -142,6 +168,13 @@ class Judge(Peer):
                 return vars(target)[name]
             raise AttributeError(name)
         return getattr(target, name)
+
+    def do_call(self, target: typing.Any, args: typing.Any, kwargs: typing.Any) -> object:  # type: ignore[override]
+        return self.lending.call(target, args, kwargs)
+
+    def do_set(self, target: object, name: str, value: object) -> None:  # type: ignore[override]
+        self.lending.put(target, value)
+        setattr(target, name, value)
 
     def do_await(self, target: typing.Any) -> object:
         """Run an awaitable of the tests' that never has to wait."""

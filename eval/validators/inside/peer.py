@@ -35,6 +35,8 @@ class Peer:
         self.lock = RLock()
         self.asked = 0
         """Requests made so far."""
+        self.waiting = 0
+        """Requests of this side that are not answered yet."""
         self.depth = 0
         """Requests of the other side that are being served."""
 
@@ -84,7 +86,11 @@ class Peer:
         with self.lock:
             self.asked += 1
             self.send(("do", op, args), self.depth == 0)
-            return self.answer()
+            self.waiting += 1
+            try:
+                return self.answer()
+            finally:
+                self.waiting -= 1
 
     def answer(self) -> typing.Any:
         """The next answer; requests that come first are served."""
@@ -117,7 +123,7 @@ class Peer:
             reply = ("raised", error)
         self.depth -= 1
         try:
-            self.send(reply, self.depth == 0)
+            self.send(reply, self.depth == self.waiting == 0)
         except Limit as limit:
             self.send(("refused", str(limit)))
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import ast
 import builtins
 import os
+import resource
 import sys
+import time
 import types
 
 from ..driver import describe, find, load
 from . import suite
 from .forwarding import is_class
-from .judge import TESTS, Judge, TimeSpent
+from .judge import Judge, TimeSpent
+from .lending import TESTS
 from .peer import Gone
 from .plain import Limit
 
@@ -23,8 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
 
-FEW = 2000
-"""Messages; a candidate that used up its time after so few used it up by itself."""
+OWN = 4
+"""A candidate whose time ran out while the tests' side, which copies as much, spent less than this part of
+it, spent it by itself."""
 
 
 def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
@@ -47,18 +51,28 @@ def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
         suite.run(job["test"], tree, scope, job["entry_point"])
         if judge.asked == before:
             raise Limit(f"tests that never use {job['entry_point']}")
+        judge.look_for_ends()
         if judge.crossed:
             raise judge.crossed[0]
         verdict: dict[str, object] = {"passed": True}
     except TimeSpent:
-        verdict = {"stage": stage, "type": "timeout", "definite": judge.asked < FEW}
+        verdict = {"stage": stage, "type": "timeout", "definite": _hardly_copied()}
     except Gone as gone:
         verdict = {"stage": stage, "type": "Gone", "message": str(gone)}
     except BaseException as error:  # noqa: BLE001 - a verdict, whatever it is
         verdict = {"stage": stage, **told_of(error, job)}
+        if judge.ended:
+            verdict["definite"] = True
     if Limit.noted:
-        verdict = {"stage": stage, **verdict, "passed": False, "limit": Limit.noted[0]}
+        more = {"passed": False, "definite": False, "limit": Limit.noted[0]}
+        verdict = {"stage": stage, **verdict, **more}
     return verdict
+
+
+def _hardly_copied() -> bool:
+    """Whether this process has spent little of the CPU time that both have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    return limit == resource.RLIM_INFINITY or time.process_time() * OWN < limit
 
 
 def together(job: dict[str, typing.Any], source: str) -> dict[str, object]:

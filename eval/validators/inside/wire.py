@@ -13,7 +13,9 @@ import json
 import sys
 import types
 
+from ..driver import BARE, MAX_BITS, all_bare
 from .instances import restore, shell, take_apart
+from .marks import marked, unchanged
 from .plain import (
     CONTAINERS,
     KINDS,
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     import typing
 
 MAX_DEPTH = 100
-MAX_BITS = 10_000
-"""Longer integers travel as hexadecimal: decimal conversion is refused above 4,300 digits."""
 MAX_MESSAGE = 16 * 1024 * 1024
 """Characters of one message."""
+TOO_LARGE = f"a value of more than {MAX_MESSAGE >> 20} MiB"
+FEW = 8
+"""Values of a container that are encoded one by one, whatever they are."""
 OFTEN = 50_000
 """Shared elements above which only whole calls, not callbacks, are followed by a look for changes."""
 
@@ -49,8 +52,11 @@ class Wire:
         self.next = parity
         self.numbers: dict[int, int] = {}
         self.held: dict[int, list[typing.Any]] = {}
-        """Number → [shared container, hash of its content when it was last in step]."""
-        self.pending: list[tuple[int, typing.Any]] = []
+        """Number → [shared container, its mark when it was last in step, or else the hash of its text]."""
+        self.counted: int | None = None
+        self.views = 0
+        """Views of dictionaries met so far: a container of one changes without its elements."""
+        self.pending: list[int] = []
         self.common: frozenset[str] = frozenset()
         """Names of classes that both sides define: their instances are copied."""
         self.scope: dict[str, typing.Any] = {}
@@ -64,21 +70,20 @@ class Wire:
 
     def pack(self, body: object, look: bool = True) -> bytes:
         """One line that holds ``body`` and, with ``look``, every change since the last one."""
-        alone = [n for n, entry in self.held.items() if sys.getrefcount(entry[0]) == self.alone]
+        looks = look or self._elements() < OFTEN
+        alone = [n for n, e in self.held.items() if looks and sys.getrefcount(e[0]) == self.alone]
         fresh: dict[int, str] = {}
         encoded = self.encode(body)
         self._settle(fresh)
-        looks = (
-            look or sum(len(e[0]) for e in self.held.values() if hasattr(e[0], "__len__")) < OFTEN
-        )
         if looks:
             for number, entry in list(self.held.items()):
-                if number not in fresh:
-                    text = json.dumps(self._content(entry[0]))
-                    if hash(text) != entry[1]:
-                        fresh[number], entry[1] = text, hash(text)
+                if number not in fresh and not self._in_step(*entry):
+                    text = self._text(entry)
+                    if text is not None:
+                        fresh[number] = text
                     self._settle(fresh)
-        drop = [n for n in alone if looks and n in self.held]
+            self.counted = None
+        drop = [n for n in alone if n in self.held]
         for number in drop:
             self.forget(number)
         met = self.mirror.introductions()
@@ -86,8 +91,14 @@ class Wire:
         head = json.dumps({"body": encoded, "met": met, "drop": drop})
         line = f'{head[:-1]}, "objects": {{{",".join(parts)}}}}}\n'
         if len(line) > MAX_MESSAGE:
-            raise Limit(f"a value of more than {MAX_MESSAGE >> 20} MiB")
+            raise Limit(TOO_LARGE)
         return line.encode("ascii")
+
+    def _elements(self) -> int:
+        """How many elements the shared containers had when they were last looked at."""
+        if self.counted is None:
+            self.counted = sum(len(e[0]) for e in self.held.values() if hasattr(e[0], "__len__"))
+        return self.counted
 
     def encode(self, value: typing.Any, depth: int = 0) -> typing.Any:
         """``value`` as JSON data; containers are numbered and left to ``_settle``."""
@@ -102,8 +113,7 @@ class Wire:
         if home is not None:
             return {"q": home}
         if kind is tuple or kind is frozenset:
-            items = [self.encode(item, depth + 1) for item in value]
-            return {"t" if kind is tuple else "f": items}
+            return {"t" if kind is tuple else "f": self._all(value, depth + 1)}
         if kind in CONTAINERS or self.is_shared(kind):
             return {"o": self._number(value)}
         if kind is bytes:
@@ -112,7 +122,8 @@ class Wire:
             if value is single:
                 return {"k": name}
         if kind.__name__ in VIEWS and kind.__module__ == "builtins":
-            return {"w": [kind.__name__, [self.encode(item, depth + 1) for item in value]]}
+            self.views += 1
+            return {"w": [kind.__name__, self._all(value, depth + 1)]}
         where = (kind.__module__, kind.__qualname__)
         if where in PLAIN_OF:
             args = [self.encode(item, depth + 1) for item in PLAIN_OF[where](value)]
@@ -120,6 +131,13 @@ class Wire:
         if isinstance(value, type) and value in TYPE_NAMES:
             return {"y": TYPE_NAMES[value]}
         return self.mirror.encode(value)
+
+    def _all(self, values: typing.Any, depth: int = 0) -> list[typing.Any]:
+        if 2 * len(values) > MAX_MESSAGE:
+            raise Limit(TOO_LARGE)
+        if len(values) > FEW and all_bare(values):
+            return list(values)
+        return [self.encode(item, depth) for item in values]
 
     def is_shared(self, kind: type) -> bool:
         """Whether ``kind`` is our class of a name that both sides define."""
@@ -138,24 +156,38 @@ class Wire:
             number, self.next = self.next, self.next + 2
             self.numbers[id(value)] = number
             self.held[number] = [value, None]
-            self.pending.append((number, value))
+            self.pending.append(number)
         return number
 
     def _settle(self, fresh: dict[int, str]) -> None:
         while self.pending:
-            number, value = self.pending.pop()
-            fresh[number] = json.dumps(self._content(value))
-            self.held[number][1] = hash(fresh[number])
+            number = self.pending.pop()
+            fresh[number] = self._text(self.held[number]) or ""
+
+    @staticmethod
+    def _in_step(value: object, mark: typing.Any) -> bool:
+        return isinstance(mark, list) and unchanged(value, mark)
+
+    def _text(self, entry: list[typing.Any]) -> str | None:
+        """The content of a shared container, which is in step with it; None where it already was."""
+        value, before = entry
+        views = self.views
+        text = json.dumps(self._content(value))
+        entry[1] = marked(value) if self.views == views else None
+        if entry[1] is None:
+            entry[1] = hash(text)
+            return None if before == entry[1] else text
+        return text
 
     def _content(self, value: typing.Any) -> list[typing.Any]:
         """``[kind, content]``, with what must be known before the content as a third element."""
         kind = type(value)
         if kind in (list, set):
-            return [kind.__name__, [self.encode(item) for item in value]]
+            return [kind.__name__, self._all(value)]
         if kind is bytearray:
             return ["bytearray", value.hex()]
         if kind is collections.deque:
-            return ["deque", [self.encode(item) for item in value], value.maxlen]
+            return ["deque", self._all(value), value.maxlen]
         if kind is types.SimpleNamespace:
             return [kind.__name__, self.pairs(vars(value))]
         if kind in CONTAINERS:
@@ -163,8 +195,8 @@ class Wire:
             return [kind.__name__, self.pairs(value), factory]
         return take_apart(self, value, kind)
 
-    def pairs(self, value: dict[typing.Any, typing.Any]) -> list[list[object]]:
-        return [[self.encode(k), self.encode(v)] for k, v in dict.items(value)]
+    def pairs(self, value: dict[typing.Any, typing.Any]) -> list[tuple[object, object]]:
+        return list(zip(self._all(dict.keys(value)), self._all(dict.values(value))))  # noqa: B905 - Python 3.9
 
     def forget(self, number: int) -> None:
         """The other side, or nobody here, uses a shared container any more."""
@@ -187,12 +219,12 @@ class Wire:
             for handle, told in message["met"]:
                 self.mirror.meet(handle, told)
             for number, content in objects.items():
-                self._fill(self.held[number][0], content)
-            for number, content in objects.items():
-                text = json.dumps(content)
-                if content[0] == "set" or '{"p"' in text or '{"q"' in text:  # as we would write it
-                    text = json.dumps(self._content(self.held[number][0]))
-                self.held[number][1] = hash(text)
+                entry, views = self.held[number], self.views
+                self._fill(entry[0], content)
+                entry[1] = marked(entry[0]) if self.views == views else None
+            for number in objects:
+                if self.held[number][1] is None:
+                    self._text(self.held[number])
             body = self.decode(message["body"])
             for number in message["drop"]:
                 self.forget(number)
@@ -211,9 +243,9 @@ class Wire:
         if tag == "o":
             return self.held[body][0]
         if tag == "t":
-            return tuple([self.decode(item) for item in body])
+            return tuple(self._each(body))
         if tag == "f":
-            return frozenset([self.decode(item) for item in body])
+            return frozenset(self._each(body))
         if tag == "i":
             return int(body, 16)
         if tag == "b":
@@ -226,8 +258,14 @@ class Wire:
             module, name, args = body
             return remake(module, name, [self.decode(item) for item in args])
         if tag == "w":
-            return self._view(body[0], [self.decode(item) for item in body[1]])
+            self.views += 1
+            return self._view(body[0], self._each(body[1]))
         return self.mirror.decode(tag, body)
+
+    def _each(self, items: list[typing.Any]) -> list[typing.Any]:
+        if type(items) is list and BARE.issuperset(map(type, items)):
+            return items
+        return [self.decode(item) for item in items]
 
     @staticmethod
     def _view(name: str, items: list[typing.Any]) -> object:
@@ -246,16 +284,16 @@ class Wire:
         """Put ``content`` into ``value``, in place."""
         kind, body = content[0], content[1]
         if kind == "list":
-            value[:] = [self.decode(item) for item in body]
+            value[:] = self._each(body)
         elif kind == "set":
-            new = {self.decode(item) for item in body}
+            new = set(self._each(body))
             value.clear()
             value.update(new)
         elif kind == "bytearray":
             value[:] = bytes.fromhex(body)
         elif kind == "deque":
             value.clear()
-            value.extend([self.decode(item) for item in body])
+            value.extend(self._each(body))
         elif kind == "instance":
             restore(self, value, content)
         elif kind == "SimpleNamespace":
@@ -270,4 +308,5 @@ class Wire:
                 value[key] = item
 
     def mapping(self, pairs: list[list[typing.Any]]) -> dict[typing.Any, typing.Any]:
-        return {self.decode(key): self.decode(item) for key, item in pairs}
+        keys, items = zip(*pairs) if pairs else ((), ())  # noqa: B905
+        return dict(zip(self._each(list(keys)), self._each(list(items))))  # noqa: B905 - Python 3.9

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.bead.options import (
+from harness.cli.bead.bead_options import (
     Assignee,
     Defer,
     Due,
@@ -201,8 +201,8 @@ def claim(
         elif renew:
             bead = store.get(id)
             if not store.renew(bead.id, who, lease):
-                holder = bead.assignee if bead.status == "in_progress" else "nobody"
-                raise ClaimError(f"bead {bead.id} is claimed by {holder}, not by {who}")
+                holder = bead.assignee if bead.status == "in_progress" else None
+                raise ClaimError(f"bead {bead.id} is claimed by {holder or 'nobody'}, not by {who}")
             bead = store.get(bead.id)
         else:
             bead = Tracker(store).claim(id, assignee=who, lease_s=lease)
@@ -273,7 +273,7 @@ def comment(
 
 def _say(beads: list[Bead], verb: str, *, as_json: bool, alone: bool = False) -> None:
     from harness.cli.bead.render import bead_row, print_json
-    from harness.progress import one_line
+    from harness.ui.live_progress import one_line
 
     if as_json:
         rows = [bead_row(bead) for bead in beads]

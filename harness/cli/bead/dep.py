@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.bead.options import Id, complete_id, me
+from harness.cli.bead.bead_options import Id, complete_id, me
 from harness.cli.look import Json, help_alone
 
 dep = typer.Typer(help="Dependencies between beads.")

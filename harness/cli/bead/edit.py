@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.bead.options import Id, me
+from harness.cli.bead.bead_options import Id, me
 from harness.cli.look import Json
 
 FIELDS = {
@@ -31,6 +31,7 @@ def edit(
     """Edit the description of a bead, or another text of it, in $VISUAL or $EDITOR."""
     from harness.cli.bead.place import existing
     from harness.cli.bead.render import bead_row, print_json
+    from harness.ui.live_progress import one_line
     from state.errors import UsageError
     from state.filters import one_of
     from state.tracker import Tracker
@@ -43,7 +44,7 @@ def edit(
     before = str(getattr(bead, name, "") or bead.extra.get(name, ""))
     path = _written(before, bead.id)
     after = _edited(path, before)
-    if name == "title":
+    if after != before and name == "title":
         after = " ".join(after.split())
     if after != before:
         changes: Any = {name: after} if hasattr(bead, name) else {"extra": {name: after}}
@@ -59,16 +60,17 @@ def edit(
     if as_json:
         print_json(bead_row(bead))
     else:
-        typer.echo(f"{'unchanged' if after == before else 'updated'} {bead.id}  {bead.title}")
+        what = "unchanged" if after == before else "updated"
+        typer.echo(f"{what} {bead.id}  {one_line(bead.title)}")
 
 
 def _written(text: str, id: str) -> Path:
     import tempfile
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix=f"{id.replace('/', '-')}-", suffix=".md", encoding="utf-8", delete=False
+        prefix=f"{id.replace('/', '-')}-", suffix=".md", delete=False
     ) as stream:
-        stream.write(text)
+        stream.write(text.encode())
     return Path(stream.name)
 
 
@@ -78,6 +80,7 @@ def _edited(path: Path, before: str) -> str:
     import subprocess
 
     from state.errors import UsageError
+    from state.text import is_storable
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
@@ -93,8 +96,12 @@ def _edited(path: Path, before: str) -> str:
             f"the editor ended with code {code}; nothing was changed, and what you wrote is in {path}"
         )
     try:
-        after = path.read_text("utf-8")
+        after = path.read_bytes().decode()  # Line endings stay as they are.
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text; nothing was changed") from None
+    if not is_storable(after):
+        raise UsageError(f"{path} holds NUL, which no database can store; nothing was changed")
     # Editors end the last line of a text, whether or not it was.
-    return after.removesuffix("\n") if not before.endswith("\n") else after
+    if before.endswith("\n") or not after.endswith("\n"):
+        return after
+    return before if after == before + "\n" else after[:-1].removesuffix("\r")

@@ -50,7 +50,7 @@ def telling(as_json: bool, empty: Any = ()) -> Callable[[str], None]:
 
     def tell(note: str) -> None:
         from harness.cli.bead.render import print_json
-        from harness.columns import say
+        from harness.ui.text_tables import say
 
         if as_json:
             print_json(empty)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.columns import Cell, Column, say, show, when
-from harness.progress import clean, one_line
+from harness.ui.live_progress import clean, one_line
+from harness.ui.text_tables import Cell, Column, say, show, when
 
 if TYPE_CHECKING:
     from state import Bead, Comment, Dependency
@@ -22,8 +22,9 @@ TIMES = ("created_at", "updated_at", "closed_at", "lease_until", "due_at", "defe
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    """One line of JSON; a lone surrogate, which older imports may have kept, as its escape."""
+    text = json.dumps(value, ensure_ascii=False)
+    typer.echo(text.encode(errors="backslashreplace").decode())
 
 
 def bead_row(bead: Bead) -> dict[str, Any]:

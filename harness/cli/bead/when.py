@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timedelta
+from math import inf
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -19,28 +20,45 @@ def moment_of(
     A day alone means its beginning, or its last second. Raises UsageError.
     """
     from state.errors import UsageError
+    from state.fields import FIRST, LAST
 
-    here = datetime.fromtimestamp(time.time() if now is None else now).astimezone()
+    try:
+        seconds = _read(text, end_of_day, time.time() if now is None else now)
+    except OverflowError:
+        seconds = inf
+    if seconds is None:
+        raise UsageError(
+            f"{option}: should be a date such as 2025-01-31, a time such as 2025-01-31T12:00, "
+            f"+6h, +2d, +1w, tomorrow or friday, not {text!r}"
+        )
+    if not FIRST <= seconds <= LAST:
+        raise UsageError(f"{option}: {text} is too far away; choose a year from 2 to 9998")
+    return seconds
+
+
+def _read(text: str, end_of_day: bool, now: float) -> float | None:
+    """What :func:`moment_of` gives; ``None`` for no moment. Raises OverflowError at the ends of the
+    calendar."""
+    here = datetime.fromtimestamp(now).astimezone()
     words = text.strip().lower()
     if found := re.fullmatch(r"([+-]\d{1,6})([mhdw])", words):
-        try:
-            return (here + timedelta(**{_UNITS[found[2]]: int(found[1])})).timestamp()
-        except OverflowError:
-            raise UsageError(f"{option}: {text} is too far away") from None
+        return (here + timedelta(**{_UNITS[found[2]]: int(found[1])})).timestamp()
     day = _day(words.removeprefix("next "), here)
     try:
         if day is None and re.fullmatch(r"\d{4}-?\d\d-?\d\d", words):
             day = datetime.fromisoformat(words)
-        if day is None:
-            return datetime.fromisoformat(text.strip()).astimezone().timestamp()
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{option}: should be a date such as 2025-01-31, a time such as 2025-01-31T12:00, "
-            f"+6h, +2d, +1w, tomorrow or friday, not {text!r}"
-        ) from None
-    clock = {"hour": 23, "minute": 59, "second": 59} if end_of_day else {"hour": 0, "minute": 0}
-    whole = datetime(day.year, day.month, day.day)  # Its zone may have another offset than today's.
-    return whole.replace(**clock).astimezone().timestamp()  # type: ignore[arg-type]
+        moment = datetime.fromisoformat(text.strip()) if day is None else None
+    except ValueError:
+        return None
+    if day is not None:
+        # Its zone may have another offset than today's.
+        moment = datetime(day.year, day.month, day.day)
+        if end_of_day:
+            moment = moment.replace(hour=23, minute=59, second=59)
+    try:
+        return None if moment is None else moment.timestamp()
+    except ValueError as error:  # Its year is not one in the zone of the machine.
+        raise OverflowError from error
 
 
 def _day(words: str, here: datetime) -> datetime | None:

@@ -1,7 +1,9 @@
 """Decomposing a story: a specialist reads its sentences, readings are checked and vote.
 
 Each sentence is read alone and in a window of two. A sentence that nobody can read is asked about
-again a bounded number of times; then the story is none of this fleet's, and no further plan helps.
+again, first with other samples, then beside other sentences of the story: what a model copies wrongly
+again and again in one surrounding it often copies rightly in another. After a bounded number of times
+the story is none of this fleet's, and no further plan helps.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from tiers.room import Room
 WINDOW = 2
 RESAMPLES = 3
 BLANK_ROUNDS = 2
-"""Resamples after which a sentence without any reading that fits is given up."""
+"""Resamples after which a sentence without any reading that fits is read beside others."""
+COMPANIONS = 24
+"""How often it is read beside others, each time beside the next two of the story."""
+LEGIBLE = 3
+"""Sentences that must have been read for the story to count as one in the form that the fleet knows."""
 UNREADABLE = 0.1
 """Share of sentences without a reading from which more samples are not worth their calls: of a story
 in the form that the fleet knows, one sentence in 500 has none."""
@@ -60,6 +66,9 @@ class StoryReader:
             )
         split = [k for k, found in enumerate(readings) if _leading(found)[1] < 2]
         await asyncio.gather(*(self._vote(parts, k, readings[k]) for k in split))
+        lost = [k for k, found in enumerate(readings) if not found]
+        if len(parts) - len(lost) >= LEGIBLE:
+            await asyncio.gather(*(self._accompany(parts, k, readings[k]) for k in lost))
         lines: list[derivation.Line] = []
         for part, candidates in zip(parts, readings, strict=True):
             best = derivation.majority(candidates)
@@ -91,14 +100,20 @@ class StoryReader:
         return NoPlan(why) if self.number == 0 else PlanError(why)
 
     async def _derive(
-        self, sources: Sequence[Sequence[str]], sample: int
+        self, sources: Sequence[Sequence[str]], sample: int, *, warm: bool = True
     ) -> list[list[derivation.Lines | None]]:
-        """What is read in each source, a sentence at a time; ``None`` where it is malformed."""
+        """What is read in each source, a sentence at a time; ``None`` where it is malformed.
+
+        Further samples of one source are ``warm``; a source that was not asked before need not be.
+        """
         room, card, number = self.room, self.card, self.number
-        greedy = number == 0 and sample == 0
+        if number == 0 and (sample == 0 or not warm):
+            temperature = 0.0
+        else:
+            temperature = resample_temperature(sample if warm else 1, WARMER)
         sampling = Sampling(
             max_tokens=card.max_tokens,
-            temperature=0.0 if greedy else resample_temperature(sample, WARMER),
+            temperature=temperature,
             seed=room.seed * 1000 + number * 100 + sample,
         )
         origin = Origin(room.root_id, "architect", number, sample)
@@ -114,6 +129,19 @@ class StoryReader:
             [None] * len(source) if lines is None else list(lines)
             for lines, source in zip(parsed, sources, strict=True)
         ]
+
+    async def _accompany(
+        self, parts: Sequence[str], k: int, readings: list[derivation.Lines]
+    ) -> None:
+        """Add derivations of sentence ``k`` between and before other sentences, until two agree."""
+        others = [part for j, part in enumerate(parts) if j != k]
+        for turn in range(min(COMPANIONS, len(others))):
+            near, far = others[turn], others[(turn + 1) % len(others)]
+            sources = [[near, parts[k], far], [parts[k], near, far]]
+            between, before = await self._derive(sources, RESAMPLES + 1 + turn, warm=False)
+            readings += _fitting(parts[k], [between[1], before[0]])
+            if _leading(readings)[1] >= 2:
+                return
 
     async def _vote(self, parts: Sequence[str], k: int, readings: list[derivation.Lines]) -> None:
         """Add derivations of sentence ``k`` to its readings until one has two votes."""

@@ -1,0 +1,1 @@
+"""Systems on the same problems: attempts, the sweep, its analysis and report, stored baselines."""

@@ -1,0 +1,1 @@
+"""Research benchmarks: what the shipped packages are worth, measured; each is run by ``python -m``."""
