@@ -15,6 +15,7 @@ from langgraph.types import Command, Send, interrupt
 from harness.approval import plan_text
 from state.errors import BudgetExceeded
 from state.stops import StopReason
+from tiers import parts
 from tiers.architect import Architect
 from tiers.dispatcher import Dispatcher
 from tiers.fleet import Fleet
@@ -32,7 +33,7 @@ class RunState(TypedDict, total=False):
     run_id: str
     wave: int
     mode: str
-    """``direct`` or ``plan``, for the architect."""
+    """``direct``, ``plan`` or ``divide``, for the architect."""
     plan: int
     error: str | None
     """Why the last planning failed."""
@@ -84,13 +85,19 @@ def build(
         if verdict.kind in ("direct", "plan", "replan"):
             mode = "direct" if verdict.kind == "direct" else "plan"
             return Command(goto="architect", update={**update, "mode": mode, "plan": verdict.plan})
+        if verdict.kind == "divide":
+            return Command(goto="architect", update={**update, "mode": "divide"})
         return Command(goto="dispatcher", update=dict(update))
 
     async def architect(
         state: RunState,
     ) -> Command[Literal["dispatcher", "approval", "monitor"]]:
         try:
-            await Architect(room(state)).plan(state["mode"], state["plan"])
+            here = room(state)
+            if state["mode"] == "divide":
+                fit = await Architect(here).take_apart(parts.to_take_apart(here))
+                return Command(goto="dispatcher" if fit else "monitor")
+            await Architect(here).plan(state["mode"], state["plan"])
         except PlanError as error:
             final = isinstance(error, NoPlan)
             return Command(goto="monitor", update={"error": str(error), "final": final})

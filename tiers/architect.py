@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from state import Bead, Dependency, keyed_id
+from tiers import parts
 from tiers.acceptance import accepted
 from tiers.domains import whole
-from tiers.protocol import Plan, PlanStep
+from tiers.protocol import Plan, PlanError, PlanStep
 from tiers.room import Room
 
 
@@ -43,6 +45,46 @@ class Architect:
             if (plan := await domain.decompose(room, number)) is not None:
                 return plan
         return whole(room, "nothing in the fleet can decompose it")
+
+    async def take_apart(self, ids: Sequence[str]) -> bool:
+        """Write the next parts of each of these steps, or what its parts make together.
+
+        A step waits for its parts, which stand below an epic of their own. Returns whether all of
+        them have parts that fit together; one that has not says why.
+        """
+        return all([await self._take_apart(self.room.store.get(id)) for id in ids])
+
+    async def _take_apart(self, step: Bead) -> bool:
+        room = self.room
+        order = parts.failed_order(room, step)
+        done = parts.of(room.steps(), step)
+        results = {part.data["part"]: str(part.data["artifact"]) for part in done}
+        try:
+            found = await room.craft_of(step).take_apart(room, order, results)
+            refusal = "it has no parts"
+        except PlanError as fault:
+            found, refusal = None, str(fault)
+        change = parts.progress(step, done, found, refusal)
+        epic = parts.epic(room, step, order)
+        beads, edges = [], []
+        if found is not None and found.artifact is None:
+            beads, edges = [epic], [Dependency(from_id=step.id, to_id=epic.id, type="blocks")]
+            for part in found.steps:
+                beads.append(parts.bead(room, step, epic, part))
+                edges += [
+                    Dependency(from_id=beads[-1].key or "", to_id=id, type="blocks")
+                    for id in beads[-1].data["inputs"].values()
+                    if id not in step.data["inputs"].values()
+                ]
+        changes = {step.id: change}
+        if done and not beads:
+            why = "its parts are done" if found else refusal
+            changes[epic.id] = {"status": "closed", "close_reason": why}
+        made = room.store.create_many(beads, edges, changes)
+        room.hold([bead for bead in made if bead.kind == "step"])
+        if beads:
+            room.emit_plan("parts", f"{order.objective} in {len(beads) - 1} parts")
+        return found is not None
 
     def _write(self, plan: Plan, number: int) -> None:
         """Steps, their dependencies and the plan's decision bead; verified work is carried over."""

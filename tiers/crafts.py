@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from specialists.registry import Card
 from tiers.checking import NO_CHECKER, undecided
-from tiers.protocol import Check, CheckResult, Delegation, PlanStep
+from tiers.protocol import Check, CheckResult, Delegation, Parts, PlanStep
 
 if TYPE_CHECKING:
     from tiers.room import Room
@@ -96,6 +96,21 @@ class Craft(Protocol):
         """Why a person's wording of the objective is none of such a step; empty where it fits."""
         ...
 
+    def divisible(self, room: Room, order: Delegation) -> bool:
+        """Whether :meth:`take_apart` may know parts of a delegation that failed."""
+        ...
+
+    async def take_apart(
+        self, room: Room, order: Delegation, results: Mapping[str, str]
+    ) -> Parts | None:
+        """The parts of a delegation that nobody could do whole; ``None`` where there are none.
+
+        ``results`` are the artifacts of the parts that are done, by name. Called again whenever those
+        asked for are done, with the same answer for the same results, until it gives the artifact.
+        Raises :class:`tiers.protocol.PlanError` where the results do not fit together.
+        """
+        ...
+
     def redo(self, objective: str) -> str | None:
         """The right artifact of a filled-in objective, for attribution after the run; ``None`` where
         it has none. Never called while the tiers work."""
@@ -141,6 +156,16 @@ class PlainCraft:
     def misfit(self, objective: str, inputs: Sequence[str], *, given: bool) -> str:
         """Any wording fits."""
         return ""
+
+    def divisible(self, room: Room, order: Delegation) -> bool:
+        """Nothing is taken apart."""
+        return False
+
+    async def take_apart(
+        self, room: Room, order: Delegation, results: Mapping[str, str]
+    ) -> Parts | None:
+        """No parts."""
+        return None
 
     def redo(self, objective: str) -> str | None:
         """Nothing can be redone."""

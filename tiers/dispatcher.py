@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from specialists.routing import Ask, Decision, natives
 from state import Bead, keyed_id
 from state.vectors import QUIET
-from tiers import run_progress
+from tiers import parts, run_progress
 from tiers.crafts import fill
 from tiers.memory.insights import best_remedy, causes, known
 from tiers.memory.packs import pack_for
@@ -47,7 +47,13 @@ class Dispatcher:
         objectives = [
             fill(step.data["objective"], known) for step, known in zip(ready, inputs, strict=True)
         ]
-        decisions = await self._route(ready, objectives)
+        assembled = [parts.assembly(step) for step in ready]
+        whole = [k for k, made in enumerate(assembled) if made is None]
+        routed = iter(
+            await self._route([ready[k] for k in whole], [objectives[k] for k in whole])
+            if whole else ()
+        )  # fmt: skip
+        decisions = [next(routed) if made is None else parts.BY_PARTS for made in assembled]
         beads = [
             there.get(order) or await self._delegation(step, given, objective, decision)
             for order, step, given, objective, decision in zip(
@@ -173,9 +179,12 @@ class Dispatcher:
         failed, tried = step.data.get("failed", []), step.data.get("tried", [])
         key, before = _key(step), len(failed) + len(self._failed_before(step))
         cards = {c.name: c for c in room.cards}
-        team = [cards[name] for name in (decision.specialist, *decision.others)]
-        reader = next((c for c in team if reads_text(c)), team[0])
-        pack = await pack_for(room, reader, step, objective)
+        assembly = parts.assembly(step)
+        pack = None
+        if assembly is None:
+            team = [cards[name] for name in (decision.specialist, *decision.others)]
+            reader = next((c for c in team if reads_text(c)), team[0])
+            pack = await pack_for(room, reader, step, objective)
         others = room.specialist is None and room.strategy != "direct"
         remedies = tuple(
             r for r in self._remedies(step.data["kind"])
@@ -192,7 +201,7 @@ class Dispatcher:
             pack=pack.text if pack else "",
             records=decision.records, remedies=remedies,
             deadline=datetime.now(UTC) + timedelta(seconds=room.lease_s),
-            meta=step.data.get("meta", {}),
+            assembly=assembly, meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(
             id=order.id, key=key, kind="decision",

@@ -14,18 +14,20 @@ from datetime import UTC, datetime, timedelta
 from specialists.backends.base import Message, Sampling
 from specialists.registry import Card
 from specialists.routing.forms import declined, legible
-from state import Call
+from state import Bead, Call
 from state.errors import BudgetExceeded, RequestRefused
 from state.vectors import INSIGHTS
 from tiers import team
 from tiers.checking import examine, guarded
 from tiers.memory.insights import best_remedy, handover, lessons
 from tiers.model_calls import Origin, remarks_on, resample_temperature
+from tiers.parts import PARTS
 from tiers.prompts import chat, criticism, framed, reads_text, shown
 from tiers.protocol import (
     DECLINED,
     NO_ARTIFACT,
     NO_TEXT,
+    Assembly,
     Check,
     CheckResult,
     Delegation,
@@ -59,6 +61,8 @@ class Fleet:
         # Anew: a run that is resumed later takes up the order with the time that it had.
         due = datetime.now(UTC) + timedelta(seconds=room.lease_s)
         order = order.model_copy(update={"deadline": due})
+        if order.assembly is not None:
+            return await self._assembled(order, order.assembly, step)
         cards = {c.name: c for c in room.cards}
         orders = {
             n: order.model_copy(update={"specialist": n}) for n in (order.specialist, *order.others)
@@ -77,14 +81,47 @@ class Fleet:
         taught = lessons(room, orders[who], cards[who], step, ended[who])
         await room.settle(step, who, outcome, taught)
         room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
+        self._announce(order, outcome, who)
+        return outcome
+
+    async def _assembled(self, order: Delegation, made: Assembly, step: Bead) -> Outcome:
+        """Check what the parts of a step made; nobody is asked for it."""
+        try:
+            checks = await self._checks(order, made.artifact, 0)
+        except BudgetExceeded as spent:
+            outcome = self._outcome(order, "exhausted", (0, made.artifact, ()), [], spent.limit)
+        else:
+            if made.sound and not any(c.refutes for c in checks):
+                says = f"{order.objective} in {made.parts} parts, each verified"
+                checks = (*checks, CheckResult(kind=PARTS, passed=True, detail=says))
+            outcome = self._judged(order, made.artifact, checks)
+        await self.room.settle(step, order.specialist, outcome)
+        self._announce(order, outcome, order.specialist)
+        return outcome
+
+    def _judged(self, order: Delegation, artifact: str, checks: tuple[CheckResult, ...]) -> Outcome:
+        """The outcome of an artifact that no specialist can mend."""
+        best = (sum(c.passed for c in checks), artifact, checks)
+        fault = next((c for c in checks if c.refutes), None)
+        if fault is None:
+            decided = any(c.kind == PARTS for c in checks) or (
+                bool(checks) and all(c.passed for c in checks)
+            )
+            return self._outcome(order, "verified" if decided else "unverified", best, [])
+        failure = Failure(
+            answer_hash=answer_hash(artifact), cause=fault.signature, passed=best[0],
+            fault=fault.detail,
+        )  # fmt: skip
+        return self._outcome(order, "failed", best, [failure])
+
+    def _announce(self, order: Delegation, outcome: Outcome, who: str) -> None:
         why = outcome.fault or outcome.doubt
         why = f" ({why})" if why else ""
-        room.emit(
+        self.room.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
             status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
             specialist=who,
         )  # fmt: skip
-        return outcome
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
         craft = self.room.domains.craft(order.kind, order.meta)

@@ -2,7 +2,8 @@
 
 It reads step and outcome beads and the signs in them (:mod:`tiers.run_progress`), and decides what happens
 next: a routine is tried first; a specialist that comes closer goes on; one that spins makes room for
-another; a step that lost sight of the problem, or that fails two plans in the same way, ends its
+another; a step that nobody can do whole is taken apart; one that lost sight of the problem, or
+that fails two plans in the same way, ends its
 plan. Each decision is a bead that says why; every stop has a reason; the number of plans and of
 delegations of a step is bounded, so nothing loops for ever.
 """
@@ -18,7 +19,7 @@ from state.evidence import EXPECTED
 from state.status import StopKind
 from state.stops import StopReason
 from state.vectors import QUIET
-from tiers import run_progress, scope
+from tiers import parts, run_progress, scope
 from tiers.memory import routines
 from tiers.protocol import Outcome
 from tiers.room import Room
@@ -31,8 +32,10 @@ MOST_DELEGATIONS = 4
 ASTRAY = 0.9
 """Drift from which a failed step is about something else: unrelated texts are this far apart."""
 
-Kind = Literal["direct", "plan", "continue", "escalate", "replan", "stop"]
-_GRAVITY: dict[Kind, int] = {"continue": 0, "escalate": 1, "replan": 2, "stop": 3}
+Kind = Literal["direct", "plan", "continue", "escalate", "divide", "replan", "stop"]
+_GRAVITY: dict[Kind, int] = {
+    "continue": 0, "escalate": 1, "divide": 2, "replan": 3, "stop": 4,
+}  # fmt: skip
 """Of several failed steps, the one that calls for most decides."""
 
 
@@ -125,7 +128,11 @@ class Monitor:
         facts = await run_progress.read(room, steps, seen)
         if all(s.status == "closed" for s in steps):
             return _stop("done", "every step of the plan is closed"), facts
-        failed = [s for s in steps if s.status != "closed" and s.data.get("failed")]
+        failed = [
+            s for s in steps
+            if s.status != "closed" and s.data.get("failed") and not parts.in_parts(s)
+        ]  # fmt: skip
+        due = parts.due(steps)
         if failed and "monitor" in room.without:
             why = f"{failed[0].title[:60]!r} failed and nobody watches"
             return _stop("unwatched", why), facts
@@ -136,10 +143,19 @@ class Monitor:
                 for step, verdict in zip(failed, verdicts, strict=True)
                 if verdict.kind == "continue"
             }
+            divided = [s for s, v in zip(failed, verdicts, strict=True) if v.kind == "divide"]
+            facts["divide"] = [step.id for step in (*divided, *due)]
             worst = max(verdicts, key=lambda v: _GRAVITY[v.kind])
+            if due and _GRAVITY[worst.kind] < _GRAVITY["divide"]:
+                worst = worst.model_copy(update={"kind": "divide"})
             surprised = facts["surprise"] > EXPECTED and worst.kind != "stop"
             note = f" (surprising: {facts['surprise']:.1f} nats)" if surprised else ""
             return worst.model_copy(update={"reason": worst.reason + note}), facts
+        if due:
+            facts["divide"] = [step.id for step in due]
+            return Verdict(
+                kind="divide", reason=f"the parts of {due[0].title[:60]!r} are done"
+            ), facts
         done = sum(s.status == "closed" for s in steps)
         return Verdict(kind="continue", reason=f"{done} of {len(steps)} steps closed"), facts
 
@@ -168,10 +184,6 @@ class Monitor:
         spin, far = facts["spinning"].get(step.data["name"], ""), facts["drift"] or 0.0
         if room.strategy == "direct":
             return _stop("strategy", f"{why}; the strategy is direct")
-        if (before := self._earlier(step, plan)) and run_progress.nothing_new(tries, before):
-            return _stop(
-                "progress", f"no progress: spinning: {why} in the same way under two plans"
-            )
         able = {
             who
             for who, outcome in (room.outcomes()[id] for id in step.data["failed"])
@@ -179,6 +191,12 @@ class Monitor:
         }
         many = len(able) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
         alone = room.specialist is not None or len(room.cards) < 2
+        if (many or alone or spin) and parts.may_divide(room, step):
+            return Verdict(kind="divide", reason=f"{why}; it is taken apart")
+        if (before := self._earlier(step, plan)) and run_progress.nothing_new(tries, before):
+            return _stop(
+                "progress", f"no progress: spinning: {why} in the same way under two plans"
+            )
         if not spin and run_progress.improving(tries[-1]) and len(tries) < MOST_DELEGATIONS:
             return Verdict(kind="continue", reason=f"{why}, but came closer; it goes on")
         if many or alone:

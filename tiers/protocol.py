@@ -167,6 +167,27 @@ class Plan(Frozen):
         return self
 
 
+class Parts(Frozen):
+    """How a step that nobody could do whole goes on: further parts, or what they make together."""
+
+    steps: tuple[PlanStep, ...] = ()
+    """Steps to do first. Their ``inputs`` name parts, these or earlier ones."""
+    artifact: str | None = None
+    """The step's artifact, once the parts that were asked for are done."""
+    exact: bool = True
+    """Whether right parts make a right whole by themselves, so that it needs no check of its own."""
+
+
+class Assembly(Frozen):
+    """An artifact that was made of the artifacts of parts, for a delegation that only checks it."""
+
+    artifact: str
+    parts: int
+    """How many parts it was made of."""
+    sound: bool
+    """Whether every part was verified, and verified parts make a right whole."""
+
+
 class Remedy(Frozen):
     """What an insight advises: what helped when a check failed for this cause."""
 
@@ -215,6 +236,8 @@ class Delegation(Versioned):
     """What memory knew about faults of such steps when the order was given."""
     deadline: AwareDatetime | None = None
     """When no further attempt starts any more."""
+    assembly: Assembly | None = None
+    """What the parts of the step made, where it was taken apart: it is checked, and nobody is asked."""
     meta: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod

@@ -152,6 +152,12 @@ class Room:
             )  # fmt: skip
         return list(self._steps[plan].values())
 
+    def hold(self, steps: Sequence[Bead]) -> None:
+        """Know steps that were just written, without reading the whole plan again."""
+        for step in steps:
+            if (plan := step.data["plan"]) in self._steps:
+                self._steps[plan][step.id] = step
+
     def forget_steps(self) -> None:
         """Read all steps again, closed ones too: somebody else has changed them."""
         self._steps.clear()

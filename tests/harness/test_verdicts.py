@@ -29,7 +29,7 @@ from state import (
 )
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, planner, prompts
 from tests.oracle import OracleBackend, horizon_story
-from tiers import model_calls
+from tiers import architect, model_calls
 from tiers.protocol import Budget, Check, CheckResult
 
 CODE = Problem(
@@ -153,15 +153,7 @@ def test_a_plan_without_public_checks_is_not(lab: Lab) -> None:
 
 def test_public_checks_hold_whatever_the_plan(lab: Lab) -> None:
     """Also where no step was accepted by them."""
-    from tiers.domains.text import llm_plan
-
-    def without(room: Any, found: Any) -> Any:
-        plan = ours(room, found)
-        steps = tuple(s.model_copy(update={"acceptance": ()}) for s in plan.steps)
-        return plan.model_copy(update={"steps": steps})
-
-    ours = llm_plan._as_plan
-    lab.patch.setattr(llm_plan, "_as_plan", without)
+    lab.patch.setattr(architect, "accepted", lambda plan, checks, domains: plan)
     for expected, verdict in (("34", "verified"), ("35", "failed")):
         checks = (Check(kind="exact", spec={"expected": expected}),)
         report = lab.run(garden(checks=checks), chat(planner), CHAT, strategy="plan")

@@ -11,14 +11,15 @@ from typing import Any
 
 from state.errors import HarnessError, SetupError
 from tiers.domains.domain import Approach
-from tiers.protocol import Plan, PlanError, PlanStep
+from tiers.protocol import Parts, Plan, PlanError, PlanStep
 
 NOTHING = type(None)
 GIVES: dict[str, tuple[type, ...]] = {
     "recognise": (Real,), "in_scope": (bool,), "approach": (Approach,), "direct": (PlanStep,),
     "decompose": (Plan, NOTHING), "size": (int,),
     "prompt": (str,), "extract": (str, NOTHING), "routing_text": (str,), "role": (str, NOTHING),
-    "worked": (PlanStep,), "misfit": (str,), "redo": (str, NOTHING),
+    "worked": (PlanStep,), "misfit": (str,), "redo": (str, NOTHING), "divisible": (bool,),
+    "take_apart": (Parts, NOTHING),
 }  # fmt: skip
 """Method of a domain or craft → what it may return. A craft's ``check`` is left alone: one that fails
 by itself is inconclusive."""

@@ -108,10 +108,10 @@ def _search(room: Room) -> Sequence[tuple[str, float]]:
 def _method(room: Room, number: int) -> dict[str, Any]:
     """Mode, decomposer, specialists and shape of the plan that led to the answer."""
     plan = room.store.get(keyed_id(f"{room.run_id}|plan{number}"))
-    steps = [s for s in room.steps() if not s.data["given"]]
+    steps = [s for s in room.steps() if not s.data["given"] and "under" not in s.data]
     solvers: dict[str, set[str]] = {}
     for step in steps:
-        if step.assignee:
+        if step.assignee and "parts" not in step.data:
             solvers.setdefault(step.data["kind"], set()).add(step.assignee)
     decomposer = plan.data["decomposer"]
     how = {

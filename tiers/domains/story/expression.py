@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
-from tiers.protocol import Check, PlanStep
+from tiers.domains.story.operations import operation_step
+from tiers.protocol import PlanStep
 
 _LEAD = re.compile(
     r"\s*(?:please\s+)?(?:(?:what(?:'s| is)|how much is|calculate|compute|evaluate|work out|solve)\b"
@@ -46,13 +47,7 @@ def expression_steps(text: str) -> tuple[list[PlanStep], str]:
         left, right = operand(node.left), operand(node.right)
         objective = f"{left} {_OPERATORS[type(node.op)]} {right}"
         name = f"s{len(steps) + 1}"
-        steps.append(
-            PlanStep(
-                name=name, kind="math", objective=objective,
-                inputs=tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective))),
-                acceptance=(Check(kind="inverse"),), meta={"target": "answer", "place": None},
-            )
-        )  # fmt: skip
+        steps.append(operation_step(name, objective))
         return "{" + name + "}"
 
     operand(tree)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from specialists.pocket.arithmetic import parse as parse_operation
 from specialists.pocket.arithmetic import read_result, within_reach
 from tiers.checking import undecided
 from tiers.crafts import Ask, PlainCraft
-from tiers.protocol import Check, CheckResult, Delegation, PlanStep
+from tiers.domains.story.long_arithmetic import Procedure, Unfit, procedure, stage
+from tiers.protocol import Check, CheckResult, Delegation, Parts, PlanError, PlanStep
 from tiers.room import Room
 
 WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
@@ -68,6 +69,20 @@ def _impossible(a: int, op: str, b: int, c: int) -> bool:
     return c < max(a, b) if op == "+" or not a * b else bool(c % a or c % b)
 
 
+def operation_step(name: str, objective: str, target: str = "answer") -> PlanStep:
+    """A step of one operation, checked by operations that must fit its result."""
+    return PlanStep(
+        name=name, kind="math", objective=objective,
+        inputs=tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective))),
+        acceptance=(Check(kind="inverse"),), meta={"target": target, "place": None},
+    )  # fmt: skip
+
+
+def _written_out(order: Delegation) -> Procedure | None:
+    operation = parse_operation(order.objective)
+    return procedure(*map(str, operation)) if operation is not None else None
+
+
 class MathCraft(PlainCraft):
     """One operation; checked by asking the fleet for operations that must fit its result.
 
@@ -83,6 +98,26 @@ class MathCraft(PlainCraft):
         """The number that the answer ends with."""
         value = read_result(answer)
         return None if value is None else str(value)
+
+    def divisible(self, room: Room, order: Delegation) -> bool:
+        """Whether the operation can be written out as smaller ones."""
+        return _written_out(order) is not None
+
+    async def take_apart(
+        self, room: Room, order: Delegation, results: Mapping[str, str]
+    ) -> Parts | None:
+        """The operation as on paper: see :mod:`tiers.domains.story.long_arithmetic`."""
+        steps = _written_out(order)
+        if steps is None:
+            return None
+        try:
+            now = stage(steps, results)
+        except Unfit as fault:
+            raise PlanError(str(fault)) from None
+        return Parts(
+            steps=tuple(operation_step(name, what) for name, what in now.operations.items()),
+            artifact=now.result,
+        )
 
     async def check(
         self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask

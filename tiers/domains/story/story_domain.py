@@ -63,7 +63,7 @@ class StoryDomain(BaseDomain):
     }  # fmt: skip
     evidence: Mapping[str, str] = {
         "inverse": "by the inverse operation", "cross": "by a second derivation as a program",
-        "cites": "for citing every step",
+        "cites": "for citing every step", "parts": "by parts that were each verified",
     }  # fmt: skip
     judges: Mapping[str, str] = {"explanation": "explain"}
     roles: Mapping[str, tuple[str, ...]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,7 +17,7 @@ from tiers.domains.function import wants_code
 from tiers.memory.packs import pack_for
 from tiers.model_calls import Origin
 from tiers.prompts import chat
-from tiers.protocol import Plan, PlanError, PlanStep
+from tiers.protocol import Delegation, Plan, PlanError, PlanStep
 from tiers.room import Room
 
 MOST_STEPS = 32
@@ -83,10 +84,11 @@ def _normal(name: object) -> object:
     return f"step_{plain}" if plain[:1].isdigit() else plain
 
 
-def read_plan(text: str) -> _Plan:
+def read_plan(text: str, given: Iterable[str] = ()) -> _Plan:
     """The plan in a model's reply: the first JSON object that is one, whatever stands around it.
 
-    Names are normalised; objectives refer to them as ``{name}``. Raises ``ValueError`` in words that
+    Names are normalised; objectives refer to them as ``{name}``. Steps may build on earlier ones and
+    on what is ``given``. Raises ``ValueError`` in words that
     a model can act on.
     """
     fault = ""
@@ -99,7 +101,7 @@ def read_plan(text: str) -> _Plan:
         except RecursionError:
             break
         try:
-            return _checked(found)
+            return _checked(found, given)
         except ValueError as error:
             if "steps" in found:  # It was meant as the plan.
                 raise
@@ -107,15 +109,15 @@ def read_plan(text: str) -> _Plan:
     raise ValueError(fault or "there is no JSON object in the reply")
 
 
-def _checked(found: object) -> _Plan:
+def _checked(found: object, given: Iterable[str]) -> _Plan:
     try:
         plan = _Plan.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    seen: set[str] = set()
+    known, seen = {*given}, set[str]()
     for step in plan.steps:
-        if unknown := [n for n in step.inputs if n not in seen]:
+        if unknown := [n for n in step.inputs if n not in seen | known]:
             raise ValueError(f"step {step.name}: {unknown[0]!r} is not an earlier step")
         if step.name in seen:
             raise ValueError(f"two steps are named {step.name}")
@@ -132,7 +134,37 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
     """
     context = await _context(room, card, number)
     known = f"\n\nWhat is known already:\n{context}" if context else ""
-    messages = chat(card, _PROMPT.format(statement=room.task.statement, known=known))
+    prompt = _PROMPT.format(statement=room.task.statement, known=known)
+    steps, answer = await _asked(room, card, prompt, room.root_id, number)
+    return Plan(
+        steps=steps, answer={"": answer}, decomposer="llm",
+        why=f"{len(steps)} steps by a general model",
+    )  # fmt: skip
+
+
+async def parts(room: Room, card: Card, order: Delegation) -> tuple[tuple[PlanStep, ...], str]:
+    """Ask ``card`` for the parts of a step that failed, and the name of the one that is its result.
+
+    Raises :class:`PlanError` where it has none to give.
+    """
+    known = "".join(f"\n{name}: {text}" for name, text in order.inputs.items())
+    known = f"\n\nWhat is known already:{known}" if known else ""
+    _, failed = room.outcomes()[order.id]
+    if failed.fault:
+        known += f"\n\nDone in one go, it failed: {failed.fault}"
+    prompt = _PROMPT.format(statement=order.objective, known=known)
+    steps, answer = await _asked(room, card, prompt, order.id, 0, given=order.inputs)
+    if len(steps) < 2:
+        raise PlanError("a general model splits it no further")
+    return steps, answer
+
+
+async def _asked(
+    room: Room, card: Card, prompt: str, bead: str, number: int, given: Iterable[str] = ()
+) -> tuple[tuple[PlanStep, ...], str]:
+    """The steps that the model plans, and the name of the one that holds the answer; asked once more
+    where its reply is no plan. ``given`` are inputs that the steps may name beside each other."""
+    messages = chat(card, prompt)
     sampling = Sampling(
         max_tokens=1024, seed=room.seed * 1000 + number, json_schema=json.dumps(SCHEMA),
         temperature=0.0 if number == 0 else 0.6,
@@ -140,11 +172,11 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
     fault = ""
     for attempt in range(2):
         call = await room.caller(
-            card, messages, Origin(room.root_id, "architect", number, attempt), sampling
+            card, messages, Origin(bead, "architect", number, attempt), sampling
         )
         text = call.response
         try:
-            found = read_plan(text)
+            found = read_plan(text, given)
         except ValueError as error:
             fault = str(error)
             messages = (
@@ -153,7 +185,7 @@ async def plan(room: Room, card: Card, number: int) -> Plan:
                 Message(role="user", content=f"That plan is not valid: {fault}. Send it again."),
             )
             continue
-        return _as_plan(room, found)
+        return _steps(room, found, given, whole=bead == room.root_id), found.answer
     raise PlanError(f"the model's plan is not valid: {fault}")
 
 
@@ -174,19 +206,19 @@ async def _context(room: Room, card: Card, number: int) -> str:
     return pack.text
 
 
-def _as_plan(room: Room, found: _Plan) -> Plan:
-    """The plan as steps; one that says in words that it wants a program is of kind ``code``."""
-    names = {step.name for step in found.steps}
-    steps = [
+def _steps(room: Room, found: _Plan, given: Iterable[str], *, whole: bool) -> tuple[PlanStep, ...]:
+    """The plan as steps; one that says in words that it wants a program is of kind ``code``.
+
+    What is given reaches each step anyway, so it is none of a step's own inputs.
+    """
+    names, known = {step.name for step in found.steps}, {*given}
+    return tuple(
         PlanStep(
-            name=step.name, kind=_kind(room, step, last=step.name == found.answer),
-            objective=_renamed(step.objective, names), inputs=tuple(dict.fromkeys(step.inputs)),
+            name=step.name, kind=_kind(room, step, last=whole and step.name == found.answer),
+            objective=_renamed(step.objective, names),
+            inputs=tuple(n for n in dict.fromkeys(step.inputs) if n not in known - names),
         )
         for step in found.steps
-    ]  # fmt: skip
-    return Plan(
-        steps=tuple(steps), answer={"": found.answer}, decomposer="llm",
-        why=f"{len(steps)} steps by a general model",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tiers.domains.domain import Approach, BaseDomain, whole
 from tiers.domains.function import wants_code
 from tiers.domains.text import llm_plan
 from tiers.domains.text.stages import stages
-from tiers.protocol import Plan, PlanError, PlanStep, Task
+from tiers.protocol import Delegation, Parts, Plan, PlanError, PlanStep, Task
 from tiers.room import Room
 from tiers.segments import asks_in_stages, segment
 
@@ -33,6 +33,22 @@ class TextCraft(PlainCraft):
         numbers is nobody's in particular."""
         role: str | None = meta.get("role") or role_of(objective)
         return None if role == "solve" and not re.search(r"\d", objective) else role
+
+    def divisible(self, room: Room, order: Delegation) -> bool:
+        """Whether a general model may know parts. The whole problem is planned, not taken apart."""
+        return room.card("general") is not None and order.objective != room.task.statement
+
+    async def take_apart(
+        self, room: Room, order: Delegation, results: Mapping[str, str]
+    ) -> Parts | None:
+        """The parts that a general model plans; the last one's artifact is the step's."""
+        general = room.card("general")
+        if general is None:
+            return None
+        steps, answer = await llm_plan.parts(room, general, order)
+        if answer in results:
+            return Parts(artifact=results[answer], exact=False)
+        return Parts(steps=steps)
 
 
 class TextDomain(BaseDomain):

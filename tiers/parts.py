@@ -1,0 +1,121 @@
+"""Steps that nobody could do whole: when they are taken apart, their parts, and what those make.
+
+The parts of a step stand below an epic bead for which the step waits; they are steps like all others.
+Its domain says which parts there are (:meth:`tiers.crafts.Craft.take_apart`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from specialists.routing import Decision
+from state import Bead, keyed_id
+from state.rows import BeadChanges
+from state.vectors import QUIET
+from tiers.protocol import Assembly, Delegation, Parts, PlanStep
+from tiers.room import Room
+
+MOST_DEPTH = 3
+"""How deep steps are taken apart: parts, parts of parts, and no further."""
+PARTS = "parts"
+"""Kind of the evidence that every part was verified."""
+ARCHITECT = "architect"
+"""Who gives the artifact of a step that was taken apart, in the place of a specialist."""
+BY_PARTS = Decision(specialist=ARCHITECT, scores={}, confidence=1.0, path="forced")
+
+
+def may_divide(room: Room, step: Bead) -> bool:
+    """Whether a step that failed may be taken apart: once, not too deep, and if it has parts."""
+    if "decomposition" in room.without or "parts" in step.data:
+        return False
+    if step.data.get("depth", 0) >= MOST_DEPTH:
+        return False
+    return room.craft_of(step).divisible(room, failed_order(room, step))
+
+
+def failed_order(room: Room, step: Bead) -> Delegation:
+    """The first delegation of a step that failed: later ones are the same work."""
+    return Delegation.model_validate(room.store.get(step.data["failed"][0]).data["delegation"])
+
+
+def in_parts(step: Bead) -> bool:
+    """Whether a step waits for its parts or for the check of what they made."""
+    held = step.data.get("parts")
+    if held is None:
+        return False
+    return held["refusal"] is None and held["failures"] == len(step.data["failed"])
+
+
+def of(steps: Iterable[Bead], step: Bead) -> list[Bead]:
+    """The parts of a step so far, in the order in which they were asked for."""
+    return [part for part in steps if part.data.get("under") == step.id]
+
+
+def due(steps: Sequence[Bead]) -> list[Bead]:
+    """Steps all of whose parts are done, and which want the next ones or their artifact."""
+    waiting = {s.id: s for s in steps if s.status != "closed" and in_parts(s)}
+    waiting = {id: s for id, s in waiting.items() if s.data["parts"]["artifact"] is None}
+    for part in steps:
+        if part.status != "closed":
+            waiting.pop(part.data.get("under", ""), None)
+    return list(waiting.values())
+
+
+def to_take_apart(room: Room) -> list[str]:
+    """The steps that the monitor's last decision sends to the architect."""
+    return list(room.decided.data.get("divide", [])) if room.decided else []
+
+
+def assembly(step: Bead) -> Assembly | None:
+    """What the parts of a step made, if they are done."""
+    held = step.data.get("parts")
+    if not held or held["artifact"] is None or not in_parts(step):
+        return None
+    return Assembly(artifact=held["artifact"], parts=held["count"], sound=held["sound"])
+
+
+def progress(step: Bead, done: Sequence[Bead], found: Parts | None, refusal: str) -> BeadChanges:
+    """The change of a step that is taken apart: how far its parts have come."""
+    verified = all(part.data["outcome"] == "verified" for part in done)
+    held = {
+        "failures": len(step.data["failed"]), "count": len(done),
+        "refusal": refusal if found is None else None,
+        "artifact": None if found is None else found.artifact,
+        "sound": found is not None and found.exact and verified,
+    }  # fmt: skip
+    return {"data": {**step.data, "parts": held}}
+
+
+def epic(room: Room, step: Bead, order: Delegation) -> Bead:
+    """The bead that a step's parts stand below."""
+    key = f"{step.key}|parts"
+    return Bead(
+        id=keyed_id(key), key=key, kind="epic", title=f"{order.objective[:200]}, in parts",
+        parent=step.parent, run_id=room.run_id, tier="architect", labels=[QUIET],
+        data={"step": step.id},
+    )  # fmt: skip
+
+
+def bead(room: Room, step: Bead, epic: Bead, part: PlanStep) -> Bead:
+    """One part as a step bead; it has the step's inputs where its kind of work is shown inputs."""
+    key = f"{step.key}|{part.name}"
+    # What has no inputs is the same work wherever it is asked for.
+    signature = f"{part.kind}:{part.objective}"
+    if part.inputs:
+        signature = f"{part.kind}:{step.data['signature']}:{part.objective}"
+    shown = step.data["inputs"] if room.domains.craft(part.kind, part.meta).shows_inputs else {}
+    own = {name: keyed_id(f"{step.key}|{name}") for name in part.inputs}
+    name = f"{step.data['name']}.{part.name}"
+    return Bead(
+        id=keyed_id(key), key=key, kind="step", title=part.objective, parent=epic.id,
+        run_id=room.run_id, tier="architect",
+        data={
+            "plan": step.data["plan"], "name": name, "kind": part.kind, "part": part.name,
+            "under": step.id, "depth": step.data.get("depth", 0) + 1,
+            "objective": part.objective, "signature": signature,
+            "inputs": {**shown, **own},
+            "acceptance": [json.loads(check.model_dump_json()) for check in part.acceptance],
+            "given": False, "artifact": None, "outcome": None, "meta": part.meta,
+        },
+    )  # fmt: skip
