@@ -5,16 +5,16 @@ from __future__ import annotations
 import yaml
 
 from state.errors import UsageError
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 
-def plan_text(room: Room) -> str:
+def plan_text(context: RunContext) -> str:
     """The open steps of the current plan as YAML: name → objective."""
-    rows = {s.data["name"]: s.data["objective"] for s in room.steps()}
+    rows = {s.data["name"]: s.data["objective"] for s in context.steps()}
     return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def apply_answer(room: Room, text: str) -> None:
+def apply_answer(context: RunContext, text: str) -> None:
     """Write edited objectives back; names and order must stay.
 
     Raises ``UsageError`` naming the line or step that does not fit.
@@ -25,7 +25,7 @@ def apply_answer(room: Room, text: str) -> None:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
         raise UsageError(f"the edited plan is not YAML{line}") from None
-    steps = {s.data["name"]: s for s in room.steps()}
+    steps = {s.data["name"]: s for s in context.steps()}
     if not isinstance(rows, dict) or set(rows) != set(steps):
         raise UsageError(f"the edited plan must keep the steps {', '.join(steps)}")
     for name, objective in rows.items():
@@ -34,9 +34,9 @@ def apply_answer(room: Room, text: str) -> None:
             continue
         data = {**step.data, "objective": text}
         given = step.data["given"]
-        if fault := room.craft_of(step).misfit(text, list(step.data["inputs"]), given=given):
+        if fault := context.craft_of(step).misfit(text, list(step.data["inputs"]), given=given):
             raise UsageError(f"step {name}: {fault}")
         if given:
             data["artifact"] = text
-        room.store.update(step.id, title=text, data=data)
-    room.forget_steps()
+        context.store.update(step.id, title=text, data=data)
+    context.forget_steps()

@@ -24,7 +24,7 @@ from tiers.budget import Meter, Price
 from tiers.memory import Memory, MemoryPolicy, fleet_identity
 from tiers.model_calls import GRACE_S, Caller, Interrupted, remarks_on
 from tiers.protocol import CheckResult, Task
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 Result = TypeVar("Result")
 
@@ -199,12 +199,12 @@ async def _drive(
         tier="monitor",
     )  # fmt: skip
     checkers = validators()
-    room = make_room(
+    context = make_context(
         run, problem.task(), options, store, backend, cards, checkers, observer, router
     )
     working = False
     try:
-        async with open_graph(room, approve=options.approve == "plan") as (graph, config):
+        async with open_graph(context, approve=options.approve == "plan") as (graph, config):
             held = await graph.aget_state(config)
             paused = bool(held.interrupts)
             if approval is not None and not paused:
@@ -214,42 +214,46 @@ async def _drive(
             # Not by ``held.next``: it leaves out nodes whose writes are saved but not yet applied.
             begun = held.created_at is not None
             entry: Any = None if begun else {"run_id": run.id, "wave": 0}
-            if "plan" in room.root.data:
-                room.emit_plan("resume", "as it stands in the store")
+            if "plan" in context.root.data:
+                context.emit_plan("resume", "as it stands in the store")
             if paused and approval is not None:
                 if approval["decision"] == "edit":
                     apply_answer(
-                        room, approval["plan"]
+                        context, approval["plan"]
                     )  # Before the graph hears of it: it may refuse.
-                    room.emit_plan("edit", "as edited")
+                    context.emit_plan("edit", "as edited")
                 entry = Command(resume=approval)
             working = True
-            if "verdict" not in room.root.data:  # Else it was killed with nothing left to do.
+            if "verdict" not in context.root.data:  # Else it was killed with nothing left to do.
                 await _attended(
-                    graph.ainvoke(entry, config, durability="sync"), runs, run.id, stop, room.caller
+                    graph.ainvoke(entry, config, durability="sync"),
+                    runs,
+                    run.id,
+                    stop,
+                    context.caller,
                 )
-            await room.caller.drain()  # What was under way when the budget ran out is paid for.
+            await context.caller.drain()  # What was under way when the budget ran out is paid for.
             held = await graph.aget_state(config)
             if held.interrupts:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
-            root = room.root
+            root = context.root
             verdict, answer = root.data["verdict"], root.data["answer"]
         hidden: tuple[CheckResult, ...] = ()
         if problem.hidden_checks and answer is not None:
             scoring = score(problem, answer, checkers)
-            hidden = tuple(await _attended(scoring, runs, run.id, stop, room.caller))
+            hidden = tuple(await _attended(scoring, runs, run.id, stop, context.caller))
         finished = runs.finish(
             run.id, verdict=verdict, answer=answer, reason=_stop_reason(root),
             reference_match=_matches(problem, hidden),
         )  # fmt: skip
         return _report(store, finished, hidden)
     except (Interrupted, asyncio.CancelledError):
-        room.caller.stop()
-        await room.caller.drain()
+        context.caller.stop()
+        await context.caller.drain()
         stopped = StopReason(kind="stopped", text="stopped on request")
         return _report(store, runs.interrupt(run.id, stopped), ())
     except Exception as error:
-        await room.caller.drain()
+        await context.caller.drain()
         if working:
             runs.interrupt(run.id, _failure(error))
         raise
@@ -309,7 +313,7 @@ async def _keep(
     work.cancel()
 
 
-def make_room(
+def make_context(
     run: Run,
     task: Task,
     options: RunOptions,
@@ -319,7 +323,7 @@ def make_room(
     checkers: Any,
     observer: Observer,
     router: Router | None = None,
-) -> Room:
+) -> RunContext:
     """The surroundings that all tiers of ``run`` share; ``router`` is opened unless it is given."""
     from harness import routing
     from harness.wiring import open_embedding
@@ -356,7 +360,7 @@ def make_room(
     caller = Caller(
         run.id, backend, ledger, meter, temperature=options.temperature, on_call=on_call
     )
-    return Room(
+    return RunContext(
         run_id=run.id, task=task, store=store, caller=caller, cards=cards,
         router=router, validators=checkers, emit=emit, memory=memory, strategy=options.strategy,
         specialist=options.specialist, seed=options.seed, without=frozenset(options.without),
@@ -364,14 +368,14 @@ def make_room(
 
 
 @asynccontextmanager
-async def open_graph(room: Room, *, approve: bool) -> AsyncIterator[tuple[Any, Any]]:
+async def open_graph(context: RunContext, *, approve: bool) -> AsyncIterator[tuple[Any, Any]]:
     """The compiled graph over the run's checkpoints, and the run's thread in them."""
     from harness.graph import RECURSION_LIMIT, build
 
-    async with open_checkpoints(room.store.database) as saver:
-        graph = build(lambda run_id: room, approve=approve).compile(checkpointer=saver)
+    async with open_checkpoints(context.store.database) as saver:
+        graph = build(lambda run_id: context, approve=approve).compile(checkpointer=saver)
         config = {
-            "configurable": {"thread_id": room.run_id},
+            "configurable": {"thread_id": context.run_id},
             "recursion_limit": RECURSION_LIMIT,
         }
         yield graph, config

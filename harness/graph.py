@@ -22,7 +22,7 @@ from tiers.fleet import Fleet
 from tiers.monitor import Monitor
 from tiers.protocol import NoPlan, PlanError
 from tiers.report import conclude
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 RECURSION_LIMIT = 10_000
 
@@ -54,25 +54,25 @@ class Order(TypedDict):
 
 
 def build(
-    room_of: Callable[[str], Room],
+    context_of: Callable[[str], RunContext],
     *,
     approve: bool = False,
     state: type[RunState] = RunState,
     entry: bool = True,
 ) -> StateGraph[Any]:
-    """The graph; ``room_of(run_id)`` gives each node its surroundings.
+    """The graph; ``context_of(run_id)`` gives each node its surroundings.
 
     With ``approve`` a person is asked after each plan, through LangGraph's interrupt. Without
     ``entry`` the caller joins start and end itself, under a larger ``state``.
     """
 
-    def room(state: RunState | Order) -> Room:
-        return room_of(state["run_id"])
+    def context(state: RunState | Order) -> RunContext:
+        return context_of(state["run_id"])
 
     async def monitor(
         state: RunState,
     ) -> Command[Literal["architect", "dispatcher", "report"]]:
-        here, wave = room(state), state.get("wave", 0)
+        here, wave = context(state), state.get("wave", 0)
         exhausted = state.get("exhausted") or here.caller.meter.exhausted() or _spent(here)
         verdict = await Monitor(here).decide(
             wave, state.get("error"), exhausted, final=state.get("final", False)
@@ -93,7 +93,7 @@ def build(
         state: RunState,
     ) -> Command[Literal["dispatcher", "approval", "monitor"]]:
         try:
-            here = room(state)
+            here = context(state)
             if state["mode"] == "divide":
                 fit = await Architect(here).take_apart(parts.to_take_apart(here))
                 return Command(goto="dispatcher" if fit else "monitor")
@@ -106,14 +106,14 @@ def build(
         return Command(goto="approval" if approve else "dispatcher")
 
     async def approval(state: RunState) -> Command[Literal["dispatcher", "report"]]:
-        answer = interrupt({"plan": plan_text(room(state))})
+        answer = interrupt({"plan": plan_text(context(state))})
         if answer["decision"] == "no":
             refused = StopReason(kind="refused", text="the plan was refused")
             return Command(goto="report", update={"stop": refused.model_dump()})
         return Command(goto="dispatcher")
 
     async def dispatcher(state: RunState) -> Command[Literal["fleet", "monitor"]]:
-        here = room(state)
+        here = context(state)
         try:
             async with (
                 here.caller.meter.within()
@@ -130,11 +130,11 @@ def build(
         )
 
     async def fleet(order: Order) -> dict[str, Any]:
-        await Fleet(room(order)).execute(order["delegation"])
+        await Fleet(context(order)).execute(order["delegation"])
         return {}
 
     async def report(state: RunState) -> RunState:
-        result = await conclude(room(state), StopReason.model_validate(state["stop"]))
+        result = await conclude(context(state), StopReason.model_validate(state["stop"]))
         return {"verdict": result.verdict}
 
     graph: StateGraph[Any] = StateGraph(state)
@@ -151,7 +151,7 @@ def build(
     return graph
 
 
-def _spent(room: Room) -> str | None:
+def _spent(context: RunContext) -> str | None:
     """The limit that stopped an outcome, if the last wave ran into one."""
-    outcomes = reversed(room.outcomes().values())
+    outcomes = reversed(context.outcomes().values())
     return next((o.error for _, o in outcomes if o.status == "exhausted"), None)

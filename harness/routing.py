@@ -34,8 +34,8 @@ from specialists.routing.abstention import check_declines
 from specialists.routing.policies import TEMPERATURE
 from specialists.routing.stored import newest
 from state import BeadStore, home
-from state.driver import chunks
 from state.errors import UsageError
+from state.transactions import chunks
 from tiers.domains import installed
 
 SOFTMAX: dict[str, float] = {

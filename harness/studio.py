@@ -14,12 +14,12 @@ from langgraph.graph import END, START
 
 from eval import load_problem
 from eval.validators import validators
-from harness.engine import make_room
+from harness.engine import make_context
 from harness.graph import RunState, build
 from harness.report import RunOptions
 from harness.wiring import open_backend
 from state import BeadStore, Runs, StopReason, database_url
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 
 class StudioState(RunState, total=False):
@@ -30,7 +30,7 @@ class StudioState(RunState, total=False):
 
 def graph() -> Any:
     """The compiled graph, without a checkpointer: the tool that opens it brings its own."""
-    rooms: dict[str, Room] = {}
+    rooms: dict[str, RunContext] = {}
 
     async def begin(state: StudioState) -> RunState:
         problem = await asyncio.to_thread(load_problem, state["problem"], io.StringIO())
@@ -46,20 +46,20 @@ def graph() -> Any:
             tier="monitor",
         )  # fmt: skip
         backend, cards = await open_backend(options)
-        rooms[run.id] = make_room(
+        rooms[run.id] = make_context(
             run, problem.task(), options, store, backend, cards, validators(), lambda event: None
         )
         return {"run_id": run.id, "wave": 0}
 
     async def close(state: StudioState) -> RunState:
-        room = rooms.pop(state["run_id"])
-        data = room.root.data
-        Runs(room.store).finish(
-            room.run_id, verdict=data["verdict"], answer=data["answer"],
+        context = rooms.pop(state["run_id"])
+        data = context.root.data
+        Runs(context.store).finish(
+            context.run_id, verdict=data["verdict"], answer=data["answer"],
             reason=StopReason.model_validate(state["stop"]),
         )  # fmt: skip
-        await room.caller.backend.close()
-        room.store.close_database()
+        await context.caller.backend.close()
+        context.store.close_database()
         return {}
 
     found = build(rooms.__getitem__, state=StudioState, entry=False)

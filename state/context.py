@@ -14,11 +14,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from state import graph
-from state.driver import among, chunks
 from state.errors import UsageError
 from state.evidence import fade
 from state.models import Bead, Comment
 from state.store import BeadStore
+from state.transactions import among, chunks
 from state.vectors import FOLDED, INSIGHTS, QUIET, ROUTINES, Vectors, audible, in_scope, scope_of
 
 CANDIDATES = 256

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from state import frontier, schema, sqlite
-from state.driver import Transaction
 from state.errors import NoStoreError, StoreError
+from state.transactions import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +24,7 @@ class Backend(Protocol):
     """What differs from one kind of database to the other: :mod:`state.sqlite`, `state.postgres`.
 
     A transaction of ``writing`` excludes other writers from its beginning, so that what it has read
-    stays true until it commits. The connections are what :class:`state.driver.Transaction` takes.
+    stays true until it commits. The connections are what :class:`state.transactions.Transaction` takes.
     """
 
     is_postgres: bool

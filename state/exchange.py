@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from state import frontier, graph, history, jsonl
-from state.driver import Transaction, encoded
 from state.errors import UsageError
 from state.fields import Malformed
 from state.filters import matching, where
 from state.jsonl import Issue
 from state.models import Bead, Comment, Dependency, ForeignLine
 from state.store import BeadStore
+from state.transactions import Transaction, encoded
 
 _OWN = ("key", "run_id", "tier", "attempts", "confidence", "surprise", "data")
 """What a newer record that comes from another program cannot know, and so does not take away."""

@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection
 from typing import Any, Literal, TypedDict, Unpack
 
-from state.driver import listed
 from state.errors import UsageError
 from state.models import BEAD_KINDS, BEAD_STATUSES, DONE, RECORD_KINDS
+from state.transactions import listed
 
 NO_RUN = ""
 """Stands for a run where beads are asked for that belong to none."""

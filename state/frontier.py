@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from state.driver import Transaction, among, chunks, listed
 from state.errors import UsageError
 from state.models import DONE, RECORD_KINDS, WORK_KINDS
+from state.transactions import Transaction, among, chunks, listed
 
 _MANY = 500
 """Above so many beads it is cheaper to settle them all."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from state import rows
-from state.driver import Transaction, chunks, listed
 from state.frontier import HELD_TYPES, HOLDING, OPEN
 from state.jsonl import aside_of
 from state.models import DONE, Bead, Dependency
 from state.store import BeadStore
+from state.transactions import Transaction, chunks, listed
 
 Place = TypeVar("Place", str, tuple[str, bool])
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from state import frontier, graph, rows, search
 from state.database import Database
-from state.driver import Transaction
 from state.errors import StoreError
 from state.models import Bead, Dependency
 from state.store import BeadStore
+from state.transactions import Transaction
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from state.driver import Transaction, inserting
 from state.fields import moment
 from state.models import Bead, Change
+from state.transactions import Transaction, inserting
 
 _FIELDS = (
     "status", "title", "body", "notes", "kind", "priority", "parent", "assignee", "labels",
@@ -91,7 +91,7 @@ def add_close(
 ) -> None:
     """Write down that beads are closed, before they are: those of a list that are not yet.
 
-    ``names`` and ``values`` are what :func:`state.driver.among` gives.
+    ``names`` and ``values`` are what :func:`state.transactions.among` gives.
     """
     tx.run(
         f"INSERT INTO {Change.TABLE} (bead_id, at, author, what, old, new, note) "

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from state.driver import encoded, inserting
 from state.filters import escaped
 from state.models import Call
 from state.store import BeadStore
+from state.transactions import encoded, inserting
 
 LOST = "lost"
 """``finish_reason`` of a call that was sent and gave no answer that counts: it was given up, and is

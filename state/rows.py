@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
 from state import history, ids
-from state.driver import Transaction, encode
 from state.errors import UsageError
 from state.fields import moment
 from state.filters import escaped, one_of
@@ -23,6 +22,7 @@ from state.models import (
     Dependency,
     DependencyType,
 )
+from state.transactions import Transaction, encode
 
 
 class BeadFields(TypedDict, total=False):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from state import frontier, graph
-from state.driver import Transaction, chunks
 from state.errors import ClaimError, UsageError
 from state.jsonl import ASIDE, aside_of
 from state.models import BEAD_KINDS, DONE, RECORD_KINDS, WORK_KINDS, Bead
+from state.transactions import Transaction, chunks
 
 PEOPLES_KINDS = ("epic", "task", "bug", "feature", "chore")
 """Kinds that people give to beads."""

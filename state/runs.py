@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from state import ids
-from state.driver import Transaction
 from state.errors import UsageError
 from state.filters import escaped
 from state.ledger import SPENT, usage_of
 from state.models import Run
 from state.store import BeadStore
+from state.transactions import Transaction
 
 if TYPE_CHECKING:
     from state.stops import StopReason

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state import search
-from state.driver import Transaction
 from state.errors import NoStoreError, StoreError
 from state.models import SCHEMA_VERSION
+from state.transactions import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from state.driver import Transaction
 from state.errors import UsageError
+from state.transactions import Transaction
 
 # On SQLite every bead and every comment is a document; triggers keep them. Documents have numbers
 # of their own, because VACUUM may renumber the rows of a table without an integer key. Those with

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack, cast
 
-from state import batch, hot, rows
+from state import queries, rows, writes
 from state.database import Database
 from state.errors import UsageError
 from state.filters import Filters, Order, Work, matching, where
@@ -71,11 +71,11 @@ class BeadStore:
         drawn = {"kind": kind, "title": title, **fields}
         rows.check(drawn)
         if id is None and key is None and parent is None:
-            return hot.create(self.database, drawn)
+            return queries.create(self.database, drawn)
         if id is None and key is not None:
             bead = Bead(key=key, kind=kind, title=title, **fields)
             bead.__dict__["parent"] = parent
-            return batch.write(self.database, [bead])[0]
+            return writes.write(self.database, [bead])[0]
         with self.database.writing() as tx:
             bead = Bead(id=id or "", key=key, kind=kind, title=title, **fields)
             if parent is not None:
@@ -96,7 +96,7 @@ class BeadStore:
         the stored beads in the order given.
         """
         _check_changes(changes or {})
-        return batch.write(self.database, beads, dependencies, changes)
+        return writes.write(self.database, beads, dependencies, changes)
 
     def update(self, id: str, **fields: Unpack[BeadChanges]) -> Bead:
         """Change fields of a bead. Any status but ``in_progress`` ends the lease."""
@@ -120,7 +120,7 @@ class BeadStore:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
         _check_changes(changes)
-        batch.apply(self.database, beads, changes)
+        writes.apply(self.database, beads, changes)
 
     def reopen(self, id: str) -> Bead:
         """Open a closed bead again, for anybody to claim."""
@@ -141,15 +141,15 @@ class BeadStore:
 
     def find(self, id: str) -> Bead | None:
         """The bead with this whole id, if it is here."""
-        return hot.get(self.database, id)
+        return queries.get(self.database, id)
 
     def find_all(self, ids: Sequence[str]) -> dict[str, Bead]:
         """Like :meth:`find`, but for several ids: those that are here, by id."""
-        return hot.find_all(self.database, ids)
+        return queries.find_all(self.database, ids)
 
     def get(self, id: str) -> Bead:
         """The bead with this id, or the only one whose id starts so."""
-        if (bead := hot.get(self.database, id)) is not None:
+        if (bead := queries.get(self.database, id)) is not None:
             return bead
         with self.database.reading() as tx:
             return rows.find(tx, id)
@@ -174,7 +174,7 @@ class BeadStore:
     ) -> list[Bead]:
         """Beads that match all filters."""
         conditions, values = matching(**self.whole(filters))
-        return hot.select(self.database, conditions, values, limit, order)
+        return queries.select(self.database, conditions, values, limit, order)
 
     def whole(self, filters: Filters) -> Filters:
         """The filters, with the whole id of a parent for the start of one."""
@@ -191,11 +191,11 @@ class BeadStore:
         newest: int | None = None,
     ) -> list[Bead]:
         """Beads of a run, oldest first: the last few, if asked."""
-        return hot.of_run(self.database, run_id, kind, tier, newest=newest)
+        return queries.of_run(self.database, run_id, kind, tier, newest=newest)
 
     def stamps(self, run_id: str, kind: BeadKind) -> dict[str, float]:
         """Id → when it was last changed, of a run's beads that are not closed."""
-        return hot.stamps(self.database, run_id, kind)
+        return queries.stamps(self.database, run_id, kind)
 
     # --- the frontier ------------------------------------------------------------------------
 
@@ -206,12 +206,12 @@ class BeadStore:
         open blocker or is deferred. An epic is offered when its parts are done. What records
         something is no work, and what an import set aside (pinned, a template) is not offered.
         """
-        return hot.ready(self.database, limit, **self.whole(filters))
+        return queries.ready(self.database, limit, **self.whole(filters))
 
     def blocked(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Unfinished work that waits for an open blocker, its own or an ancestor's."""
         conditions, values = matching(**self.whole(filters))
-        return hot.select(self.database, [BLOCKED, *conditions], values, limit)
+        return queries.select(self.database, [BLOCKED, *conditions], values, limit)
 
     def claim(
         self,
@@ -228,14 +228,14 @@ class BeadStore:
         """
         if id is not None:
             id = self.get(id).id
-        return hot.claim(
+        return queries.claim(
             self.database, id, who=assignee, lease_s=lease_s, **self.whole(cast(Filters, filters))
         )
 
     def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
         """Claim the parents of ``orders`` (whole ids) for the assignees of the orders; with each
         parent that was ready its order is written, in the same transaction. The orders written."""
-        return batch.claim(self.database, orders, lease_s)
+        return writes.claim(self.database, orders, lease_s)
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
         """Extend a lease to ``lease_s`` seconds from now; false if it is no longer ``assignee``'s.

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
-from state import frontier, graph, history, hot, rows, rules, search
-from state.driver import Transaction, chunks, inserting, listed
+from state import frontier, graph, history, queries, rows, rules, search
 from state.errors import ClaimError, UsageError
 from state.filters import Filters, Work, matching, where
 from state.frontier import HOLDING
@@ -23,6 +22,7 @@ from state.models import (
 )
 from state.rows import BeadChanges, BeadFields
 from state.store import BeadStore
+from state.transactions import Transaction, chunks, inserting, listed
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,11 @@ class Tracker:
         waits, unless what holds it is closed with it, or by ``force``.
         """
         with self.database.writing() as tx:
-            found = hot.by_ids(tx, list(ids))
+            found = queries.by_ids(tx, list(ids))
             whole = [id if id in found else rows.find(tx, id).id for id in ids]
             rules.refuse_close(tx, whole, force=force)
-            hot.close(tx, whole, reason, self.database.now(), by)
-            found = hot.by_ids(tx, whole)
+            queries.close(tx, whole, reason, self.database.now(), by)
+            found = queries.by_ids(tx, whole)
             return [found[id] for id in whole]
 
     def reopen(self, ids: Collection[str], *, by: str | None = None) -> list[Bead]:

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from state.driver import Transaction, among, chunks
 from state.models import Bead
 from state.store import BeadStore
+from state.transactions import Transaction, among, chunks
 
 SHORTLIST = 512
 """Beads of each scope whose cosine is computed exactly."""
@@ -189,7 +189,7 @@ class Vectors:
     ) -> int:
         """Bring the vectors of a scope's beads up to date, batch by batch: of all, or of some.
 
-        ``among`` and ``names`` are what :func:`state.driver.chunks` gives.
+        ``among`` and ``names`` are what :func:`state.transactions.chunks` gives.
         """
         condition, values = in_scope(scope)
         some = f"AND bead.id IN {among}" if among else ""

@@ -16,35 +16,35 @@ from tiers import parts
 from tiers.acceptance import accepted
 from tiers.domains import whole
 from tiers.protocol import Plan, PlanError, PlanStep
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 
 class Architect:
     """Plans for one run."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
 
     async def plan(self, mode: str, number: int) -> Plan:
         """Make plan ``number`` and write it. ``mode`` is ``direct`` or ``plan``.
 
         Raises :class:`tiers.protocol.PlanError` when no domain finds one.
         """
-        room = self.room
-        if mode == "direct" or "decomposition" in room.without:
-            plan = whole(room, "one call may do")
+        context = self.context
+        if mode == "direct" or "decomposition" in context.without:
+            plan = whole(context, "one call may do")
         else:
             plan = await self._decompose(number)
-        self._write(accepted(plan, room.task.public_checks, room.domains), number)
+        self._write(accepted(plan, context.task.public_checks, context.domains), number)
         return plan
 
     async def _decompose(self, number: int) -> Plan:
         """The plan of the first domain that makes one."""
-        room = self.room
-        for domain in room.domains.ranked(room.task, room.fleet):
-            if (plan := await domain.decompose(room, number)) is not None:
+        context = self.context
+        for domain in context.domains.ranked(context.task, context.fleet):
+            if (plan := await domain.decompose(context, number)) is not None:
                 return plan
-        return whole(room, "nothing in the fleet can decompose it")
+        return whole(context, "nothing in the fleet can decompose it")
 
     async def take_apart(self, ids: Sequence[str]) -> bool:
         """Write the next parts of each of these steps, or what its parts make together.
@@ -52,25 +52,25 @@ class Architect:
         A step waits for its parts, which stand below an epic of their own. Returns whether all of
         them have parts that fit together; one that has not says why.
         """
-        return all([await self._take_apart(self.room.store.get(id)) for id in ids])
+        return all([await self._take_apart(self.context.store.get(id)) for id in ids])
 
     async def _take_apart(self, step: Bead) -> bool:
-        room = self.room
-        order = parts.failed_order(room, step)
-        done = parts.of(room.steps(), step)
+        context = self.context
+        order = parts.failed_order(context, step)
+        done = parts.of(context.steps(), step)
         results = {part.data["part"]: str(part.data["artifact"]) for part in done}
         try:
-            found = await room.craft_of(step).take_apart(room, order, results)
+            found = await context.craft_of(step).take_apart(context, order, results)
             refusal = "it has no parts"
         except PlanError as fault:
             found, refusal = None, str(fault)
         change = parts.progress(step, done, found, refusal)
-        epic = parts.epic(room, step, order)
+        epic = parts.epic(context, step, order)
         beads, edges = [], []
         if found is not None and found.artifact is None:
             beads, edges = [epic], [Dependency(from_id=step.id, to_id=epic.id, type="blocks")]
             for part in found.steps:
-                beads.append(parts.bead(room, step, epic, part))
+                beads.append(parts.bead(context, step, epic, part))
                 edges += [
                     Dependency(from_id=beads[-1].key or "", to_id=id, type="blocks")
                     for id in beads[-1].data["inputs"].values()
@@ -80,19 +80,19 @@ class Architect:
         if done and not beads:
             why = "its parts are done" if found else refusal
             changes[epic.id] = {"status": "closed", "close_reason": why}
-        made = room.store.create_many(beads, edges, changes)
-        room.hold([bead for bead in made if bead.kind == "step"])
+        made = context.store.create_many(beads, edges, changes)
+        context.hold([bead for bead in made if bead.kind == "step"])
         if beads:
-            room.emit_plan("parts", f"{order.objective} in {len(beads) - 1} parts")
+            context.emit_plan("parts", f"{order.objective} in {len(beads) - 1} parts")
         return found is not None
 
     def _write(self, plan: Plan, number: int) -> None:
         """Steps, their dependencies and the plan's decision bead; verified work is carried over."""
-        room, store = self.room, self.room.store
-        remembers = number > 0 and "memory" not in room.without
+        context, store = self.context, self.context.store
+        remembers = number > 0 and "memory" not in context.without
         done = self._verified() if remembers else {}
-        public = room.task.public_checks
-        key_of = {s.name: f"{room.run_id}|plan{number}|{s.name}" for s in plan.steps}
+        public = context.task.public_checks
+        key_of = {s.name: f"{context.run_id}|plan{number}|{s.name}" for s in plan.steps}
         beads, edges, signatures = [], [], dict[str, str]()
         for step in plan.steps:
             signatures[step.name] = signature = _signature(step, signatures)
@@ -101,8 +101,8 @@ class Architect:
             artifact = step.given if step.given is not None else known
             beads.append(
                 Bead(
-                    key=key_of[step.name], kind="step", title=step.objective, parent=room.root_id,
-                    run_id=room.run_id, tier="architect",
+                    key=key_of[step.name], kind="step", title=step.objective, parent=context.root_id,
+                    run_id=context.run_id, tier="architect",
                     status="open" if artifact is None else "closed",
                     close_reason="given" if step.given is not None else
                     ("carried over" if artifact is not None else None),
@@ -122,8 +122,8 @@ class Architect:
             ]
         beads.append(
             Bead(
-                key=f"{room.run_id}|plan{number}", kind="decision", parent=room.root_id,
-                title=f"plan {number}: {plan.why}", run_id=room.run_id, tier="architect",
+                key=f"{context.run_id}|plan{number}", kind="decision", parent=context.root_id,
+                title=f"plan {number}: {plan.why}", run_id=context.run_id, tier="architect",
                 status="closed", body="; ".join(c.detail for c in plan.checks),
                 data={
                     "decomposer": plan.decomposer, "checks": [c.model_dump() for c in plan.checks],
@@ -131,17 +131,17 @@ class Architect:
                 },
             )
         )  # fmt: skip
-        root = room.root
+        root = context.root
         store.create_many(beads, edges, {root.id: {"data": {**root.data, "plan": number}}})
-        room.plan = number
-        room.emit_plan(plan.decomposer, plan.why)
+        context.plan = number
+        context.emit_plan(plan.decomposer, plan.why)
 
     def _verified(self) -> dict[str, str]:
         """Signature → verified artifact of the current plan's steps that a further plan may reuse."""
         return {
             b.data["signature"]: b.data["artifact"]
-            for b in self.room.steps()
-            if b.data.get("outcome") == "verified" and self.room.craft_of(b).reusable
+            for b in self.context.steps()
+            if b.data.get("outcome") == "verified" and self.context.craft_of(b).reusable
         }
 
 

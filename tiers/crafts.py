@@ -16,7 +16,7 @@ from tiers.checking import NO_CHECKER, undecided
 from tiers.protocol import Check, CheckResult, Delegation, Parts, PlanStep
 
 if TYPE_CHECKING:
-    from tiers.room import Room
+    from tiers.run_context import RunContext
 
 Ask = Callable[[Card, str, int], Awaitable[str]]
 """(specialist, prompt, sample number) → answer: a further call on the same delegation's account.
@@ -75,7 +75,7 @@ class Craft(Protocol):
         ...
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """Run one acceptance check that is this craft's own."""
         ...
@@ -96,12 +96,12 @@ class Craft(Protocol):
         """Why a person's wording of the objective is none of such a step; empty where it fits."""
         ...
 
-    def divisible(self, room: Room, order: Delegation) -> bool:
+    def divisible(self, context: RunContext, order: Delegation) -> bool:
         """Whether :meth:`take_apart` may know parts of a delegation that failed."""
         ...
 
     async def take_apart(
-        self, room: Room, order: Delegation, results: Mapping[str, str]
+        self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
         """The parts of a delegation that nobody could do whole; ``None`` where there are none.
 
@@ -136,7 +136,7 @@ class PlainCraft:
         return answer.strip() or None
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """No checks of its own: the result is inconclusive."""
         return undecided(check, NO_CHECKER, f"nobody can run the check {check.kind}")
@@ -157,12 +157,12 @@ class PlainCraft:
         """Any wording fits."""
         return ""
 
-    def divisible(self, room: Room, order: Delegation) -> bool:
+    def divisible(self, context: RunContext, order: Delegation) -> bool:
         """Nothing is taken apart."""
         return False
 
     async def take_apart(
-        self, room: Room, order: Delegation, results: Mapping[str, str]
+        self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
         """No parts."""
         return None

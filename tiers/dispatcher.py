@@ -14,7 +14,7 @@ from tiers.memory.insights import best_remedy, causes, known
 from tiers.memory.packs import pack_for
 from tiers.prompts import reads_text
 from tiers.protocol import Check, Delegation, Remedy
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 ATTEMPTS = 6
 TEAM_ATTEMPTS = 2
@@ -24,22 +24,24 @@ TEAM_ATTEMPTS = 2
 class Dispatcher:
     """Turns ready steps into delegations."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
         self._known: dict[str, tuple[Remedy, ...]] = {}
 
     async def dispatch(self) -> list[str]:
         """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
-        room = self.room
-        plan = room.plan or 0
+        context = self.context
+        plan = context.plan or 0
         ready = [
-            b for b in room.store.ready(run_id=room.run_id, kind="step") if b.data["plan"] == plan
+            b
+            for b in context.store.ready(run_id=context.run_id, kind="step")
+            if b.data["plan"] == plan
         ]
         if not ready:
             return []
         orders = [keyed_id(_key(step)) for step in ready]  # There already after a crash.
         inner = [i for step in ready for i in step.data["inputs"].values()]
-        there = room.store.find_all([*inner, *orders])
+        there = context.store.find_all([*inner, *orders])
         inputs = [
             {name: str(there[i].data["artifact"]) for name, i in step.data["inputs"].items()}
             for step in ready
@@ -60,11 +62,11 @@ class Dispatcher:
                 orders, ready, inputs, objectives, decisions, strict=True
             )
         ]
-        taken = room.store.claim_with(beads, lease_s=room.lease_s)
+        taken = context.store.claim_with(beads, lease_s=context.lease_s)
         at_hand = {step.id: step for step in ready}
         for bead in taken:
-            room.handed[bead.id] = (bead, at_hand[bead.parent or ""])
-            room.emit(
+            context.handed[bead.id] = (bead, at_hand[bead.parent or ""])
+            context.emit(
                 "dispatch", bead.title, step=bead.parent, specialist=bead.assignee,
                 scores=bead.data["scores"], path=bead.data["path"],
                 others=bead.data["delegation"]["others"], confidence=bead.confidence,
@@ -73,16 +75,16 @@ class Dispatcher:
         return [bead.id for bead in taken]
 
     async def _route(self, steps: list[Bead], objectives: list[str]) -> list[Decision]:
-        room = self.room
-        if room.specialist is not None:
-            only = {room.specialist: 1.0}
+        context = self.context
+        if context.specialist is not None:
+            only = {context.specialist: 1.0}
             forced = Decision(
-                specialist=room.specialist, scores=only, confidence=1.0, path="forced"
+                specialist=context.specialist, scores=only, confidence=1.0, path="forced"
             )
             return [forced] * len(steps)
-        if "routing" in room.without:
+        if "routing" in context.without:
             return [self._any(step) for step in steps]
-        fleet = room.fleet
+        fleet = context.fleet
         everybody, stay = {c.name for c in fleet}, self._stay()
         remembered = [
             Decision(specialist=stay[step.id], scores={stay[step.id]: 1.0}, confidence=1.0)
@@ -100,41 +102,41 @@ class Dispatcher:
             for step, objective, recalled in zip(steps, objectives, remembered, strict=True)
             if recalled is None
         ]
-        routed = iter(await room.router.route(asks, fleet) if asks else ())
+        routed = iter(await context.router.route(asks, fleet) if asks else ())
         return [next(routed) if recalled is None else recalled for recalled in remembered]
 
     def _routing_text(self, step: Bead, objective: str) -> str:
         """What the scorer sees of a step."""
-        return self.room.craft_of(step).routing_text(objective, step.data.get("meta", {}))
+        return self.context.craft_of(step).routing_text(objective, step.data.get("meta", {}))
 
     def _native(self, step: Bead, objective: str) -> tuple[str, ...]:
         """Domains of the cards that a step belongs to, by its kind or else by the role it asks for."""
-        craft = self.room.craft_of(step)
+        craft = self.context.craft_of(step)
         role = craft.role(objective, step.data.get("meta", {}))
-        return craft.native or self.room.domains.roles.get(role or "", ())
+        return craft.native or self.context.domains.roles.get(role or "", ())
 
     def _any(self, step: Bead) -> Decision:
         """A specialist drawn evenly from the fleet, the same for the same step and seed."""
-        names = [c.name for c in self.room.fleet]
-        chosen = random.Random(f"{self.room.seed}|{step.key}|{step.attempts}").choice(names)
+        names = [c.name for c in self.context.fleet]
+        chosen = random.Random(f"{self.context.seed}|{step.key}|{step.attempts}").choice(names)
         even = 1 / len(names)
         return Decision(specialist=chosen, scores=dict.fromkeys(names, even), confidence=even)
 
     def _stay(self) -> dict[str, str]:
         """Failed step → the specialist that the monitor's last decision leaves it with."""
-        last = self.room.decided
+        last = self.context.decided
         return dict(last.data.get("stay", {})) if last else {}
 
     def _remembered(self, step: Bead, fleet: set[str]) -> Decision | None:
         """Whom memory names: the routine for a fresh step, an insight for one that failed."""
         kind, tried = step.data["kind"], step.data.get("tried", [])
         if not tried:
-            routine = self.room.routine()
+            routine = self.context.routine()
             if routine is None or step.data["plan"] > 0:
                 return None
             name, chance = routine["specialists"].get(kind), routine["chance"]
         else:
-            _, failed = self.room.outcomes()[step.data["failed"][-1]]
+            _, failed = self.context.outcomes()[step.data["failed"][-1]]
             remedies = [
                 r for r in self._remedies(kind)
                 if r.by == "specialist" and r.specialist not in tried
@@ -149,7 +151,7 @@ class Dispatcher:
     def _remedies(self, kind: str) -> tuple[Remedy, ...]:
         """What memory knows of faults of such steps, looked up once a wave."""
         if kind not in self._known:
-            self._known[kind] = known(self.room, kind)
+            self._known[kind] = known(self.context, kind)
         return self._known[kind]
 
     def _failed_before(self, step: Bead) -> list[str]:
@@ -159,7 +161,7 @@ class Dispatcher:
             return []
         return [
             delegation
-            for other in self.room.store.of_run(self.room.run_id, "step")
+            for other in self.context.store.of_run(self.context.run_id, "step")
             if other.data["plan"] < plan and other.data["signature"] == signature
             for delegation in other.data.get("failed", [])
         ]
@@ -167,7 +169,7 @@ class Dispatcher:
     def _barred(self, step: Bead, fleet: set[str]) -> frozenset[str]:
         """Who tried the step, and who gave nothing for the same work under earlier plans."""
         tried = frozenset(step.data.get("tried", []))
-        earlier = (self.room.outcomes()[id] for id in self._failed_before(step))
+        earlier = (self.context.outcomes()[id] for id in self._failed_before(step))
         barred = tried | {who for who, outcome in earlier if run_progress.empty_handed(outcome)}
         return barred if barred < fleet else tried
 
@@ -175,38 +177,38 @@ class Dispatcher:
         self, step: Bead, inputs: dict[str, str], objective: str, decision: Decision
     ) -> Bead:
         """The decision bead that carries the delegation of one step."""
-        room = self.room
+        context = self.context
         failed, tried = step.data.get("failed", []), step.data.get("tried", [])
         key, before = _key(step), len(failed) + len(self._failed_before(step))
-        cards = {c.name: c for c in room.cards}
+        cards = {c.name: c for c in context.cards}
         assembly = parts.assembly(step)
         pack = None
         if assembly is None:
             team = [cards[name] for name in (decision.specialist, *decision.others)]
             reader = next((c for c in team if reads_text(c)), team[0])
-            pack = await pack_for(room, reader, step, objective)
-        others = room.specialist is None and room.strategy != "direct"
+            pack = await pack_for(context, reader, step, objective)
+        others = context.specialist is None and context.strategy != "direct"
         remedies = tuple(
             r for r in self._remedies(step.data["kind"])
             if r.by != "specialist" or (others and r.specialist not in tried)
         )  # fmt: skip
         order = Delegation(
-            id=keyed_id(key), run_id=room.run_id, bead_id=step.id, kind=step.data["kind"],
+            id=keyed_id(key), run_id=context.run_id, bead_id=step.id, kind=step.data["kind"],
             objective=objective, inputs=inputs,
             acceptance=tuple(Check.model_validate(c) for c in step.data["acceptance"]),
             specialist=decision.specialist, team=decision.team, others=decision.others,
             policy="resample" if before else "greedy", before=before,
-            attempts=1 if room.strategy == "direct" else
+            attempts=1 if context.strategy == "direct" else
             (ATTEMPTS if decision.team == "one" else TEAM_ATTEMPTS),
             pack=pack.text if pack else "",
             records=decision.records, remedies=remedies,
-            deadline=datetime.now(UTC) + timedelta(seconds=room.lease_s),
+            deadline=datetime.now(UTC) + timedelta(seconds=context.lease_s),
             assembly=assembly, meta=step.data.get("meta", {}),
         )  # fmt: skip
         return Bead(
             id=order.id, key=key, kind="decision",
             title=f"{objective} → {', '.join((decision.specialist, *decision.others))}",
-            parent=step.id, run_id=room.run_id, tier="dispatcher", status="closed",
+            parent=step.id, run_id=context.run_id, tier="dispatcher", status="closed",
             assignee=decision.specialist, confidence=decision.confidence,
             body=f"route by {decision.path}", labels=[QUIET],
             data={

@@ -35,7 +35,7 @@ from tiers.protocol import (
     Outcome,
     Status,
 )
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 WARMER = 0.2
 """How much warmer each further attempt samples."""
@@ -48,22 +48,22 @@ CHECK_SAMPLES = 100
 class Fleet:
     """Executes delegations for one run."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
 
     async def execute(self, delegation_id: str) -> Outcome:
         """Do what the delegation says and write its outcome to the store."""
-        room = self.room
-        bead, step = room.order(delegation_id)
+        context = self.context
+        bead, step = context.order(delegation_id)
         order = Delegation.model_validate(bead.data["delegation"])
-        if order.id in room.outcomes():
-            return room.outcomes()[order.id][1]
+        if order.id in context.outcomes():
+            return context.outcomes()[order.id][1]
         # Anew: a run that is resumed later takes up the order with the time that it had.
-        due = datetime.now(UTC) + timedelta(seconds=room.lease_s)
+        due = datetime.now(UTC) + timedelta(seconds=context.lease_s)
         order = order.model_copy(update={"deadline": due})
         if order.assembly is not None:
             return await self._assembled(order, order.assembly, step)
-        cards = {c.name: c for c in room.cards}
+        cards = {c.name: c for c in context.cards}
         orders = {
             n: order.model_copy(update={"specialist": n}) for n in (order.specialist, *order.others)
         }
@@ -78,9 +78,9 @@ class Fleet:
             update={"surprise": self._surprise(order, who, outcome.status)}
         )
         # Of a team, what the winner did itself: the others' faults are not of its repairing.
-        taught = lessons(room, orders[who], cards[who], step, ended[who])
-        await room.settle(step, who, outcome, taught)
-        room.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
+        taught = lessons(context, orders[who], cards[who], step, ended[who])
+        await context.settle(step, who, outcome, taught)
+        context.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
         self._announce(order, outcome, who)
         return outcome
 
@@ -95,7 +95,7 @@ class Fleet:
                 says = f"{order.objective} in {made.parts} parts, each verified"
                 checks = (*checks, CheckResult(kind=PARTS, passed=True, detail=says))
             outcome = self._judged(order, made.artifact, checks)
-        await self.room.settle(step, order.specialist, outcome)
+        await self.context.settle(step, order.specialist, outcome)
         self._announce(order, outcome, order.specialist)
         return outcome
 
@@ -117,14 +117,14 @@ class Fleet:
     def _announce(self, order: Delegation, outcome: Outcome, who: str) -> None:
         why = outcome.fault or outcome.doubt
         why = f" ({why})" if why else ""
-        self.room.emit(
+        self.context.emit(
             "outcome", f"{order.objective}: {outcome.status}{why}", step=order.bead_id,
             status=outcome.status, artifact=outcome.artifact, attempts=outcome.attempts,
             specialist=who,
         )  # fmt: skip
 
     async def _attempts(self, order: Delegation, card: Card) -> Outcome:
-        craft = self.room.domains.craft(order.kind, order.meta)
+        craft = self.context.domains.craft(order.kind, order.meta)
         messages = chat(card, framed(shown(order, card, craft), craft.prompt(order)))
         failed: list[Failure] = []
         checks: tuple[CheckResult, ...] = ()
@@ -136,7 +136,7 @@ class Fleet:
                 break
             artifact = None
             try:
-                call = await self.room.caller(
+                call = await self.context.caller(
                     card, messages, Origin(order.id, "fleet", attempt),
                     self._sampling(order, card, attempt),
                 )  # fmt: skip
@@ -196,16 +196,16 @@ class Fleet:
 
     def _seed(self, order: Delegation, attempt: int) -> int:
         """No two attempts at the same work sample alike."""
-        return self.room.seed * 1000 + order.before * 10 + attempt
+        return self.context.seed * 1000 + order.before * 10 + attempt
 
     async def _checks(
         self, order: Delegation, artifact: str, attempt: int
     ) -> tuple[CheckResult, ...]:
         results: list[CheckResult] = []
-        if "verification" in self.room.without:
+        if "verification" in self.context.without:
             return ()
         for number, check in enumerate(order.acceptance):
-            async with self.room.caller.meter.within():
+            async with self.context.caller.meter.within():
                 results.append(await self._one(order, number, check, artifact, attempt))
             if results[-1].refutes:
                 break
@@ -215,8 +215,8 @@ class Fleet:
         self, order: Delegation, number: int, check: Check, artifact: str, attempt: int
     ) -> CheckResult:
         """Check ``number`` of the order. One that fails by itself is inconclusive."""
-        if check.kind in self.room.validators:
-            return await examine(self.room.validators, artifact, check)
+        if check.kind in self.context.validators:
+            return await examine(self.context.validators, artifact, check)
         asked: Counter[tuple[str, str]] = Counter()
 
         async def ask(card: Card, prompt: str, sample: int) -> str:
@@ -229,10 +229,10 @@ class Fleet:
                 seed=self._seed(order, again),
             )
             origin = Origin(order.id, "fleet", attempt, CHECK_SAMPLES + number * 10 + sample)
-            return (await self.room.caller(card, chat(card, prompt), origin, sampling)).response
+            return (await self.context.caller(card, chat(card, prompt), origin, sampling)).response
 
-        craft = self.room.domains.craft(order.kind, order.meta)
-        return await guarded(check, craft.check(self.room, order, check, artifact, ask))
+        craft = self.context.domains.craft(order.kind, order.meta)
+        return await guarded(check, craft.check(self.context, order, check, artifact, ask))
 
     @staticmethod
     def _repair(
@@ -264,7 +264,7 @@ class Fleet:
         if status not in DECIDED:
             return None
         alpha, beta = order.records.get(name, (1.0, 1.0))
-        outcomes = self.room.outcomes().values()
+        outcomes = self.context.outcomes().values()
         past = [o.status for who, o in outcomes if who == name and o.status in DECIDED]
         won = past.count("verified")
         p = (alpha + won) / (alpha + beta + len(past))

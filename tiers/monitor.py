@@ -22,7 +22,7 @@ from state.vectors import QUIET
 from tiers import parts, run_progress, scope
 from tiers.memory import routines
 from tiers.protocol import Outcome
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
@@ -64,8 +64,8 @@ def _stop(kind: StopKind, reason: str) -> Verdict:
 class Monitor:
     """Watches one run."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
 
     async def decide(
         self, wave: int, error: str | None, exhausted: str | None, *, final: bool = False
@@ -76,38 +76,38 @@ class Monitor:
         budget's, if there was one. The dispatcher finds in the decision which failed steps stay with
         their specialist.
         """
-        room, key = self.room, f"{self.room.run_id}|monitor|{wave}"
-        bead = room.find(key)
+        context, key = self.context, f"{self.context.run_id}|monitor|{wave}"
+        bead = context.find(key)
         if bead is None:
             verdict, facts = await self._decide(wave, error, exhausted, final)
             told = verdict.kind in ("escalate", "replan")
-            bead = room.store.create(
-                "decision", f"{verdict.kind}: {verdict.reason}", key=key, parent=room.root_id,
-                run_id=room.run_id, tier="monitor", status="closed", body=verdict.reason,
+            bead = context.store.create(
+                "decision", f"{verdict.kind}: {verdict.reason}", key=key, parent=context.root_id,
+                run_id=context.run_id, tier="monitor", status="closed", body=verdict.reason,
                 surprise=facts.get("surprise"), labels=[] if told else [QUIET],
                 data={"decision": verdict.kind, "wave": wave, "plan": verdict.plan,
                       "stop": verdict.stop, **facts},
             )  # fmt: skip
-        room.decided, data = bead, bead.data
+        context.decided, data = bead, bead.data
         verdict = Verdict(
             kind=data["decision"], reason=bead.body, plan=data["plan"], stop=data.get("stop")
         )
-        room.emit("monitor", f"{verdict.kind}: {verdict.reason}", decision=verdict.kind,
+        context.emit("monitor", f"{verdict.kind}: {verdict.reason}", decision=verdict.kind,
                   reason=verdict.reason, wave=wave)  # fmt: skip
         return verdict
 
     async def _decide(
         self, wave: int, error: str | None, exhausted: str | None, final: bool
     ) -> tuple[Verdict, dict[str, Any]]:
-        room = self.room
-        plan = room.plan
+        context = self.context
+        plan = context.plan
         if plan is not None and error is None and self._complete(plan):
             exhausted = None  # The budget ended with the work, not before it.
         if exhausted:
             return _stop("budget", f"out of budget: {exhausted}"), {}
         if error is not None:
             number = -1 if plan is None else plan
-            past = room.store.of_run(room.run_id, "decision", "monitor")
+            past = context.store.of_run(context.run_id, "decision", "monitor")
             tries = sum("error" in d.data for d in past) + 1
             fault = {"error": error}
             if final:
@@ -116,16 +116,16 @@ class Monitor:
                 return _stop("no_plan", f"no plan after {tries} tries: {error}"), fault
             return Verdict(kind="replan", reason=error, plan=number + 1 + tries), fault
         if plan is None:
-            if wave == 0 and (routine := await routines.recall(room)):
+            if wave == 0 and (routine := await routines.recall(context)):
                 why = (
                     f"routine {routine.bead_id} solved a problem {routine.likeness:.2f} alike this "
                     f"way, chance {routine.chance:.2f}"
                 )
                 return Verdict(kind=routine.mode, reason=why), {"routine": routine.model_dump()}
             return self._first(), {}
-        steps = room.steps(plan)
-        seen = room.decided.data.get("outcomes", 0) if room.decided else 0
-        facts = await run_progress.read(room, steps, seen)
+        steps = context.steps(plan)
+        seen = context.decided.data.get("outcomes", 0) if context.decided else 0
+        facts = await run_progress.read(context, steps, seen)
         if all(s.status == "closed" for s in steps):
             return _stop("done", "every step of the plan is closed"), facts
         failed = [
@@ -133,7 +133,7 @@ class Monitor:
             if s.status != "closed" and s.data.get("failed") and not parts.in_parts(s)
         ]  # fmt: skip
         due = parts.due(steps)
-        if failed and "monitor" in room.without:
+        if failed and "monitor" in context.without:
             why = f"{failed[0].title[:60]!r} failed and nobody watches"
             return _stop("unwatched", why), facts
         if failed:
@@ -161,37 +161,37 @@ class Monitor:
 
     def _complete(self, plan: int) -> bool:
         """Whether every step of a plan is closed."""
-        steps = self.room.steps(plan)
+        steps = self.context.steps(plan)
         return bool(steps) and all(step.status == "closed" for step in steps)
 
     def _first(self) -> Verdict:
-        room = self.room
-        if outside := scope.out_of_scope(room):
+        context = self.context
+        if outside := scope.out_of_scope(context):
             return _stop("scope", outside)
-        if room.strategy in ("direct", "plan"):
-            kind: Kind = "direct" if room.strategy == "direct" else "plan"
-            return Verdict(kind=kind, reason=f"the strategy is {room.strategy}")
-        if "monitor" in room.without:
+        if context.strategy in ("direct", "plan"):
+            kind: Kind = "direct" if context.strategy == "direct" else "plan"
+            return Verdict(kind=kind, reason=f"the strategy is {context.strategy}")
+        if "monitor" in context.without:
             return Verdict(kind="plan", reason="nobody decides: every problem is planned")
-        approach = room.domain.approach(room)
+        approach = context.domain.approach(context)
         return Verdict(kind=approach.mode, reason=approach.reason)
 
     def _failed(self, step: Bead, plan: int, facts: dict[str, Any]) -> Verdict:
         """What a failed step calls for."""
-        room, tries = self.room, run_progress.of_step(self.room, step)
+        context, tries = self.context, run_progress.of_step(self.context, step)
         who = ", ".join(dict.fromkeys(step.data["tried"]))
         why = f"{step.title[:60]!r} failed with {who}"
         spin, far = facts["spinning"].get(step.data["name"], ""), facts["drift"] or 0.0
-        if room.strategy == "direct":
+        if context.strategy == "direct":
             return _stop("strategy", f"{why}; the strategy is direct")
         able = {
             who
-            for who, outcome in (room.outcomes()[id] for id in step.data["failed"])
+            for who, outcome in (context.outcomes()[id] for id in step.data["failed"])
             if not run_progress.empty_handed(outcome)
         }
         many = len(able) >= MOST_SPECIALISTS or len(tries) >= MOST_DELEGATIONS
-        alone = room.specialist is not None or len(room.cards) < 2
-        if (many or alone or spin) and parts.may_divide(room, step):
+        alone = context.specialist is not None or len(context.cards) < 2
+        if (many or alone or spin) and parts.may_divide(context, step):
             return Verdict(kind="divide", reason=f"{why}; it is taken apart")
         if (before := self._earlier(step, plan)) and run_progress.nothing_new(tries, before):
             return _stop(
@@ -201,19 +201,19 @@ class Monitor:
             return Verdict(kind="continue", reason=f"{why}, but came closer; it goes on")
         if many or alone:
             return self._doubt(why, plan)
-        if far > ASTRAY and room.craft_of(step).worded:
+        if far > ASTRAY and context.craft_of(step).worded:
             return self._doubt(f"{why} and has drifted {far:.2f} from the problem", plan)
         says = f" and spins: {spin}" if spin else ""
         return Verdict(kind="escalate", reason=f"{why}{says}; another specialist is next")
 
     def _earlier(self, step: Bead, plan: int) -> list[Outcome]:
         """How the same work failed under earlier plans."""
-        beads = self.room.store.of_run(self.room.run_id, "step")
+        beads = self.context.store.of_run(self.context.run_id, "step")
         same = [
             b for b in beads
             if b.data["plan"] < plan and b.data["signature"] == step.data["signature"]
         ]  # fmt: skip
-        return [outcome for bead in same for outcome in run_progress.of_step(self.room, bead)]
+        return [outcome for bead in same for outcome in run_progress.of_step(self.context, bead)]
 
     def _doubt(self, why: str, plan: int) -> Verdict:
         if plan + 1 >= MOST_PLANS:

@@ -14,7 +14,7 @@ from state import Bead, keyed_id
 from state.rows import BeadChanges
 from state.vectors import QUIET
 from tiers.protocol import Assembly, Delegation, Parts, PlanStep
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 MOST_DEPTH = 3
 """How deep steps are taken apart: parts, parts of parts, and no further."""
@@ -25,18 +25,18 @@ ARCHITECT = "architect"
 BY_PARTS = Decision(specialist=ARCHITECT, scores={}, confidence=1.0, path="forced")
 
 
-def may_divide(room: Room, step: Bead) -> bool:
+def may_divide(context: RunContext, step: Bead) -> bool:
     """Whether a step that failed may be taken apart: once, not too deep, and if it has parts."""
-    if "decomposition" in room.without or "parts" in step.data:
+    if "decomposition" in context.without or "parts" in step.data:
         return False
     if step.data.get("depth", 0) >= MOST_DEPTH:
         return False
-    return room.craft_of(step).divisible(room, failed_order(room, step))
+    return context.craft_of(step).divisible(context, failed_order(context, step))
 
 
-def failed_order(room: Room, step: Bead) -> Delegation:
+def failed_order(context: RunContext, step: Bead) -> Delegation:
     """The first delegation of a step that failed: later ones are the same work."""
-    return Delegation.model_validate(room.store.get(step.data["failed"][0]).data["delegation"])
+    return Delegation.model_validate(context.store.get(step.data["failed"][0]).data["delegation"])
 
 
 def in_parts(step: Bead) -> bool:
@@ -62,9 +62,9 @@ def due(steps: Sequence[Bead]) -> list[Bead]:
     return list(waiting.values())
 
 
-def to_take_apart(room: Room) -> list[str]:
+def to_take_apart(context: RunContext) -> list[str]:
     """The steps that the monitor's last decision sends to the architect."""
-    return list(room.decided.data.get("divide", [])) if room.decided else []
+    return list(context.decided.data.get("divide", [])) if context.decided else []
 
 
 def assembly(step: Bead) -> Assembly | None:
@@ -87,29 +87,29 @@ def progress(step: Bead, done: Sequence[Bead], found: Parts | None, refusal: str
     return {"data": {**step.data, "parts": held}}
 
 
-def epic(room: Room, step: Bead, order: Delegation) -> Bead:
+def epic(context: RunContext, step: Bead, order: Delegation) -> Bead:
     """The bead that a step's parts stand below."""
     key = f"{step.key}|parts"
     return Bead(
         id=keyed_id(key), key=key, kind="epic", title=f"{order.objective[:200]}, in parts",
-        parent=step.parent, run_id=room.run_id, tier="architect", labels=[QUIET],
+        parent=step.parent, run_id=context.run_id, tier="architect", labels=[QUIET],
         data={"step": step.id},
     )  # fmt: skip
 
 
-def bead(room: Room, step: Bead, epic: Bead, part: PlanStep) -> Bead:
+def bead(context: RunContext, step: Bead, epic: Bead, part: PlanStep) -> Bead:
     """One part as a step bead; it has the step's inputs where its kind of work is shown inputs."""
     key = f"{step.key}|{part.name}"
     # What has no inputs is the same work wherever it is asked for.
     signature = f"{part.kind}:{part.objective}"
     if part.inputs:
         signature = f"{part.kind}:{step.data['signature']}:{part.objective}"
-    shown = step.data["inputs"] if room.domains.craft(part.kind, part.meta).shows_inputs else {}
+    shown = step.data["inputs"] if context.domains.craft(part.kind, part.meta).shows_inputs else {}
     own = {name: keyed_id(f"{step.key}|{name}") for name in part.inputs}
     name = f"{step.data['name']}.{part.name}"
     return Bead(
         id=keyed_id(key), key=key, kind="step", title=part.objective, parent=epic.id,
-        run_id=room.run_id, tier="architect",
+        run_id=context.run_id, tier="architect",
         data={
             "plan": step.data["plan"], "name": name, "kind": part.kind, "part": part.name,
             "under": step.id, "depth": step.data.get("depth", 0) + 1,

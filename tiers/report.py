@@ -14,7 +14,7 @@ from tiers.answer import join_sections, labels
 from tiers.checking import examine, undecided
 from tiers.memory import routines
 from tiers.protocol import Check, CheckResult
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 UNDONE = "not-checked"
 """Signature of a public check that did not come to a result."""
@@ -34,7 +34,7 @@ class Result(BaseModel):
     """Checks that could not decide, in words."""
 
 
-async def conclude(room: Room, reason: StopReason) -> Result:
+async def conclude(context: RunContext, reason: StopReason) -> Result:
     """The answer and verdict of the run as it stands in the store.
 
     ``verified`` takes an answer that passed the problem's public checks, or, where it has none, whose
@@ -42,9 +42,9 @@ async def conclude(room: Room, reason: StopReason) -> Result:
     answer the run ``failed``, or was ``exhausted`` when the budget ended it. What the run teaches
     about such problems is remembered.
     """
-    root = room.root
-    steps = {s.id: s for s in room.steps()} if "plan" in root.data else {}
-    plan = room.find(f"{room.run_id}|plan{root.data.get('plan')}")
+    root = context.root
+    steps = {s.id: s for s in context.steps()} if "plan" in root.data else {}
+    plan = context.find(f"{context.run_id}|plan{root.data.get('plan')}")
     wanted: dict[str, str] = plan.data["answer"] if plan else {}
     sections = {
         section: artifact
@@ -55,7 +55,7 @@ async def conclude(room: Room, reason: StopReason) -> Result:
     complete = plan is not None and len(sections) == len(wanted)
     closed = all(s.status == "closed" for s in steps.values())
     ends = [steps[id] for id in wanted.values() if id in steps]
-    public, whole = await _public(room, ends, answer if complete else None)
+    public, whole = await _public(context, ends, answer if complete else None)
     refuted = any(result.refutes for result in public)
     if public:
         sound = all(r.passed for r in public) and (whole or all(map(_verified, ends)))
@@ -71,19 +71,19 @@ async def conclude(room: Room, reason: StopReason) -> Result:
         verdict = "failed"
     doubts = [s.data["doubt"] for s in steps.values() if s.data.get("doubt")]
     doubts += [result.detail for result in public if result.inconclusive]
-    checks = _checks(room, [c["detail"] for c in (plan.data["checks"] if plan else [])])
+    checks = _checks(context, [c["detail"] for c in (plan.data["checks"] if plan else [])])
     result = Result(verdict=verdict, answer=answer, reason=reason, checks=checks,
                     doubts=tuple(dict.fromkeys(doubts)))  # fmt: skip
-    await routines.learn(room, verdict)
+    await routines.learn(context, verdict)
     data = {
         **root.data, "verdict": verdict, "answer": answer, "checks": list(checks),
         "doubts": list(result.doubts), "stop": reason.model_dump(),
     }  # fmt: skip
     says = f"{verdict}: {reason.text}"
-    room.store.apply(
-        [], {room.root_id: {"status": "closed", "close_reason": says, "data": data}}
+    context.store.apply(
+        [], {context.root_id: {"status": "closed", "close_reason": says, "data": data}}
     )  # The last word: what is written here was all done.
-    room.emit("report", says, verdict=verdict, answer=answer)
+    context.emit("report", says, verdict=verdict, answer=answer)
     return result
 
 
@@ -92,20 +92,20 @@ def _verified(step: Bead) -> bool:
 
 
 async def _public(
-    room: Room, ends: Sequence[Bead], answer: str | None
+    context: RunContext, ends: Sequence[Bead], answer: str | None
 ) -> tuple[list[CheckResult], bool]:
     """How the problem's public checks went, and whether each judged the whole answer.
 
     A check that a step of the answer was accepted by is not run again.
     """
-    if answer is None or "verification" in room.without:
+    if answer is None or "verification" in context.without:
         return [], False
     results: list[CheckResult] = []
     whole = True
-    for check in room.task.public_checks:
+    for check in context.task.public_checks:
         accepted = [s for s in ends if check.model_dump(mode="json") in s.data["acceptance"]]
         if not accepted:
-            results.append(await _on_answer(room, check, answer))
+            results.append(await _on_answer(context, check, answer))
             continue
         whole = whole and len(ends) == 1
         undone = next((s for s in accepted if not _verified(s)), None)
@@ -117,22 +117,22 @@ async def _public(
     return results, whole
 
 
-async def _on_answer(room: Room, check: Check, answer: str) -> CheckResult:
+async def _on_answer(context: RunContext, check: Check, answer: str) -> CheckResult:
     try:
-        async with room.caller.meter.within():
-            return await examine(room.validators, answer, check)
+        async with context.caller.meter.within():
+            return await examine(context.validators, answer, check)
     except BudgetExceeded as error:
         return undecided(check, UNDONE, f"{check.kind}: {error}")
 
 
-def _checks(room: Room, plan: list[str]) -> tuple[str, ...]:
+def _checks(context: RunContext, plan: list[str]) -> tuple[str, ...]:
     """Which kinds of checks passed on the steps, with counts, after those of the plan."""
     counts: dict[str, int] = {}
-    for _, outcome in room.outcomes().values():
+    for _, outcome in context.outcomes().values():
         if outcome.status == "verified":
             for check in outcome.checks:
                 counts[check.kind] = counts.get(check.kind, 0) + 1
-    words = room.domains.evidence
+    words = context.domains.evidence
     return (*plan, *(f"{n} checked {words.get(kind, 'by ' + kind)}" for kind, n in counts.items()))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from state import Bead
 from tiers.protocol import DECLINED, NO_ARTIFACT, NO_TEXT, Outcome
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 SPINNING = 3
 """Attempts that must be alike before a step is said to spin."""
@@ -56,35 +56,35 @@ def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:
     return bool(fresh) and fresh <= seen
 
 
-def of_step(room: Room, step: Bead) -> list[Outcome]:
+def of_step(context: RunContext, step: Bead) -> list[Outcome]:
     """The failed outcomes of a step, in order."""
-    return [room.outcomes()[id][1] for id in step.data.get("failed", [])]
+    return [context.outcomes()[id][1] for id in step.data.get("failed", [])]
 
 
-async def drift(room: Room, steps: Sequence[Bead]) -> float | None:
+async def drift(context: RunContext, steps: Sequence[Bead]) -> float | None:
     """Cosine distance (0 to 2) of the objective at hand that is farthest from the root objective.
 
     ``None`` when no step at hand has a worded objective. Objectives at hand are those that failed
     or, if none did, those that are open.
     """
-    left = [s for s in steps if s.status != "closed" and room.craft_of(s).worded]
+    left = [s for s in steps if s.status != "closed" and context.craft_of(s).worded]
     at_hand = [s for s in left if s.data.get("failed")] or left
-    told = room.task.statement
+    told = context.task.statement
     texts = {s.data["objective"] for s in at_hand}
     if not texts:
         return None
     if texts == {told}:
         return 0.0
-    vectors = room.memory.vectors
+    vectors = context.memory.vectors
     likeness = await asyncio.to_thread(lambda: min(vectors.likeness(t, told) for t in texts))
     return round(1.0 - likeness, 6)
 
 
-async def read(room: Room, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
+async def read(context: RunContext, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
     """All signs, for the decision bead; ``seen`` outcomes were there at the decision before."""
-    outcomes = [o for _, o in room.outcomes().values()]
+    outcomes = [o for _, o in context.outcomes().values()]
     tried = [s for s in steps if s.data.get("failed") and s.status != "closed"]
-    spins = {s.data["name"]: spinning(of_step(room, s)) for s in tried}
+    spins = {s.data["name"]: spinning(of_step(context, s)) for s in tried}
     return {
         "closed": sum(s.status == "closed" for s in steps),
         "steps": len(steps),
@@ -92,6 +92,6 @@ async def read(room: Room, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
         "checks_passed": sum(c.passed for o in outcomes for c in o.checks),
         "statuses": dict(Counter(o.status for o in outcomes)),
         "spinning": {name: why for name, why in spins.items() if why},
-        "drift": await drift(room, steps),
+        "drift": await drift(context, steps),
         "surprise": max((o.surprise or 0.0 for o in outcomes[seen:]), default=0.0),
     }

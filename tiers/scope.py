@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from specialists.registry import Card
 from specialists.routing.forms import closed, takes
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 HELP = (
     "free text needs a general chat model: --backend openai --base-url URL --model NAME "
@@ -14,18 +14,18 @@ HELP = (
 )
 
 
-def out_of_scope(room: Room) -> str | None:
+def out_of_scope(context: RunContext) -> str | None:
     """Why nobody in the fleet can take the problem, one line; ``None`` where somebody may.
 
     Only a fleet whose specialists all decline what is not in their trained form has a scope; of a
     fleet with a forced specialist that one counts.
     """
-    task, fleet = room.task, room.fleet
-    if room.specialist is not None:
-        fleet = [card for card in room.cards if card.name == room.specialist]
+    task, fleet = context.task, context.fleet
+    if context.specialist is not None:
+        fleet = [card for card in context.cards if card.name == context.specialist]
     if not closed(fleet):
         return None
-    if room.domain.in_scope(room) or any(takes(card, task.statement) for card in fleet):
+    if context.domain.in_scope(context) or any(takes(card, task.statement) for card in fleet):
         return None
     names = ", ".join(card.name for card in fleet)
     return f"out of this fleet's scope: it takes only tasks in the trained form of {names}; {HELP}"

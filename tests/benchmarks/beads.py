@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from state import Bead, BeadStore, frontier, hot, ids, rows
-from state.driver import named
+from state import Bead, BeadStore, frontier, ids, queries, rows
 from state.exchange import import_lines
 from state.tracker import Tracker
+from state.transactions import named
 
 CHAIN = 5000
 BARS = {
@@ -85,26 +85,32 @@ class Plain:
         self.connection.execute("PRAGMA synchronous = NORMAL")
 
     def ready(self, limit: int | None) -> list[Any]:
-        """Like :func:`state.hot.ready`."""
-        sql = named(hot._ready_sql((), limit is not None))
+        """Like :func:`state.queries.ready`."""
+        sql = named(queries._ready_sql((), limit is not None))
         rows = self.connection.execute(sql, {"now": time.time(), "limit": limit}).fetchall()
-        rows = sorted(rows, key=hot._URGENCY)[:limit]
-        places = [hot._NAMES.index(name) for name in Bead.JSON]
+        rows = sorted(rows, key=queries._URGENCY)[:limit]
+        places = [queries._NAMES.index(name) for name in Bead.JSON]
         return [(row, *(json.loads(row[place]) for place in places)) for row in rows]
 
     def create(self) -> None:
-        """Like :func:`state.hot.create`."""
+        """Like :func:`state.queries.create`."""
         now = time.time()
-        values = {**hot._EMPTY, "kind": "task", "title": "t", "created_at": now, "updated_at": now}
+        values = {
+            **queries._EMPTY,
+            "kind": "task",
+            "title": "t",
+            "created_at": now,
+            "updated_at": now,
+        }
         values |= {"labels": "[]", "data": "{}", "extra": "{}"}
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.execute(named(rows._COUNT)).fetchone()
         values["id"] = ids.candidates(ids.random_digest(), 10)[0]
-        self.connection.execute(named(hot._INSERT), values)
+        self.connection.execute(named(queries._INSERT), values)
         self.connection.execute("COMMIT")
 
     def close(self, names: list[str]) -> None:
-        """Like :func:`state.hot.close`: the rows, and the column of those that waited for them."""
+        """Like :func:`state.queries.close`: the rows, and the column of those that waited for them."""
         among = ", ".join("?" * len(names))
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.execute(f"SELECT * FROM bead WHERE id IN ({among})", names).fetchall()

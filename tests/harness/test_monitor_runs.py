@@ -132,11 +132,11 @@ def test_a_decision_made_before_a_crash_is_not_made_again(lab: Lab) -> None:
     store.create("epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement)
 
     def decide(**memory: Any) -> Any:
-        room = engine.make_room(
+        context = engine.make_context(
             run, problem.task(), RunOptions(memory=MemoryPolicy(**memory)), store, backend, CARDS,
             validators(), lambda event: None,
         )  # fmt: skip
-        return asyncio.run(Monitor(room).decide(0, None, None))
+        return asyncio.run(Monitor(context).decide(0, None, None))
 
     first = decide()
     assert "routine" in first.reason
@@ -146,7 +146,7 @@ def test_a_decision_made_before_a_crash_is_not_made_again(lab: Lab) -> None:
 
 
 def test_the_plan_s_context_is_the_same_after_a_crash(lab: Lab) -> None:
-    from tiers.domains.text.llm_plan import _context
+    from tiers.domains.text.llm_plan import _shown
 
     checks = (Check(kind="exact", spec={"expected": "34"}),)
     lab.run(garden(checks=checks), answering("33", "34"), CHAT)
@@ -155,14 +155,14 @@ def test_the_plan_s_context_is_the_same_after_a_crash(lab: Lab) -> None:
     problem = garden(checks=checks, name="again")
     run = Runs(store).start(problem.id)
     store.create("epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement)
-    room = engine.make_room(
+    context = engine.make_context(
         run, problem.task(), RunOptions(), store, backend, CHAT, validators(), lambda event: None
     )
     general = next(c for c in CHAT if c.name == "general")
-    first = asyncio.run(_context(room, general, 0))
+    first = asyncio.run(_shown(context, general, 0))
     assert "Solved before" in first
     store.create("insight", "apples in the garden are twice as many", body="in the house")
-    assert asyncio.run(_context(room, general, 0)) == first
+    assert asyncio.run(_shown(context, general, 0)) == first
     assert prompts(backend) == []
     store.close_database()
 

@@ -196,8 +196,8 @@ def test_a_plan_that_stops_short_is_traced_to_the_architect(
 ) -> None:
     whole = hanoi.Hanoi.decompose
 
-    async def short(self: Any, room: Any, number: int) -> Plan:
-        plan = await whole(self, room, number)
+    async def short(self: Any, context: Any, number: int) -> Plan:
+        plan = await whole(self, context, number)
         steps = plan.steps[:-1]
         return plan.model_copy(update={"steps": steps, "answer": {"": steps[-1].name}})
 

@@ -34,8 +34,8 @@ ORDER = Delegation(
 )
 
 
-def folders(room: str) -> list[str]:
-    return [path.name for path in (ROOT / room).iterdir() if (path / "__init__.py").exists()]
+def folders(context: str) -> list[str]:
+    return [path.name for path in (ROOT / context).iterdir() if (path / "__init__.py").exists()]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -54,14 +54,14 @@ def imports(path: Path) -> Iterator[str]:
 
 def test_no_general_module_imports_a_domain_or_the_embedded_model() -> None:
     own = {
-        f"{room}.domains.{name}"
-        for room in ("tiers", "eval")
-        for name in folders(f"{room}/domains")
+        f"{context}.domains.{name}"
+        for context in ("tiers", "eval")
+        for name in folders(f"{context}/domains")
     }
     assert {"tiers.domains.story", "eval.domains.function"} <= own
     own.add("specialists.pocket")
     seen, wrong = 0, []
-    for path in (p for room in GENERAL for p in sorted((ROOT / room).rglob("*.py"))):
+    for path in (p for context in GENERAL for p in sorted((ROOT / context).rglob("*.py"))):
         place = path.relative_to(ROOT).as_posix()
         inside = place.replace("/", ".")
         if place in BENCHMARKS or any(inside.startswith(f"{domain}.") for domain in own):

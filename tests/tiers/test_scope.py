@@ -20,7 +20,7 @@ from tiers.scope import out_of_scope
 POCKET = Registry.load(ADAPTERS_FOLDER).cards()
 
 
-def room(task: Task, cards: Any = POCKET, specialist: str | None = None) -> Any:
+def context(task: Task, cards: Any = POCKET, specialist: str | None = None) -> Any:
     fleet = [c for c in cards if c.status != "control"]
     return SimpleNamespace(
         task=task, cards=cards, fleet=fleet, specialist=specialist,
@@ -36,14 +36,14 @@ def text(statement: str, **fields: Any) -> Task:
 @pytest.mark.parametrize("suite", ["horizon/1", "horizon/16", "multistage", "pocket-code"])
 def test_every_problem_of_the_packaged_suites_is_in_scope(suite: str) -> None:
     for problem in suite_problems(suite, range(60)):
-        assert out_of_scope(room(problem.task())) is None, problem.statement
+        assert out_of_scope(context(problem.task())) is None, problem.statement
 
 
 @pytest.mark.parametrize("domain", SPECIALISTS)
 def test_every_held_out_prompt_is_in_scope(domain: str) -> None:
     for cell in CELLS[domain]:
         for example in held_out_examples(domain, cell, 25):
-            assert out_of_scope(room(text(example.prompt))) is None, example.prompt
+            assert out_of_scope(context(text(example.prompt))) is None, example.prompt
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_every_held_out_prompt_is_in_scope(domain: str) -> None:
 )  # fmt: skip
 def test_anything_else_is_told_in_one_line_that_says_what_helps(statement: str) -> None:
     for specialist in (None, "code"):
-        line = out_of_scope(room(text(statement), specialist=specialist))
+        line = out_of_scope(context(text(statement), specialist=specialist))
         assert line is not None
         assert "\n" not in line
         assert "--backend openai" in line
@@ -68,15 +68,15 @@ def test_a_class_to_write_is_out_of_scope_with_a_check_too() -> None:
     check = Check(kind="class_ops", spec={"class_name": "A", "operations": ["A"], "args": [[]]})
     task = text("Write a class A. How many A are there after 2 calls?", public_checks=(check,))
     assert story_of(task) is None
-    assert out_of_scope(room(task)) is not None
+    assert out_of_scope(context(task)) is not None
 
 
 def test_a_fleet_that_reads_text_or_never_learned_to_decline_has_no_scope() -> None:
     anything = text("What is the capital of France?")
-    assert out_of_scope(room(anything, PROMPT_FLEET)) is None
+    assert out_of_scope(context(anything, PROMPT_FLEET)) is None
     plain = [card.model_copy(update={"declines": None}) for card in POCKET]
-    assert out_of_scope(room(anything, plain)) is None
-    assert out_of_scope(room(anything, [*POCKET, PROMPT_FLEET[0]])) is None
+    assert out_of_scope(context(anything, plain)) is None
+    assert out_of_scope(context(anything, [*POCKET, PROMPT_FLEET[0]])) is None
 
 
 def test_a_card_with_few_examples_or_none_in_common_takes_anything() -> None:

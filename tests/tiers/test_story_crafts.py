@@ -133,15 +133,15 @@ def test_a_cross_check_expects_the_number_as_it_was_solved(solved: str, asked: s
     async def ask(card: Card, prompt: str, sample: int) -> str:
         return "def solve(): return 1"
 
-    room = SimpleNamespace(card=ROOM.card, validators={"program_value": Recorder()})
+    context = SimpleNamespace(card=ROOM.card, validators={"program_value": Recorder()})
     job = order("A story. How many?", inputs={"s1": solved}, meta={"answer": "s1"})
     for craft, artifact in (("solve", solved), ("code", "def solve(): return 1")):
-        check = CRAFTS[craft].check(cast(Any, room), job, Check(kind="cross"), artifact, ask)
+        check = CRAFTS[craft].check(cast(Any, context), job, Check(kind="cross"), artifact, ask)
         assert asyncio.run(check).passed
     assert [c.spec["expected"] for c in seen] == [asked, asked]
 
     words = job.model_copy(update={"inputs": {"s1": "many"}})
-    lost = CRAFTS["code"].check(cast(Any, room), words, Check(kind="cross"), "x", ask)
+    lost = CRAFTS["code"].check(cast(Any, context), words, Check(kind="cross"), "x", ask)
     assert asyncio.run(lost).inconclusive
 
 

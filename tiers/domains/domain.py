@@ -14,7 +14,7 @@ from tiers.protocol import Frozen, Plan, PlanStep, Task
 from tiers.sentences import sentences
 
 if TYPE_CHECKING:
-    from tiers.room import Room
+    from tiers.run_context import RunContext
 
 
 class Approach(Frozen):
@@ -69,20 +69,20 @@ class Domain(Protocol):
         """How sure it is, from 0 to 1, that ``task`` is its own and this fleet's work."""
         ...
 
-    def in_scope(self, room: Room) -> bool:
+    def in_scope(self, context: RunContext) -> bool:
         """Whether the fleet of the run can take a task that the domain recognises, though no
         specialist takes its statement as it stands."""
         ...
 
-    def approach(self, room: Room) -> Approach:
+    def approach(self, context: RunContext) -> Approach:
         """Whether one direct call is worth trying before a plan is made."""
         ...
 
-    def direct(self, room: Room) -> PlanStep:
+    def direct(self, context: RunContext) -> PlanStep:
         """The whole problem as one step, with the acceptance checks beside the public ones."""
         ...
 
-    async def decompose(self, room: Room, number: int) -> Plan | None:
+    async def decompose(self, context: RunContext, number: int) -> Plan | None:
         """Plan ``number`` of the run; ``None`` leaves it to the next domain that recognises the task.
 
         Raises :class:`tiers.protocol.PlanError` where another try may find one, and its subclass
@@ -110,22 +110,22 @@ class BaseDomain:
         """Sure of the problems of its kinds, and of nothing else."""
         return float(task.kind in self.problem_kinds)
 
-    def in_scope(self, room: Room) -> bool:
+    def in_scope(self, context: RunContext) -> bool:
         """Whether the fleet has a specialist that is trained for one of its steps."""
         trained = {craft.specialist for craft in self.crafts.values()}
-        return any(card.domain in trained for card in room.fleet)
+        return any(card.domain in trained for card in context.fleet)
 
-    def approach(self, room: Room) -> Approach:
+    def approach(self, context: RunContext) -> Approach:
         """One direct call, since it is the cheapest."""
-        if room.task.public_checks:
+        if context.task.public_checks:
             return Approach(mode="direct", reason="public checks can verify one direct call")
         return Approach(mode="direct", reason="nothing to check against; one call is the cheapest")
 
-    def direct(self, room: Room) -> PlanStep:
+    def direct(self, context: RunContext) -> PlanStep:
         """A step of the domain's first kind."""
-        return PlanStep(name="all", kind=next(iter(self.crafts)), objective=room.task.statement)
+        return PlanStep(name="all", kind=next(iter(self.crafts)), objective=context.task.statement)
 
-    async def decompose(self, room: Room, number: int) -> Plan | None:
+    async def decompose(self, context: RunContext, number: int) -> Plan | None:
         """No way of its own to split a problem."""
         return None
 
@@ -134,9 +134,9 @@ class BaseDomain:
         return max(1, len(sentences(task.statement)))
 
 
-def whole(room: Room, why: str) -> Plan:
+def whole(context: RunContext, why: str) -> Plan:
     """The plan that asks for everything in one step, by the domain that is surest of the task."""
-    step = room.domain.direct(room)
-    checks = (*room.task.public_checks, *step.acceptance)
+    step = context.domain.direct(context)
+    checks = (*context.task.public_checks, *step.acceptance)
     step = step.model_copy(update={"acceptance": checks})
     return Plan(steps=(step,), answer={"": step.name}, decomposer="direct", why=why)

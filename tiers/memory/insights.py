@@ -13,7 +13,7 @@ from specialists.registry import Card
 from state import Bead, keyed_id
 from state.evidence import Record, evidence, record_of
 from tiers.protocol import Delegation, Failure, Outcome, Remedy
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 _WORDS = {
     "resample": "another sample of {who}",
@@ -29,13 +29,13 @@ def causes(failures: Iterable[Failure]) -> list[str]:
     return [cause for cause in dict.fromkeys(f.cause for f in failures) if cause]
 
 
-def known(room: Room, kind: str) -> tuple[Remedy, ...]:
+def known(context: RunContext, kind: str) -> tuple[Remedy, ...]:
     """All remedies for steps of ``kind``, the likeliest first."""
-    if not room.memory.policy.insights:
+    if not context.memory.policy.insights:
         return ()
     found = []
-    for bead in room.memory.on_shelf(kind, "insight"):
-        record = record_of(room.store, bead.id, decay=room.memory.policy.decay)
+    for bead in context.memory.on_shelf(kind, "insight"):
+        record = record_of(context.store, bead.id, decay=context.memory.policy.decay)
         found.append(
             Remedy(
                 insight=bead.id, cause=bead.data["cause"], by=bead.data["by"],
@@ -58,47 +58,49 @@ def handover(order: Delegation, cause: str) -> Remedy | None:
     return found
 
 
-def lessons(room: Room, order: Delegation, card: Card, step: Bead, outcome: Outcome) -> list[Bead]:
+def lessons(
+    context: RunContext, order: Delegation, card: Card, step: Bead, outcome: Outcome
+) -> list[Bead]:
     """The beads that an outcome teaches: new insights, and evidence for or against known ones."""
-    if not room.memory.policy.insights or outcome.status not in ("verified", "failed"):
+    if not context.memory.policy.insights or outcome.status not in ("verified", "failed"):
         return []
     won = outcome.status == "verified"
     beads: list[Bead] = []
     if len(outcome.failures) + won > 1:
         for cause in causes(outcome.failures):
-            beads += _lesson(room, order, cause, card.retry, outcome, won=won)
-    past = room.outcomes()
+            beads += _lesson(context, order, cause, card.retry, outcome, won=won)
+    past = context.outcomes()
     for before in step.data.get("failed", []):
         who, failed = past[before]
         if who != order.specialist:
             for cause in causes(failed.failures):
-                beads += _lesson(room, order, cause, "specialist", failed, won=won)
+                beads += _lesson(context, order, cause, "specialist", failed, won=won)
     return beads
 
 
 def _lesson(
-    room: Room, order: Delegation, cause: str, by: str, failed: Outcome, *, won: bool
+    context: RunContext, order: Delegation, cause: str, by: str, failed: Outcome, *, won: bool
 ) -> list[Bead]:
     """Evidence on one remedy.
 
     Against it counts only if the order knew it: what steps of the same wave learn meanwhile must not
     matter, or a resumed run would learn something else.
     """
-    shelf = room.memory.shelf(order.kind)
-    key = f"insight|{room.memory.fleet}|{order.kind}|{cause}|{by}|{order.specialist}"
+    shelf = context.memory.shelf(order.kind)
+    key = f"insight|{context.memory.fleet}|{order.kind}|{cause}|{by}|{order.specialist}"
     id = keyed_id(key)
     if not won and id not in {remedy.insight for remedy in order.remedies}:
         return []
-    exists = any(b.id == id for b in room.memory.on_shelf(order.kind, "insight"))
-    record = record_of(room.store, id, decay=room.memory.policy.decay) if exists else Record()
-    piece = evidence(id, order.id, room.run_id, record, won=won)
+    exists = any(b.id == id for b in context.memory.on_shelf(order.kind, "insight"))
+    record = record_of(context.store, id, decay=context.memory.policy.decay) if exists else Record()
+    piece = evidence(id, order.id, context.run_id, record, won=won)
     if exists:
         return [piece]
     how = _WORDS[by].format(who=order.specialist)
     fault = next((c.detail for c in failed.checks if c.refutes), "")
     example = f"as in {order.objective[:LONGEST]!r}" + (f": {fault[:LONGEST]}" if fault else "")
     insight = Bead(
-        id=id, key=key, kind="insight", parent=shelf.id, run_id=room.run_id, tier="fleet",
+        id=id, key=key, kind="insight", parent=shelf.id, run_id=context.run_id, tier="fleet",
         title=f"{order.kind} step, {cause}: what helped was {how}", body=example, status="closed",
         data={"cause": cause, "by": by, "specialist": order.specialist, "kind": order.kind},
     )  # fmt: skip

@@ -12,7 +12,7 @@ from state.context import InputsTooLong, Pack, Ranking, pack
 from tiers.memory import Packs
 from tiers.prompts import reads_text
 from tiers.protocol import NoPlan
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 LIMIT_TOKENS = 1024
 """Tokens of a pack; the inputs of a step may have more, as many as the model's context allows."""
@@ -22,7 +22,7 @@ RANKINGS: dict[Packs, Ranking] = {"on": "full", "recency": "recency", "off": "in
 
 
 async def pack_for(
-    room: Room, card: Card, bead: Bead, task: str, *, objective: bool = True
+    context: RunContext, card: Card, bead: Bead, task: str, *, objective: bool = True
 ) -> Pack | None:
     """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads none.
 
@@ -32,15 +32,15 @@ async def pack_for(
     """
     if not reads_text(card):
         return None
-    policy, left = room.memory.policy, _left(room, card, task)
+    policy, left = context.memory.policy, _left(context, card, task)
     try:
         return await asyncio.to_thread(
             pack,
-            room.store,
+            context.store,
             bead.id,
             LIMIT_TOKENS if left is None else max(1, min(LIMIT_TOKENS, left)),
-            count_tokens=room.caller.backend.count_tokens,
-            vectors=room.memory.vectors,
+            count_tokens=context.caller.backend.count_tokens,
+            vectors=context.memory.vectors,
             ranking=RANKINGS[policy.packs],
             objective=objective and policy.packs != "off",
             shared=policy.shared,
@@ -49,14 +49,14 @@ async def pack_for(
         )
     except InputsTooLong as error:
         raise NoPlan(
-            f"{error} in the {room.caller.backend.context_tokens:,} tokens that "
-            f"{room.caller.backend.model_id} reads; a model with a longer context would take it"
+            f"{error} in the {context.caller.backend.context_tokens:,} tokens that "
+            f"{context.caller.backend.model_id} reads; a model with a longer context would take it"
         ) from None
 
 
-def _left(room: Room, card: Card, task: str) -> int | None:
+def _left(context: RunContext, card: Card, task: str) -> int | None:
     """Tokens of the model's context beside the task itself and an answer; ``None`` if unbounded."""
-    backend = room.caller.backend
+    backend = context.caller.backend
     if backend.context_tokens is None:
         return None
     asked = backend.count_tokens(f"{card.system or ''}\n{task}")

@@ -18,7 +18,7 @@ from state import Bead, keyed_id
 from state.evidence import TIER, Record, evidence, record_of
 from state.vectors import ROUTINES
 from tiers.protocol import Frozen
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 ALIKE = 0.35
 """Cosine of two problems of one kind: held-out stories reach .29 to .82 among themselves, unrelated
@@ -45,12 +45,12 @@ class Routine(Frozen):
     """Posterior mean that it solves this one."""
 
 
-async def recall(room: Room) -> Routine | None:
+async def recall(context: RunContext) -> Routine | None:
     """The routine to try first on this run's problem, if there is one to trust."""
-    if not room.memory.policy.routines or room.strategy != "auto":
+    if not context.memory.policy.routines or context.strategy != "auto":
         return None
-    for bead, likeness in await _alike(room):
-        record = record_of(room.store, bead.id, decay=room.memory.policy.decay)
+    for bead, likeness in await _alike(context):
+        record = record_of(context.store, bead.id, decay=context.memory.policy.decay)
         if record.chance >= TRUST:
             how = {name: bead.data[name] for name in ("mode", "decomposer", "specialists")}
             return Routine(
@@ -59,39 +59,39 @@ async def recall(room: Room) -> Routine | None:
     return None
 
 
-async def learn(room: Room, verdict: str) -> None:
+async def learn(context: RunContext, verdict: str) -> None:
     """Note how the run's routine did, and write a new one for a new way to a verified answer.
 
     Running out of budget says nothing about a routine. Doing it again changes nothing.
     """
-    if not room.memory.policy.routines or verdict == "exhausted":
+    if not context.memory.policy.routines or verdict == "exhausted":
         return
-    written = room.store.of_run(room.run_id, "outcome", TIER)
+    written = context.store.of_run(context.run_id, "outcome", TIER)
     if any(b.data.get("routine") for b in written):
         return
-    tried, number = room.routine(), room.root.data.get("plan")
+    tried, number = context.routine(), context.root.data.get("plan")
     beads: list[Bead] = []
     held = verdict == "verified" and number == 0
     if tried:
-        beads.append(_evidence(room, tried["bead_id"], won=held))
+        beads.append(_evidence(context, tried["bead_id"], won=held))
     if verdict == "verified" and number is not None and not (tried and held):
-        method = _method(room, number)
-        same = [b for b, _ in await _alike(room) if b.data["method"] == method["method"]]
-        fresh = [] if same else [room.memory.shelf(room.task.kind), _new(room, method)]
+        method = _method(context, number)
+        same = [b for b, _ in await _alike(context) if b.data["method"] == method["method"]]
+        fresh = [] if same else [context.memory.shelf(context.task.kind), _new(context, method)]
         subject = same[0].id if same else fresh[-1].id
-        beads += [*fresh, _evidence(room, subject, won=True)]
-    room.store.apply(beads, {})
+        beads += [*fresh, _evidence(context, subject, won=True)]
+    context.store.apply(beads, {})
 
 
-async def _alike(room: Room) -> list[tuple[Bead, float]]:
+async def _alike(context: RunContext) -> list[tuple[Bead, float]]:
     """Routines for problems of this kind and size, by likeness × chance, best first."""
-    shelf = {b.id: b for b in room.memory.on_shelf(room.task.kind, "routine")}
+    shelf = {b.id: b for b in context.memory.on_shelf(context.task.kind, "routine")}
     if not shelf:
         return []
-    near = dict(await asyncio.to_thread(_search, room))
-    size = room.domain.size(room.task)
+    near = dict(await asyncio.to_thread(_search, context))
+    size = context.domain.size(context.task)
     rows = [
-        (near[id] * record_of(room.store, id, decay=room.memory.policy.decay).chance, bead)
+        (near[id] * record_of(context.store, id, decay=context.memory.policy.decay).chance, bead)
         for id, bead in shelf.items()
         if near.get(id, 0.0) >= ALIKE and 1 / SIZE_FACTOR <= size / bead.data["size"] <= SIZE_FACTOR
     ]
@@ -99,16 +99,16 @@ async def _alike(room: Room) -> list[tuple[Bead, float]]:
     return [(bead, near[bead.id]) for _, bead in rows]
 
 
-def _search(room: Room) -> Sequence[tuple[str, float]]:
-    vectors = room.memory.vectors
+def _search(context: RunContext) -> Sequence[tuple[str, float]]:
+    vectors = context.memory.vectors
     vectors.sync(ROUTINES)
-    return vectors.search(vectors.embed(room.task.statement), [ROUTINES], NEAREST)
+    return vectors.search(vectors.embed(context.task.statement), [ROUTINES], NEAREST)
 
 
-def _method(room: Room, number: int) -> dict[str, Any]:
+def _method(context: RunContext, number: int) -> dict[str, Any]:
     """Mode, decomposer, specialists and shape of the plan that led to the answer."""
-    plan = room.store.get(keyed_id(f"{room.run_id}|plan{number}"))
-    steps = [s for s in room.steps() if not s.data["given"] and "under" not in s.data]
+    plan = context.store.get(keyed_id(f"{context.run_id}|plan{number}"))
+    steps = [s for s in context.steps() if not s.data["given"] and "under" not in s.data]
     solvers: dict[str, set[str]] = {}
     for step in steps:
         if step.assignee and "parts" not in step.data:
@@ -119,30 +119,30 @@ def _method(room: Room, number: int) -> dict[str, Any]:
         "decomposer": decomposer,
         "specialists": {k: min(who) for k, who in sorted(solvers.items()) if len(who) == 1},
     }
-    text = json.dumps([room.task.kind, how], sort_keys=True)
+    text = json.dumps([context.task.kind, how], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     shape = dict(sorted(Counter(s.data["kind"] for s in steps).items()))
     return {**how, "method": digest, "shape": shape}
 
 
-def _new(room: Room, method: dict[str, Any]) -> Bead:
+def _new(context: RunContext, method: dict[str, Any]) -> Bead:
     shape = ", ".join(f"{count} {kind}" for kind, count in method["shape"].items())
     who = ", ".join(f"{kind} by {name}" for kind, name in method["specialists"].items())
-    key = f"routine|{room.memory.fleet}|{method['method']}|{room.root_id}"
+    key = f"routine|{context.memory.fleet}|{method['method']}|{context.root_id}"
     return Bead(
-        id=keyed_id(key), key=key, kind="routine", parent=room.memory.shelf(room.task.kind).id,
-        title=f"a {room.task.kind} problem, {method['decomposer']} plan ({shape}); {who}",
-        body=room.task.statement, run_id=room.run_id, tier="monitor", status="closed",
-        data={**method, "size": room.domain.size(room.task)},
+        id=keyed_id(key), key=key, kind="routine", parent=context.memory.shelf(context.task.kind).id,
+        title=f"a {context.task.kind} problem, {method['decomposer']} plan ({shape}); {who}",
+        body=context.task.statement, run_id=context.run_id, tier="monitor", status="closed",
+        data={**method, "size": context.domain.size(context.task)},
     )  # fmt: skip
 
 
-def _evidence(room: Room, subject: str, *, won: bool) -> Bead:
+def _evidence(context: RunContext, subject: str, *, won: bool) -> Bead:
     record = (
-        record_of(room.store, subject, decay=room.memory.policy.decay)
-        if any(b.id == subject for b in room.memory.on_shelf(room.task.kind, "routine"))
+        record_of(context.store, subject, decay=context.memory.policy.decay)
+        if any(b.id == subject for b in context.memory.on_shelf(context.task.kind, "routine"))
         else Record()
     )
-    bead = evidence(subject, room.run_id, room.run_id, record, won=won)
+    bead = evidence(subject, context.run_id, context.run_id, record, won=won)
     bead.data = {**bead.data, "routine": True}
     return bead

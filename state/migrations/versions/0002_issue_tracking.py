@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from state import search
-from state.driver import Transaction
+from state.transactions import Transaction
 
 revision = "0002"
 down_revision = "0001"

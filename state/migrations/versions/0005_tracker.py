@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from alembic import op
 
 from state import frontier
-from state.driver import Transaction
 from state.fields import Malformed, time_of
 from state.jsonl import aside_of
 from state.models import BEAD_KINDS
+from state.transactions import Transaction
 
 revision = "0005"
 down_revision = "0004"

@@ -8,7 +8,7 @@ from specialists.registry import Card
 from tiers.crafts import Craft, PlainCraft
 from tiers.domains.domain import BaseDomain
 from tiers.protocol import Check, Task
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 RUNS_CODE = ("function", "class_ops", "stdio", "program_value", "unit_test")
 """Kinds of checks that run the answer as a program; see ``eval.validators``."""
@@ -47,6 +47,6 @@ class FunctionDomain(BaseDomain):
         """Sure where the problem says so or its checks run the answer."""
         return float(wants_code(task))
 
-    def in_scope(self, room: Room) -> bool:
+    def in_scope(self, context: RunContext) -> bool:
         """Only where a specialist takes the statement as it stands: it is asked nothing else."""
         return False

@@ -12,7 +12,7 @@ from tiers.checking import undecided
 from tiers.crafts import Ask, PlainCraft
 from tiers.domains.story.long_arithmetic import Procedure, Unfit, procedure, stage
 from tiers.protocol import Check, CheckResult, Delegation, Parts, PlanError, PlanStep
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
 """Largest factor that the fleet multiplies, and how often it adds instead."""
@@ -99,12 +99,12 @@ class MathCraft(PlainCraft):
         value = read_result(answer)
         return None if value is None else str(value)
 
-    def divisible(self, room: Room, order: Delegation) -> bool:
+    def divisible(self, context: RunContext, order: Delegation) -> bool:
         """Whether the operation can be written out as smaller ones."""
         return _written_out(order) is not None
 
     async def take_apart(
-        self, room: Room, order: Delegation, results: Mapping[str, str]
+        self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
         """The operation as on paper: see :mod:`tiers.domains.story.long_arithmetic`."""
         steps = _written_out(order)
@@ -120,11 +120,11 @@ class MathCraft(PlainCraft):
         )
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """``inverse``: whether other operations bear the result out."""
         if check.kind != "inverse":
-            return await super().check(room, order, check, artifact, ask)
+            return await super().check(context, order, check, artifact, ask)
         operation = parse_operation(order.objective)
         if operation is None:
             detail = f"{order.objective!r} is not one operation"
@@ -132,15 +132,15 @@ class MathCraft(PlainCraft):
         a, op, b = operation
         c = int(artifact)
         if op == "/" and c > WIDEST_FACTOR and b <= MOST_ADDITIONS:
-            return await self._added_up(room, check, (a, b, c), ask)
-        claims = [(room.card("math"), claim) for claim in _claims(a, op, b, c)]
+            return await self._added_up(context, check, (a, b, c), ask)
+        claims = [(context.card("math"), claim) for claim in _claims(a, op, b, c)]
         if not claims and _impossible(a, op, b, c):
             return CheckResult(
                 kind="inverse", passed=False, signature="no-inverse",
                 detail=f"{order.objective} = {c} has no inverse",
             )  # fmt: skip
         if not claims:
-            claims = [(room.card("generalist"), _Claim((order.objective,), c))]
+            claims = [(context.card("generalist"), _Claim((order.objective,), c))]
         found: list[str] = []
         asked = 0
         for card, claim in claims:
@@ -164,11 +164,11 @@ class MathCraft(PlainCraft):
 
     @staticmethod
     async def _added_up(
-        room: Room, check: Check, numbers: tuple[int, int, int], ask: Ask
+        context: RunContext, check: Check, numbers: tuple[int, int, int], ask: Ask
     ) -> CheckResult:
         """Whether ``c`` taken ``b`` times is ``a``, by additions: the fleet multiplies no such ``c``."""
         a, b, c = numbers
-        card, total = room.card("math"), c
+        card, total = context.card("math"), c
         for number in range(b - 1):
             found = (
                 read_result(await ask(card, f"{total} + {c}", number))

@@ -14,7 +14,7 @@ from tiers.checking import examine, undecided
 from tiers.crafts import Ask, PlainCraft, fill
 from tiers.numbers import answer_number, write_number
 from tiers.protocol import Check, CheckResult, Delegation
-from tiers.room import Room
+from tiers.run_context import RunContext
 from tiers.sentences import sentences
 
 WRONG_VALUE = "wrong-value"
@@ -50,11 +50,11 @@ class ExplainCraft(PlainCraft):
         return explain_prompt(*self._values(order))
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """``cites``: whether every step is explained with its numbers."""
         if check.kind != "cites":
-            return await super().check(room, order, check, artifact, ask)
+            return await super().check(context, order, check, artifact, ask)
         fault = explains(artifact, *self._values(order))
         return CheckResult(
             kind="cites", passed=not fault, detail=fault or "every step is cited with its numbers",
@@ -78,13 +78,13 @@ class ProgramCraft(PlainCraft):
         return program_prompt(sentences(order.objective))
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """``cross``: whether the program gives the number that was solved for."""
         if check.kind != "cross":
-            return await super().check(room, order, check, artifact, ask)
+            return await super().check(context, order, check, artifact, ask)
         solved = order.inputs[order.meta["answer"]]
-        return await _cross(room, artifact, solved, f"the program also gives {solved}")
+        return await _cross(context, artifact, solved, f"the program also gives {solved}")
 
 
 class SolveCraft(PlainCraft):
@@ -107,16 +107,16 @@ class SolveCraft(PlainCraft):
         return solved_number(answer)
 
     async def check(
-        self, room: Room, order: Delegation, check: Check, artifact: str, ask: Ask
+        self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
         """``cross``: whether a program that another adapter writes gives the same number."""
-        card = room.card("code")
+        card = context.card("code")
         if check.kind != "cross" or card is None:
-            return await super().check(room, order, check, artifact, ask)
+            return await super().check(context, order, check, artifact, ask)
         agrees = f"a program by {card.name} also gives {artifact}"
         for number in range(DERIVATIONS):
             program = await ask(card, program_prompt(sentences(order.objective)), number)
-            result = await _cross(room, program, artifact, agrees)
+            result = await _cross(context, program, artifact, agrees)
             if result.passed or result.signature == WRONG_VALUE:
                 return result
             if result.inconclusive:
@@ -132,12 +132,12 @@ def solved_number(answer: str) -> str | None:
     return None if number is None else write_number(number)
 
 
-async def _cross(room: Room, program: str, value: str, agrees: str) -> CheckResult:
+async def _cross(context: RunContext, program: str, value: str, agrees: str) -> CheckResult:
     """Whether ``solve`` of a program gives the number that was solved for, as it is written."""
     number = answer_number(value)
     if number is None:
         detail = f"{value[:60]!r} is no number that a program could be compared with"
         return undecided(Check(kind="cross"), "no-number", detail)
     spec = {"expected": write_number(number), "entry_point": "solve"}
-    result = await examine(room.validators, program, Check(kind="program_value", spec=spec))
+    result = await examine(context.validators, program, Check(kind="program_value", spec=spec))
     return result.model_copy(update={"kind": "cross", "detail": result.detail or agrees})

@@ -18,7 +18,7 @@ from tiers.domains.story.operations import MathCraft
 from tiers.domains.story.story_crafts import ExplainCraft, ProgramCraft, SolveCraft
 from tiers.domains.story.story_reader import StoryReader, code_step, explain_step
 from tiers.protocol import Check, NoPlan, Plan, PlanStep, Task
-from tiers.room import Room
+from tiers.run_context import RunContext
 from tiers.scope import unreadable
 from tiers.segments import asks_in_stages
 from tiers.sentences import sentences
@@ -75,20 +75,20 @@ class StoryDomain(BaseDomain):
         """Sure of a story, and of an expression that the fleet can work out."""
         return KNOWN * (story_of(task) is not None or operations(task, fleet))
 
-    def in_scope(self, room: Room) -> bool:
+    def in_scope(self, context: RunContext) -> bool:
         """Whether somebody reads stories, or works out operations. A story is judged by its readings,
         when it is planned."""
-        reads = room.card("decompose") is not None and story_of(room.task) is not None
-        return reads or operations(room.task, room.fleet)
+        reads = context.card("decompose") is not None and story_of(context.task) is not None
+        return reads or operations(context.task, context.fleet)
 
-    def approach(self, room: Room) -> Approach:
+    def approach(self, context: RunContext) -> Approach:
         """One call for a short story that a program can check; steps can each be checked."""
-        task = room.task
+        task = context.task
         if task.public_checks:
-            return super().approach(room)
+            return super().approach(context)
         if (
             task.kind == "multistage"
-            or (room.card("decompose") and splitter.read_request(task.statement))
+            or (context.card("decompose") and splitter.read_request(task.statement))
             or (task.kind == "text" and asks_in_stages(task.statement))
         ):
             return Approach(mode="plan", reason="the request has several stages")
@@ -96,9 +96,9 @@ class StoryDomain(BaseDomain):
             return Approach(mode="plan", reason="an expression is a chain of operations")
         parts = len(sentences(task.statement))
         if (
-            any(c.domain in WHOLE for c in room.fleet)
+            any(c.domain in WHOLE for c in context.fleet)
             and parts <= SHORT_STORY
-            and room.card("code")
+            and context.card("code")
         ):
             return Approach(
                 mode="direct", reason=f"{parts} sentences: one call, checked by a program"
@@ -108,41 +108,41 @@ class StoryDomain(BaseDomain):
             reason=f"{parts} sentences: no check covers one call, steps can each be checked",
         )
 
-    def direct(self, room: Room) -> PlanStep:
+    def direct(self, context: RunContext) -> PlanStep:
         """The story in one call, checked by a program where somebody writes one."""
-        statement = room.task.statement
-        if story_of(room.task) is None:
+        statement = context.task.statement
+        if story_of(context.task) is None:
             return PlanStep(name="all", kind="text", objective=statement)
         # Public checks decide: a second derivation could only speak against them.
-        undecided = not room.task.public_checks and room.strategy != "direct"
-        crossed = undecided and room.card("code") is not None
+        undecided = not context.task.public_checks and context.strategy != "direct"
+        crossed = undecided and context.card("code") is not None
         checks = (Check(kind="cross"),) if crossed else ()
         return PlanStep(name="all", kind="solve", objective=statement, acceptance=checks)
 
-    async def decompose(self, room: Room, number: int) -> Plan | None:
+    async def decompose(self, context: RunContext, number: int) -> Plan | None:
         """The operations of a story or an expression; ``None`` for a general model's turn."""
-        task, card, general = room.task, room.card("decompose"), room.card("general")
-        if general is not None and room.recalls("llm", number):
+        task, card, general = context.task, context.card("decompose"), context.card("general")
+        if general is not None and context.recalls("llm", number):
             return None
         if card and (story := story_of(task)):
             try:
-                return await _story_plan(room, card, story, number)
+                return await _story_plan(context, card, story, number)
             except NoPlan as fault:
                 if general is None:
-                    raise NoPlan(unreadable(room.fleet, str(fault))) from None
+                    raise NoPlan(unreadable(context.fleet, str(fault))) from None
                 return None
-        if not operations(task, room.fleet):
+        if not operations(task, context.fleet):
             return None
         steps, answer = expression_steps(task.statement)
         why = f"{len(steps)} operations by precedence"
         return Plan(steps=tuple(steps), answer={"": answer}, decomposer="rules", why=why)
 
 
-async def _story_plan(room: Room, card: Card, story: str, number: int) -> Plan:
+async def _story_plan(context: RunContext, card: Card, story: str, number: int) -> Plan:
     """Operations of the story, and the stages that the request asks for beside its answer."""
-    request = splitter.read_request(room.task.statement)
+    request = splitter.read_request(context.task.statement)
     parts = sentences(story)
-    steps, answer, checks = await StoryReader(room, card, number).read(parts)
+    steps, answer, checks = await StoryReader(context, card, number).read(parts)
     wanted = request.stages if request else ("solve",)
     final = {"solve" if request else "": answer}
     steps = list(steps)

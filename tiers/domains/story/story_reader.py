@@ -18,7 +18,7 @@ from tiers.domains.story import derivation, splitter
 from tiers.model_calls import Origin, resample_temperature
 from tiers.prompts import chat
 from tiers.protocol import Check, CheckResult, NoPlan, PlanError, PlanStep
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 WINDOW = 2
 RESAMPLES = 3
@@ -38,8 +38,8 @@ WARMER = 0.3
 class StoryReader:
     """Reads stories with one specialist."""
 
-    def __init__(self, room: Room, card: Card, number: int) -> None:
-        self.room, self.card, self.number = room, card, number
+    def __init__(self, context: RunContext, card: Card, number: int) -> None:
+        self.context, self.card, self.number = context, card, number
 
     async def read(
         self, parts: Sequence[str]
@@ -106,7 +106,7 @@ class StoryReader:
 
         Further samples of one source are ``warm``; a source that was not asked before need not be.
         """
-        room, card, number = self.room, self.card, self.number
+        context, card, number = self.context, self.card, self.number
         if number == 0 and (sample == 0 or not warm):
             temperature = 0.0
         else:
@@ -114,11 +114,11 @@ class StoryReader:
         sampling = Sampling(
             max_tokens=card.max_tokens,
             temperature=temperature,
-            seed=room.seed * 1000 + number * 100 + sample,
+            seed=context.seed * 1000 + number * 100 + sample,
         )
-        origin = Origin(room.root_id, "architect", number, sample)
+        origin = Origin(context.root_id, "architect", number, sample)
         calls = [
-            room.caller(card, chat(card, decompose_prompt(s)), origin, sampling) for s in sources
+            context.caller(card, chat(card, decompose_prompt(s)), origin, sampling) for s in sources
         ]
         made = await asyncio.gather(*calls)
         parsed = [

@@ -18,7 +18,7 @@ from tiers.memory.packs import pack_for
 from tiers.model_calls import Origin
 from tiers.prompts import chat
 from tiers.protocol import Delegation, Plan, PlanError, PlanStep
-from tiers.room import Room
+from tiers.run_context import RunContext
 
 MOST_STEPS = 32
 
@@ -127,51 +127,53 @@ def _checked(found: object, given: Iterable[str]) -> _Plan:
     return plan
 
 
-async def plan(room: Room, card: Card, number: int) -> Plan:
+async def plan(context: RunContext, card: Card, number: int) -> Plan:
     """Ask ``card`` for a plan; a malformed one is sent back once with what is wrong.
 
     Raises :class:`PlanError` when the second is malformed too, or the context leaves no room for it.
     """
-    context = await _context(room, card, number)
-    known = f"\n\nWhat is known already:\n{context}" if context else ""
-    prompt = _PROMPT.format(statement=room.task.statement, known=known)
-    steps, answer = await _asked(room, card, prompt, room.root_id, number)
+    shown = await _shown(context, card, number)
+    known = f"\n\nWhat is known already:\n{shown}" if shown else ""
+    prompt = _PROMPT.format(statement=context.task.statement, known=known)
+    steps, answer = await _asked(context, card, prompt, context.root_id, number)
     return Plan(
         steps=steps, answer={"": answer}, decomposer="llm",
         why=f"{len(steps)} steps by a general model",
     )  # fmt: skip
 
 
-async def parts(room: Room, card: Card, order: Delegation) -> tuple[tuple[PlanStep, ...], str]:
+async def parts(
+    context: RunContext, card: Card, order: Delegation
+) -> tuple[tuple[PlanStep, ...], str]:
     """Ask ``card`` for the parts of a step that failed, and the name of the one that is its result.
 
     Raises :class:`PlanError` where it has none to give.
     """
     known = "".join(f"\n{name}: {text}" for name, text in order.inputs.items())
     known = f"\n\nWhat is known already:{known}" if known else ""
-    _, failed = room.outcomes()[order.id]
+    _, failed = context.outcomes()[order.id]
     if failed.fault:
         known += f"\n\nDone in one go, it failed: {failed.fault}"
     prompt = _PROMPT.format(statement=order.objective, known=known)
-    steps, answer = await _asked(room, card, prompt, order.id, 0, given=order.inputs)
+    steps, answer = await _asked(context, card, prompt, order.id, 0, given=order.inputs)
     if len(steps) < 2:
         raise PlanError("a general model splits it no further")
     return steps, answer
 
 
 async def _asked(
-    room: Room, card: Card, prompt: str, bead: str, number: int, given: Iterable[str] = ()
+    context: RunContext, card: Card, prompt: str, bead: str, number: int, given: Iterable[str] = ()
 ) -> tuple[tuple[PlanStep, ...], str]:
     """The steps that the model plans, and the name of the one that holds the answer; asked once more
     where its reply is no plan. ``given`` are inputs that the steps may name beside each other."""
     messages = chat(card, prompt)
     sampling = Sampling(
-        max_tokens=1024, seed=room.seed * 1000 + number, json_schema=json.dumps(SCHEMA),
+        max_tokens=1024, seed=context.seed * 1000 + number, json_schema=json.dumps(SCHEMA),
         temperature=0.0 if number == 0 else 0.6,
     )  # fmt: skip
     fault = ""
     for attempt in range(2):
-        call = await room.caller(
+        call = await context.caller(
             card, messages, Origin(bead, "architect", number, attempt), sampling
         )
         text = call.response
@@ -185,28 +187,30 @@ async def _asked(
                 Message(role="user", content=f"That plan is not valid: {fault}. Send it again."),
             )
             continue
-        return _steps(room, found, given, whole=bead == room.root_id), found.answer
+        return _steps(context, found, given, whole=bead == context.root_id), found.answer
     raise PlanError(f"the model's plan is not valid: {fault}")
 
 
-async def _context(room: Room, card: Card, number: int) -> str:
+async def _shown(context: RunContext, card: Card, number: int) -> str:
     """What the plan may build on; kept in a bead, so that a resumed run asks in the same words."""
-    key = f"{room.run_id}|pack|{number}"
-    if given := room.find(key):
+    key = f"{context.run_id}|pack|{number}"
+    if given := context.find(key):
         return str(given.data["text"])
-    pack = await pack_for(room, card, room.root, room.task.statement, objective=False)
+    pack = await pack_for(context, card, context.root, context.task.statement, objective=False)
     if pack is None or not pack.entries:
         return ""
-    room.store.create(
+    context.store.create(
         "decision", f"context of plan {number}: {len(pack.entries)} beads", key=key,
-        parent=room.root_id, run_id=room.run_id, tier="architect", status="closed",
+        parent=context.root_id, run_id=context.run_id, tier="architect", status="closed",
         labels=[QUIET], body="; ".join(f"{e.bead_id}: {e.why}" for e in pack.entries),
         data={"text": pack.text, "pack": [e.model_dump(exclude={"line"}) for e in pack.entries]},
     )  # fmt: skip
     return pack.text
 
 
-def _steps(room: Room, found: _Plan, given: Iterable[str], *, whole: bool) -> tuple[PlanStep, ...]:
+def _steps(
+    context: RunContext, found: _Plan, given: Iterable[str], *, whole: bool
+) -> tuple[PlanStep, ...]:
     """The plan as steps; one that says in words that it wants a program is of kind ``code``.
 
     What is given reaches each step anyway, so it is none of a step's own inputs.
@@ -214,7 +218,7 @@ def _steps(room: Room, found: _Plan, given: Iterable[str], *, whole: bool) -> tu
     names, known = {step.name for step in found.steps}, {*given}
     return tuple(
         PlanStep(
-            name=step.name, kind=_kind(room, step, last=whole and step.name == found.answer),
+            name=step.name, kind=_kind(context, step, last=whole and step.name == found.answer),
             objective=_renamed(step.objective, names),
             inputs=tuple(n for n in dict.fromkeys(step.inputs) if n not in known - names),
         )
@@ -222,8 +226,8 @@ def _steps(room: Room, found: _Plan, given: Iterable[str], *, whole: bool) -> tu
     )  # fmt: skip
 
 
-def _kind(room: Room, step: _Step, *, last: bool) -> str:
-    code = (last and wants_code(room.task)) or opening_role(step.objective) == "code"
+def _kind(context: RunContext, step: _Step, *, last: bool) -> str:
+    code = (last and wants_code(context.task)) or opening_role(step.objective) == "code"
     return "code" if code else "text"
 
 

@@ -15,7 +15,7 @@ from tiers.domains.function import wants_code
 from tiers.domains.text import llm_plan
 from tiers.domains.text.stages import stages
 from tiers.protocol import Delegation, Parts, Plan, PlanError, PlanStep, Task
-from tiers.room import Room
+from tiers.run_context import RunContext
 from tiers.segments import asks_in_stages, segment
 
 LAST_RESORT = 0.1
@@ -34,18 +34,18 @@ class TextCraft(PlainCraft):
         role: str | None = meta.get("role") or role_of(objective)
         return None if role == "solve" and not re.search(r"\d", objective) else role
 
-    def divisible(self, room: Room, order: Delegation) -> bool:
+    def divisible(self, context: RunContext, order: Delegation) -> bool:
         """Whether a general model may know parts. The whole problem is planned, not taken apart."""
-        return room.card("general") is not None and order.objective != room.task.statement
+        return context.card("general") is not None and order.objective != context.task.statement
 
     async def take_apart(
-        self, room: Room, order: Delegation, results: Mapping[str, str]
+        self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
         """The parts that a general model plans; the last one's artifact is the step's."""
-        general = room.card("general")
+        general = context.card("general")
         if general is None:
             return None
-        steps, answer = await llm_plan.parts(room, general, order)
+        steps, answer = await llm_plan.parts(context, general, order)
         if answer in results:
             return Parts(artifact=results[answer], exact=False)
         return Parts(steps=steps)
@@ -62,29 +62,29 @@ class TextDomain(BaseDomain):
         """Never quite, and never not at all."""
         return LAST_RESORT
 
-    def approach(self, room: Room) -> Approach:
+    def approach(self, context: RunContext) -> Approach:
         """A plan for a request that asks for several things."""
-        if not room.task.public_checks and asks_in_stages(room.task.statement):
+        if not context.task.public_checks and asks_in_stages(context.task.statement):
             return Approach(mode="plan", reason="the request has several stages")
-        return super().approach(room)
+        return super().approach(context)
 
-    def direct(self, room: Room) -> PlanStep:
+    def direct(self, context: RunContext) -> PlanStep:
         """Text, or a program where the request asks for nothing else."""
-        statement = room.task.statement
+        statement = context.task.statement
         alone = [part.label for part in segment(statement)] == ["code"]
         return PlanStep(name="all", kind="code" if alone else "text", objective=statement)
 
-    async def decompose(self, room: Room, number: int) -> Plan | None:
+    async def decompose(self, context: RunContext, number: int) -> Plan | None:
         """The segments of the request, else the plan of a general model, else one direct call."""
-        task, general = room.task, room.card("general")
+        task, general = context.task, context.card("general")
         # Public checks judge one answer, and a program is one answer: sections are neither.
         one_answer = bool(task.public_checks) or wants_code(task)
-        remembered = general is not None and room.recalls("llm", number)
+        remembered = general is not None and context.recalls("llm", number)
         if not one_answer and not remembered and (sequence := stages(task.statement)):
             return sequence
         if general is None:
             return None
         try:
-            return await llm_plan.plan(room, general, number)
+            return await llm_plan.plan(context, general, number)
         except (PlanError, RequestRefused) as fault:
-            return whole(room, f"one call for the whole problem: {fault}")
+            return whole(context, f"one call for the whole problem: {fault}")

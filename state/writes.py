@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from state import frontier, hot, ids, rows
+from state import frontier, ids, queries, rows
 from state.database import Database
-from state.driver import Transaction, among, listed
 from state.errors import UsageError
 from state.filters import one_of
 from state.models import DEPENDENCY_TYPES, DONE, Bead, Dependency
+from state.transactions import Transaction, among, listed
 
 _LINK = (
     "INSERT INTO dependency (from_id, to_id, type, created_at) "
@@ -48,7 +48,7 @@ def write(
     """
     with database.writing() as tx:
         stored = _write(tx, database.now(), beads, dependencies, changes)
-    return [bead if isinstance(bead, Bead) else hot.bead_of_row(bead) for bead in stored]
+    return [bead if isinstance(bead, Bead) else queries.bead_of_row(bead) for bead in stored]
 
 
 def apply(
@@ -64,7 +64,7 @@ def claim(database: Database, orders: Sequence[Bead], lease_s: float) -> list[Be
     assignees = {order.parent or "": order.assignee or "" for order in orders}
     with database.writing() as tx:
         now = database.now()
-        taken = hot.claim_each(tx, assignees, lease_s, now)
+        taken = queries.claim_each(tx, assignees, lease_s, now)
         given = [order for order in orders if order.parent in taken]
         _write(tx, now, given)
     return given
@@ -93,7 +93,7 @@ def _write(
     new = [edge for edge in edges if _link(tx, edge, now)]
     born = {row["id"] for _, row in fresh}
     # Nothing waits for a bead just born unless an edge leads to one, and it waits as its
-    # parent does (see ``hot.insert``) unless something else holds it.
+    # parent does (see ``queries.insert``) unless something else holds it.
     if any(source not in born or target in born for source, target, _ in new):
         _refuse_cycles(tx, new)
     # What is born waits for something that was there: which may be what it is part of.
@@ -120,7 +120,7 @@ def _insert(
     ``id_of`` learns the names of these beads; a bead whose parent comes after it is written without.
     """
     named = [b.id for b in beads if b.id and b.key is None]
-    known: dict[str, _Stored] = {**hot.by_ids(tx, named)}
+    known: dict[str, _Stored] = {**queries.by_ids(tx, named)}
     stored: list[_Stored] = []
     fresh: list[tuple[Bead, dict[str, Any]]] = []
     for place, draft in enumerate(beads):
@@ -128,7 +128,7 @@ def _insert(
         if (bead := known.get(id)) is None:
             rows.check(draft.__dict__)
             # A microsecond apart, so that the order of the plan is the order of the work.
-            values = hot.row(draft.__dict__, round(now + place * 1e-6, 6))
+            values = queries.row(draft.__dict__, round(now + place * 1e-6, 6))
             values["parent"] = id_of.get(draft.parent or "")
             if draft.id:
                 proposals: Iterable[str] = [draft.id]
@@ -136,7 +136,7 @@ def _insert(
                 proposals = ids.keyed_candidates(draft.key)
             else:
                 proposals = rows.drawn_ids(tx)
-            bead = hot.insert(tx, values, proposals)
+            bead = queries.insert(tx, values, proposals)
             if bead is None:
                 bead = values
                 fresh.append((draft, values))
@@ -152,7 +152,7 @@ def _insert(
 def _whole_ids(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
     """Start of an id → the id. Raises UsageError."""
     wanted = list(names)
-    whole = {name: name for name in hot.statuses(tx, wanted)}
+    whole = {name: name for name in queries.statuses(tx, wanted)}
     if missing := [name for name in wanted if name not in whole]:
         whole |= {name: rows.find(tx, name).id for name in missing}
     return whole
@@ -199,14 +199,14 @@ def _refuse_cycles(tx: Transaction, edges: Sequence[_Edge]) -> None:
 
 def _change(tx: Transaction, changes: Mapping[str, Mapping[str, Any]], now: float) -> None:
     """Change beads that are not closed. Raises UsageError."""
-    present = hot.statuses(tx, list(changes))
+    present = queries.statuses(tx, list(changes))
     for id, fields in changes.items():
         if id not in present:
             raise UsageError(f"unknown bead id {id!r}")
         if present[id] in DONE:
             continue
         # Only what changes: where claims lock one row each, they do not wait for this.
-        changed = hot.changed(fields, now)
+        changed = queries.changed(fields, now)
         update = ", ".join(f'"{name}" = %({name})s' for name in changed)
         sql = f"UPDATE bead SET {update} WHERE id = %(id)s"
         tx.run(sql, {**changed, "id": id})

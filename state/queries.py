@@ -9,12 +9,12 @@ from typing import Any, Unpack
 
 from state import frontier, history
 from state.database import Database
-from state.driver import Transaction, chunks, encode, listed
 from state.errors import UsageError
 from state.filters import ORDERS, Filters, Order, matching, where
 from state.frontier import LAPSED, OFFERED, READY
 from state.models import DONE, OPEN_WORK, Bead, BeadKind, BeadStatus
 from state.rows import drawn_ids
+from state.transactions import Transaction, chunks, encode, listed
 
 _NAMES = Bead.names()
 _COLUMNS = Bead.columns()

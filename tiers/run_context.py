@@ -1,4 +1,4 @@
-"""What every tier of one run is handed: the shared store, the door to the model, and the tools."""
+"""What the tiers of one run share: the store, the way to the model, the fleet and the settings."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Emit(Protocol):
 
 
 @dataclass
-class Room:
-    """One run's shared surroundings. Tiers read and write the store; they do not know each other."""
+class RunContext:
+    """What one run works with. Tiers read and write the store; they do not know each other."""
 
     run_id: str
     task: Task
