@@ -24,7 +24,7 @@ from tiers.protocol import NoPlan, PlanError
 from tiers.report import conclude
 from tiers.run_context import RunContext
 
-RECURSION_LIMIT = 10_000
+RECURSION_LIMIT = 100_000
 
 
 class RunState(TypedDict, total=False):

@@ -37,13 +37,14 @@ def open_checkpoints(
 @asynccontextmanager
 async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
     import aiosqlite
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    from state.lean_checkpoints import LeanSqliteSaver
 
     path = checkpoint_path()
     try:
         switch_to_wal(path)  # The saver's own does not wait where another run makes the file.
         async with aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S) as connection:
-            saver = AsyncSqliteSaver(connection)
+            saver = LeanSqliteSaver(connection)
             try:
                 yield saver
             finally:

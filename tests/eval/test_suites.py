@@ -72,7 +72,7 @@ def test_problems_are_different_and_travel_as_json(name: str) -> None:
         assert problem.checker != "none"
 
 
-@pytest.mark.parametrize("events", [1, 4, 32, 128])
+@pytest.mark.parametrize("events", [1, 4, 32, 128, 1024])
 def test_horizon(events: int) -> None:
     seen = set()
     for problem in suite_problems(f"horizon/{events}", range(20)):

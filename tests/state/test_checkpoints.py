@@ -6,13 +6,16 @@ import asyncio
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any, TypedDict
 
 import psycopg
 import pytest
+from langgraph.graph import END, START, StateGraph
 from sqlalchemy import make_url
 
 from state import BeadStore, StoreError, checkpoint_path, checkpoints
 from state.checkpoints import open_checkpoints
+from state.lean_checkpoints import KEPT
 
 THREAD = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
 
@@ -139,3 +142,38 @@ def test_a_server_that_is_gone(postgres_url: str, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(StoreError, match=r"checkpoints on .*: the server does not answer"):
         look(store)
     store.close_database()
+
+
+def test_a_long_run_keeps_its_last_checkpoints(tmp_path: Path) -> None:
+    """And goes on from the last one, whose writes are there."""
+
+    class State(TypedDict):
+        turn: int
+        stop: int
+
+    async def step(state: State) -> dict[str, int]:
+        if state["turn"] == state["stop"]:
+            raise StoreError("cut off")
+        return {"turn": state["turn"] + 1}
+
+    graph = StateGraph(State)
+    graph.add_node("step", step)
+    graph.add_edge(START, "step")
+    graph.add_conditional_edges("step", lambda s: END if s["turn"] >= 400 else "step")
+    store = BeadStore.open(tmp_path / "state.db")
+    config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 1000}
+
+    async def go(start: dict[str, int] | None) -> Any:
+        async with open_checkpoints(store.database) as saver:
+            compiled = graph.compile(checkpointer=saver)
+            if start is None:
+                await compiled.aupdate_state(config, {"stop": -1})
+            return await compiled.ainvoke(start, config, durability="sync")  # type: ignore[arg-type]
+
+    with pytest.raises(StoreError, match="cut off"):
+        asyncio.run(go({"turn": 0, "stop": 300}))
+    assert asyncio.run(go(None))["turn"] == 400
+    with sqlite3.connect(checkpoint_path()) as connection:
+        for table in ("checkpoints", "writes"):
+            held = connection.execute(f"SELECT count(DISTINCT checkpoint_id) FROM {table}")
+            assert 2 <= held.fetchone()[0] <= 2 * KEPT + 2

@@ -17,7 +17,7 @@ from specialists.pocket.heldout import held_out
 from specialists.pocket.stories import Story, draw_story
 from tiers.protocol import Check
 
-LONGEST = 128
+LONGEST = 1024
 """Events of the longest ``horizon`` story."""
 DEFAULT_HORIZON = 16
 """Events of a ``horizon`` story where none are named."""
@@ -103,7 +103,7 @@ def _request(rng: random.Random, story: Story) -> str:
 
 
 def _horizon_problem(id: str) -> Problem | None:
-    match = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,9})", id)
+    match = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,9})", id)
     if match is None or not 1 <= int(match[1]) <= LONGEST:
         return None
     return _horizon(int(match[1]), int(match[2]))
