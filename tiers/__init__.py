@@ -1,5 +1,5 @@
-"""The four tiers, monitor, architect, dispatcher and fleet, and the protocol in which they speak.
+"""The four tiers (monitor, architect, dispatcher and fleet) and the protocol between them.
 
-``domains/`` holds the kinds of work, ``memory/`` what earlier runs teach, ``prompts/`` how specialists
-are spoken to.
+``domains/`` holds the kinds of work, ``memory/`` what runs learn from earlier runs, and
+``prompts/`` the messages that specialists are sent.
 """

@@ -1,4 +1,4 @@
-"""The problem's public checks on the plan: whatever the plan, they hold for the step that answers."""
+"""Puts the problem's public checks on the steps of a plan that give the answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tiers.protocol import Check, Plan, PlanStep
 
 
 def accepted(plan: Plan, checks: Sequence[Check], domains: Domains) -> Plan:
-    """``plan`` with the public checks on its answer: on the step that gives it, or, where it has
-    sections, each on the section that such a check judges."""
+    """``plan`` with the public checks added to the step that gives the answer; where the answer has
+    sections, each check is added to the step of the section that it judges."""
     missing: dict[str, list[Check]] = {}
     acceptance = {step.name: step.acceptance for step in plan.steps}
     for check in checks:
@@ -29,8 +29,8 @@ def accepted(plan: Plan, checks: Sequence[Check], domains: Domains) -> Plan:
 
 
 def _checked(step: PlanStep, checks: Sequence[Check], domains: Domains) -> PlanStep:
-    """The step with further checks; a given artifact has to be worked out, since nobody checks a
-    given one."""
+    """The step with further checks added. A given artifact becomes one that has to be worked out,
+    because given artifacts are not checked."""
     if step.given is not None:
         step = domains.craft(step.kind, step.meta).worked(step)
     return step.model_copy(update={"acceptance": (*step.acceptance, *checks)})

@@ -1,4 +1,7 @@
-"""An answer of several stages as one text, and back: labelled sections, ``explain:`` on a line."""
+"""Joins an answer of several stages into one text with labelled sections, and parses it again.
+
+A label such as ``explain:`` stands on a line of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ def labels() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _header(known: tuple[str, ...]) -> re.Pattern[str]:
-    """The line that opens a section, behind any backslashes that make it ordinary text."""
+    """Pattern of the line that opens a section, with any backslashes before it that make it
+    ordinary text."""
     names = "|".join(known)
     flags = re.ASCII | re.IGNORECASE | re.MULTILINE
     return re.compile(rf"^(?P<escape>\\*)(?P<label>{names}):[ \t\r]*$", flags)
@@ -30,8 +34,8 @@ def _header(known: tuple[str, ...]) -> re.Pattern[str]:
 def sections(text: str) -> dict[str, str]:
     """The labelled sections of an answer, in order: ``solve:`` on a line of its own opens one.
 
-    What stands before the first label belongs to none; a label seen before is ordinary text. Blank
-    lines around a section do not count, those inside it do.
+    Text before the first label belongs to no section; a repeated label is ordinary text. Blank
+    lines around a section are dropped, those inside it are kept.
     """
     found: dict[str, str] = {}
     label, start = "", 0
@@ -66,5 +70,5 @@ def _plain(body: str) -> str:
 
 
 def _trim(body: str) -> str:
-    """Without blank lines around, the first line's indentation kept."""
+    """``body`` without blank lines around it; the indentation of its first line is kept."""
     return re.sub(r"\A(?:[ \t\r]*\n)+", "", body.rstrip())

@@ -1,7 +1,7 @@
 """The architect: turns the problem into a plan of step beads.
 
-The domains that recognise the problem decompose it, the surest first. Whatever the plan, the
-problem's public checks stand on the step that gives its answer. A plan is written to the store in one
+The domains that recognise the problem decompose it, the surest domain first. In every plan, the
+problem's public checks are on the step that gives the answer. A plan is written to the store in one
 transaction.
 """
 
@@ -20,7 +20,7 @@ from tiers.run_context import RunContext
 
 
 class Architect:
-    """Plans for one run."""
+    """Makes the plans of one run."""
 
     def __init__(self, context: RunContext) -> None:
         self.context = context
@@ -28,7 +28,7 @@ class Architect:
     async def plan(self, mode: str, number: int) -> Plan:
         """Make plan ``number`` and write it. ``mode`` is ``direct`` or ``plan``.
 
-        Raises :class:`tiers.protocol.PlanError` when no domain finds one.
+        Raises :class:`tiers.protocol.PlanError` when no domain finds a plan.
         """
         context = self.context
         if mode == "direct" or "decomposition" in context.without:
@@ -39,7 +39,7 @@ class Architect:
         return plan
 
     async def _decompose(self, number: int) -> Plan:
-        """The plan of the first domain that makes one."""
+        """The plan of the first domain that finds one."""
         context = self.context
         for domain in context.domains.ranked(context.task, context.fleet):
             if (plan := await domain.decompose(context, number)) is not None:
@@ -47,10 +47,11 @@ class Architect:
         return whole(context, "nothing in the fleet can decompose it")
 
     async def take_apart(self, ids: Sequence[str]) -> bool:
-        """Write the next parts of each of these steps, or what its parts make together.
+        """Write the next parts of each of these steps, or the artifact that its parts make
+        together.
 
-        A step waits for its parts, which stand below an epic of their own. Returns whether all of
-        them have parts that fit together; one that has not says why.
+        A step waits for its parts, which stand below an epic of their own. Returns whether all
+        steps have parts that fit together; a step without such parts records why.
         """
         return all([await self._take_apart(self.context.store.get(id)) for id in ids])
 
@@ -97,7 +98,8 @@ class Architect:
         for step in plan.steps:
             signatures[step.name] = signature = _signature(step, signatures)
             judged = any(check in public for check in step.acceptance)
-            known = None if judged else done.get(signature)  # It was verified without these checks.
+            # The earlier artifact was verified without these checks.
+            known = None if judged else done.get(signature)
             artifact = step.given if step.given is not None else known
             beads.append(
                 Bead(
@@ -146,7 +148,8 @@ class Architect:
 
 
 def _signature(step: PlanStep, before: dict[str, str]) -> str:
-    """The step's work with its inputs spelled out: equal signatures have equal artifacts."""
+    """The step's work with its inputs filled in: steps with equal signatures have equal
+    artifacts."""
     body = re.sub(r"\{(\w+)\}", lambda m: f"({before.get(m[1], m[1])})", step.objective)
     return f"{step.kind}:{body}" if len(body) < 400 else f"{step.kind}:{hash_text(body)}"
 

@@ -1,7 +1,8 @@
-"""The one budget of a run: what a call can spend at most is set aside before it is sent.
+"""The budget of a run: the most that a call can spend is reserved before the call is sent.
 
-So any number of calls may be under way and their sum still keeps to the limits. What a call really
-cost is settled afterwards; only an endpoint that spends more than it was asked to can exceed a limit.
+Any number of calls may therefore be under way while their sum stays within the limits. The real
+cost of a call is settled afterwards. A limit can only be exceeded by an endpoint that spends more
+than it was asked to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from state.errors import BudgetExceeded, HarnessError
 from tiers.protocol import Budget
 
 ROUNDING = 1e-12
-"""Dollars; sums of floats are compared with this much leniency."""
+"""Tolerance in dollars when sums of floats are compared."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, eq=False)
 class Reserved:
-    """The most that one call may spend; two calls are never the same one."""
+    """The most that one call may spend; compared by identity, so two calls never share one."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -43,10 +44,10 @@ class Reserved:
 
 
 class Meter:
-    """What a run has spent and set aside, against what it may spend.
+    """What a run has spent and reserved, compared with what it may spend.
 
-    ``spent`` is the ledger's total at the start, ``seconds_before`` are working seconds of earlier
-    processes on the same run. Belongs to one event loop.
+    ``spent`` is the ledger's total at the start; ``seconds_before`` are the working seconds of
+    earlier processes on the same run. Belongs to one event loop.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class Meter:
 
     @property
     def deadline(self) -> float | None:
-        """When the seconds are over, on the clock of ``time.monotonic()``; ``None`` without limit."""
+        """When the limit of seconds is reached, on the clock of ``time.monotonic()``; ``None``
+        without a limit."""
         limit = self.budget.seconds
         return None if limit is None else self._began + limit
 
@@ -75,7 +77,7 @@ class Meter:
         return self.budget.tokens is not None or self.budget.cost is not None
 
     def exhausted(self) -> str | None:
-        """Which limit is spent, in words; ``None`` while all leave something."""
+        """The limit that is spent, in words; ``None`` while no limit is spent."""
         spent, limit = self.spent, self.budget
         if limit.calls is not None and spent.calls >= limit.calls:
             return f"{spent.calls} of {limit.calls} calls"
@@ -92,11 +94,11 @@ class Meter:
         return f"{time.monotonic() - self._began:.1f} of {self.budget.seconds or 0:g} seconds"
 
     async def reserve(self, prompt_tokens: int, most: int) -> Reserved:
-        """Set aside a prompt and up to ``most`` tokens of answer, at least one.
+        """Reserve a prompt and up to ``most`` tokens of answer, at least one.
 
-        Where the limits do not cover all of it beside the calls under way, it waits for them to be
-        settled; where they do not cover it after that either, the answer is cut to what they cover.
-        Raises BudgetExceeded where they cover not even one token of it, and at the deadline.
+        Where the limits do not cover this beside the calls under way, the method waits until those
+        are settled; where the limits still do not cover it, the answer is cut to what they cover.
+        Raises BudgetExceeded where they do not cover one token of answer, and at the deadline.
         """
         while True:
             reserved = self._try(prompt_tokens, most)
@@ -107,9 +109,9 @@ class Meter:
                 await settled.wait()
 
     def settle(self, reserved: Reserved, usage: Usage | None) -> None:
-        """Exchange what was set aside for what was spent; ``None`` for a call that cost nothing.
+        """Replace a reservation by what was spent; ``None`` for a call that cost nothing.
 
-        Settling again changes nothing.
+        Settling a reservation again changes nothing.
         """
         if reserved not in self._reserved:
             return
@@ -126,15 +128,15 @@ class Meter:
         self._wake()
 
     def close(self, error: HarnessError) -> None:
-        """Refuse all further calls with ``error``, those that wait as well."""
+        """Refuse all further calls with ``error``, including those that are waiting."""
         self._closed = error
         self._wake()
 
     @asynccontextmanager
     async def within(self, slack: float = 0.0) -> AsyncIterator[None]:
-        """Cut off what is awaited inside at the deadline, and raise BudgetExceeded then.
+        """Cancel the awaited work inside at the deadline, and raise BudgetExceeded then.
 
-        ``slack`` are seconds more for what keeps the deadline itself and can say more about it.
+        ``slack`` adds seconds for work that keeps the deadline itself and can give a better reason.
         """
         if self.deadline is None:
             yield

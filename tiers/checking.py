@@ -1,4 +1,4 @@
-"""Runs one check so that a check which fails by itself refutes nothing."""
+"""Runs checks; a check that fails to run is inconclusive and never counts against the artifact."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from state.errors import BadAnswer, HarnessError, SandboxMissing, SandboxUnavail
 from tiers.protocol import Check, CheckResult, Validator
 
 BROKEN = "check-failed"
-"""Signature of a check that raised instead of finding something."""
+"""Signature of a check that raised an exception instead of giving a result."""
 NO_CHECKER = "no-checker"
-"""Signature of a check that nobody can run."""
+"""Signature of a check that no validator can run."""
 LONGEST = 400
-"""Characters of the reason."""
+"""Most characters of the reason."""
 
 
 async def examine(validators: Mapping[str, Validator], artifact: str, check: Check) -> CheckResult:
-    """What the validator of ``check`` finds; inconclusive where there is none, or it fails itself."""
+    """Result of the validator of ``check``; inconclusive where there is no validator, or it fails
+    itself."""
     validator = validators.get(check.kind)
     if validator is None:
         return undecided(check, NO_CHECKER, f"nobody can run the check {check.kind}")
@@ -24,18 +25,18 @@ async def examine(validators: Mapping[str, Validator], artifact: str, check: Che
 
 
 async def guarded(check: Check, work: Awaitable[CheckResult]) -> CheckResult:
-    """The result of ``work``; inconclusive where it raises, be it a crash of the judge, a sandbox that
-    cannot start or a spec that it cannot read.
+    """The result of ``work``; inconclusive where it raises: a crash of the judge, a sandbox that
+    cannot start, or a spec that it cannot read.
 
-    What stops the run goes on: a spent budget, an interruption, a lost endpoint or store, a machine
-    that has no sandbox at all.
+    Exceptions that stop the run are passed on: a spent budget, an interruption, a lost endpoint or
+    store, and a machine without any sandbox.
     """
     try:
         return await work
     except SandboxMissing:
         raise
     except (SandboxUnavailable, UsageError, BadAnswer) as error:
-        reason = str(error)  # A bad answer is to a question that the check itself asked.
+        reason = str(error)  # The bad answer is one to a question that the check itself asked.
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a judge raises says nothing of an artifact
@@ -44,7 +45,7 @@ async def guarded(check: Check, work: Awaitable[CheckResult]) -> CheckResult:
 
 
 def undecided(check: Check, signature: str, detail: str) -> CheckResult:
-    """A check that neither bears an artifact out nor refutes it; ``detail`` says why."""
+    """Result of a check that neither supports nor refutes an artifact; ``detail`` says why."""
     return CheckResult(
         kind=check.kind, passed=False, inconclusive=True, signature=signature,
         detail=" ".join(detail.split())[:LONGEST],

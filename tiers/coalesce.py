@@ -1,4 +1,5 @@
-"""Many small writes as one: what is asked for at the same moment is done in one go."""
+"""Combines small writes: items submitted in the same turn of the event loop are written
+together."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ Done = TypeVar("Done")
 
 
 class Coalesce(Generic[Item, Done]):
-    """``await coalesce(item)`` is the result for the item of ``do`` on all items of this moment.
+    """``await coalesce(item)`` gives the result for this item of ``do`` on all items of the same
+    turn.
 
-    A moment is one turn of the event loop, so nobody waits for items that are yet to come. An
-    exception of ``do`` reaches everybody who asked.
+    A batch holds the items of one turn of the event loop, so no caller waits for later items. An
+    exception of ``do`` reaches every caller of the batch.
     """
 
     def __init__(self, do: Callable[[list[Item]], Sequence[Done]]) -> None:
@@ -31,7 +33,8 @@ class Coalesce(Generic[Item, Done]):
 
     def _do_all(self) -> None:
         items, self._items = self._items, []
-        waiting = [asked for _, asked in items]  # Those cancelled meanwhile wait no more.
+        # Callers that were cancelled meanwhile no longer wait.
+        waiting = [asked for _, asked in items]
         try:
             done = self._do([item for item, _ in items])
         except BaseException as error:

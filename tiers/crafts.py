@@ -1,8 +1,8 @@
-"""What a kind of step is: how it is asked, read and checked, and what may be known of it beside that.
+"""Crafts: how a kind of step is prompted, how its answer is read, and how the artifact is checked.
 
 A *craft* turns a delegation into a prompt, takes the artifact out of the answer, and checks it. The
-checks of a craft use the model (an inverse operation, a second derivation by another adapter) or run
-code that the model wrote; they never compute the reference themselves.
+checks of a craft use the model (an inverse operation, a second derivation by another adapter) or
+run code that the model wrote; they never compute the reference themselves.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tiers.run_context import RunContext
 
 Ask = Callable[[Card, str, int], Awaitable[str]]
-"""(specialist, prompt, sample number) → answer: a further call on the same delegation's account.
+"""(specialist, prompt, sample number) → answer: a further call within the same delegation.
 
-Asked the same prompt again, a specialist answers with a fresh sample.
+A specialist that is asked the same prompt again answers with a fresh sample.
 """
 
 
@@ -32,33 +32,34 @@ def fill(objective: str, inputs: Mapping[str, str]) -> str:
 
 @runtime_checkable
 class Craft(Protocol):
-    """One kind of step. :class:`PlainCraft` has a sensible answer to everything."""
+    """One kind of step. :class:`PlainCraft` has a default for every member."""
 
     @property
     def worded(self) -> bool:
-        """Whether the objective is free text, which may drift from the problem."""
+        """Whether the objective is free text, which may drift away from the problem."""
         ...
 
     @property
     def shows_inputs(self) -> bool:
-        """Whether a specialist is shown the results that the objective builds on but does not quote."""
+        """Whether a specialist is shown the results that the objective builds on but does not
+        quote."""
         ...
 
     @property
     def reusable(self) -> bool:
-        """Whether a verified artifact is carried over to a later plan that orders the same step."""
+        """Whether a verified artifact is reused in a later plan that has the same step."""
         ...
 
     @property
     def native(self) -> tuple[str, ...]:
-        """Domains of the cards that such a step belongs to, the first that the fleet has; empty where the
-        form of the task tells every scorer what it is."""
+        """Domains of the cards that such a step belongs to; the first one that the fleet has
+        counts. Empty where the form of the task is enough for every scorer."""
         ...
 
     @property
     def specialist(self) -> str | None:
-        """Name and domain of the specialist that is trained for such steps; ``None`` where anybody may do
-        them."""
+        """Name and domain of the specialist that is trained for such steps; ``None`` where any
+        specialist may do them."""
         ...
 
     @property
@@ -67,7 +68,7 @@ class Craft(Protocol):
         ...
 
     def prompt(self, order: Delegation) -> str:
-        """What the specialist is asked."""
+        """The prompt for the specialist."""
         ...
 
     def extract(self, order: Delegation, answer: str) -> str | None:
@@ -81,44 +82,45 @@ class Craft(Protocol):
         ...
 
     def routing_text(self, objective: str, meta: Mapping[str, Any]) -> str:
-        """What a scorer sees of the step: the task as a person would put it."""
+        """The text of the step that a scorer sees: the task as a person would put it."""
         ...
 
     def role(self, objective: str, meta: Mapping[str, Any]) -> str | None:
-        """The role that a worded step asks for, where no card is native to its kind."""
+        """The role that a worded step asks for, where no card is native to its kind of step."""
         ...
 
     def worked(self, step: PlanStep) -> PlanStep:
-        """A step whose artifact is given, as one that has to be worked out and can be checked."""
+        """The step with a given artifact changed into a step that has to be worked out and can be
+        checked."""
         ...
 
     def misfit(self, objective: str, inputs: Sequence[str], *, given: bool) -> str:
-        """Why a person's wording of the objective is none of such a step; empty where it fits."""
+        """Why an objective that a person wrote does not fit such a step; empty where it fits."""
         ...
 
     def divisible(self, context: RunContext, order: Delegation) -> bool:
-        """Whether :meth:`take_apart` may know parts of a delegation that failed."""
+        """Whether :meth:`take_apart` may find parts of a delegation that failed."""
         ...
 
     async def take_apart(
         self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
-        """The parts of a delegation that nobody could do whole; ``None`` where there are none.
+        """The parts of a delegation that failed as a whole; ``None`` where there are none.
 
-        ``results`` are the artifacts of the parts that are done, by name. Called again whenever those
-        asked for are done, with the same answer for the same results, until it gives the artifact.
-        Raises :class:`tiers.protocol.PlanError` where the results do not fit together.
+        ``results`` are the artifacts of the finished parts, by name. The method is called again
+        whenever the requested parts are done, until it gives the artifact; equal results give equal
+        answers. Raises :class:`tiers.protocol.PlanError` where the results do not fit together.
         """
         ...
 
     def redo(self, objective: str) -> str | None:
-        """The right artifact of a filled-in objective, for attribution after the run; ``None`` where
-        it has none. Never called while the tiers work."""
+        """The right artifact of a filled-in objective, used for attribution after the run; ``None``
+        where it cannot be computed. Never called while the tiers work."""
         ...
 
 
 class PlainCraft:
-    """Text in, text out, checked by validators alone: the base of every craft."""
+    """A craft of plain text that only validators check: the base class of every craft."""
 
     worded = False
     shows_inputs = False
@@ -128,7 +130,7 @@ class PlainCraft:
     exact = False
 
     def prompt(self, order: Delegation) -> str:
-        """The objective as it stands."""
+        """The objective, unchanged."""
         return order.objective
 
     def extract(self, order: Delegation, answer: str) -> str | None:
@@ -138,15 +140,15 @@ class PlainCraft:
     async def check(
         self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        """No checks of its own: the result is inconclusive."""
+        """An inconclusive result: this craft has no checks of its own."""
         return undecided(check, NO_CHECKER, f"nobody can run the check {check.kind}")
 
     def routing_text(self, objective: str, meta: Mapping[str, Any]) -> str:
-        """The objective as it stands."""
+        """The objective, unchanged."""
         return objective
 
     def role(self, objective: str, meta: Mapping[str, Any]) -> str | None:
-        """No role."""
+        """``None``: no role."""
         return None
 
     def worked(self, step: PlanStep) -> PlanStep:
@@ -154,19 +156,19 @@ class PlainCraft:
         return step.model_copy(update={"given": None})
 
     def misfit(self, objective: str, inputs: Sequence[str], *, given: bool) -> str:
-        """Any wording fits."""
+        """An empty string: any wording fits."""
         return ""
 
     def divisible(self, context: RunContext, order: Delegation) -> bool:
-        """Nothing is taken apart."""
+        """False: such steps are not divided into parts."""
         return False
 
     async def take_apart(
         self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
-        """No parts."""
+        """``None``: there are no parts."""
         return None
 
     def redo(self, objective: str) -> str | None:
-        """Nothing can be redone."""
+        """``None``: nothing can be computed again."""
         return None

@@ -1,4 +1,5 @@
-"""The dispatcher: takes the ready frontier, chooses a specialist for each step, leases and delegates."""
+"""The dispatcher: takes the ready steps, chooses a specialist for each, leases and delegates
+them."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from tiers.run_context import RunContext
 
 ATTEMPTS = 6
 TEAM_ATTEMPTS = 2
-"""Of each member of a team."""
+"""Attempts of each member of a team."""
 
 
 class Dispatcher:
@@ -29,7 +30,8 @@ class Dispatcher:
         self._known: dict[str, tuple[Remedy, ...]] = {}
 
     async def dispatch(self) -> list[str]:
-        """Ids of the delegations of this wave; running it again after a crash makes no new ones."""
+        """Write the delegations of this wave and return their ids; a repetition after a crash makes
+        no new ones."""
         context = self.context
         plan = context.plan or 0
         ready = [
@@ -39,7 +41,8 @@ class Dispatcher:
         ]
         if not ready:
             return []
-        orders = [keyed_id(_key(step)) for step in ready]  # There already after a crash.
+        # After a crash, these delegations may exist already.
+        orders = [keyed_id(_key(step)) for step in ready]
         inner = [i for step in ready for i in step.data["inputs"].values()]
         there = context.store.find_all([*inner, *orders])
         inputs = [
@@ -106,11 +109,12 @@ class Dispatcher:
         return [next(routed) if recalled is None else recalled for recalled in remembered]
 
     def _routing_text(self, step: Bead, objective: str) -> str:
-        """What the scorer sees of a step."""
+        """The text of a step that the scorer sees."""
         return self.context.craft_of(step).routing_text(objective, step.data.get("meta", {}))
 
     def _native(self, step: Bead, objective: str) -> tuple[str, ...]:
-        """Domains of the cards that a step belongs to, by its kind or else by the role it asks for."""
+        """Domains of the cards that a step belongs to, by its kind or else by the role that it asks
+        for."""
         craft = self.context.craft_of(step)
         role = craft.role(objective, step.data.get("meta", {}))
         return craft.native or self.context.domains.roles.get(role or "", ())
@@ -123,12 +127,13 @@ class Dispatcher:
         return Decision(specialist=chosen, scores=dict.fromkeys(names, even), confidence=even)
 
     def _stay(self) -> dict[str, str]:
-        """Failed step → the specialist that the monitor's last decision leaves it with."""
+        """Failed step → the specialist that keeps it by the monitor's last decision."""
         last = self.context.decided
         return dict(last.data.get("stay", {})) if last else {}
 
     def _remembered(self, step: Bead, fleet: set[str]) -> Decision | None:
-        """Whom memory names: the routine for a fresh step, an insight for one that failed."""
+        """The specialist that memory names: by the routine for a fresh step, by an insight for a
+        failed one."""
         kind, tried = step.data["kind"], step.data.get("tried", [])
         if not tried:
             routine = self.context.routine()
@@ -149,7 +154,7 @@ class Dispatcher:
         return Decision(specialist=name, scores={name: chance}, confidence=chance, path="cache")
 
     def _remedies(self, kind: str) -> tuple[Remedy, ...]:
-        """What memory knows of faults of such steps, looked up once a wave."""
+        """Remedies in memory for faults of such steps, looked up once a wave."""
         if kind not in self._known:
             self._known[kind] = known(self.context, kind)
         return self._known[kind]
@@ -167,7 +172,8 @@ class Dispatcher:
         ]
 
     def _barred(self, step: Bead, fleet: set[str]) -> frozenset[str]:
-        """Who tried the step, and who gave nothing for the same work under earlier plans."""
+        """Specialists that tried the step, and those that gave nothing for the same work under
+        earlier plans."""
         tried = frozenset(step.data.get("tried", []))
         earlier = (self.context.outcomes()[id] for id in self._failed_before(step))
         barred = tried | {who for who, outcome in earlier if run_progress.empty_handed(outcome)}

@@ -1,7 +1,6 @@
-"""The fleet: carries out one delegation with one specialist, checks the artifact, tries again.
+"""The fleet: carries out one delegation with one specialist, checks the artifact, and tries again.
 
-Whatever happens is an outcome: nothing but an interruption or a fault of the machine leaves by
-exception.
+Every end is an outcome: only an interruption or a fault of the machine raises an exception.
 """
 
 from __future__ import annotations
@@ -38,11 +37,12 @@ from tiers.protocol import (
 from tiers.run_context import RunContext
 
 WARMER = 0.2
-"""How much warmer each further attempt samples."""
+"""Increase of the temperature with each further attempt."""
 DECIDED: tuple[Status, ...] = ("verified", "failed")
-"""How a delegation ends that says something about its specialist."""
+"""Statuses of a delegation that are evidence about its specialist."""
 CHECK_SAMPLES = 100
-"""Samples of a call from here on are checks, so they never meet an attempt's own key."""
+"""First sample number of the calls that checks make, so that they never share a key with an
+attempt."""
 
 
 class Fleet:
@@ -52,13 +52,13 @@ class Fleet:
         self.context = context
 
     async def execute(self, delegation_id: str) -> Outcome:
-        """Do what the delegation says and write its outcome to the store."""
+        """Carry out the delegation and write its outcome to the store."""
         context = self.context
         bead, step = context.order(delegation_id)
         order = Delegation.model_validate(bead.data["delegation"])
         if order.id in context.outcomes():
             return context.outcomes()[order.id][1]
-        # Anew: a run that is resumed later takes up the order with the time that it had.
+        # The deadline is computed again: a resumed run gives the order its full time.
         due = datetime.now(UTC) + timedelta(seconds=context.lease_s)
         order = order.model_copy(update={"deadline": due})
         if order.assembly is not None:
@@ -77,7 +77,7 @@ class Fleet:
         outcome = outcome.model_copy(
             update={"surprise": self._surprise(order, who, outcome.status)}
         )
-        # Of a team, what the winner did itself: the others' faults are not of its repairing.
+        # For a team, the winner's own outcome: it did not repair the other members' faults.
         taught = lessons(context, orders[who], cards[who], step, ended[who])
         await context.settle(step, who, outcome, taught)
         context.memory.vectors.touch([b.id for b in taught if b.kind == "insight"], INSIGHTS)
@@ -85,7 +85,7 @@ class Fleet:
         return outcome
 
     async def _assembled(self, order: Delegation, made: Assembly, step: Bead) -> Outcome:
-        """Check what the parts of a step made; nobody is asked for it."""
+        """Check the artifact that the parts of a step made; no specialist is asked for it."""
         try:
             checks = await self._checks(order, made.artifact, 0)
         except BudgetExceeded as spent:
@@ -100,7 +100,7 @@ class Fleet:
         return outcome
 
     def _judged(self, order: Delegation, artifact: str, checks: tuple[CheckResult, ...]) -> Outcome:
-        """The outcome of an artifact that no specialist can mend."""
+        """The outcome of an artifact that no specialist can repair."""
         best = (sum(c.passed for c in checks), artifact, checks)
         fault = next((c for c in checks if c.refutes), None)
         if fault is None:
@@ -142,7 +142,7 @@ class Fleet:
                 )  # fmt: skip
                 answer = call.response
                 if declined(card, answer):
-                    # It would decline every sample: the step is somebody else's.
+                    # It would decline every sample, so the step belongs to another specialist.
                     error = f"{card.name} declined the task"
                     failed.append(
                         Failure(answer_hash=answer_hash(answer), cause=DECLINED, fault=error)
@@ -157,12 +157,13 @@ class Fleet:
                 )
             except RequestRefused as refused:
                 if not failed:
-                    raise  # Not even the task can be asked.
+                    raise  # Even the first prompt cannot be sent.
                 error = f"the next attempt could not be asked: {refused}"
                 break
             except BudgetExceeded as spent:
                 if artifact is not None and best[0] < 0:
-                    best = (0, artifact, ())  # An answer that nobody could check is still one.
+                    # An answer that could not be checked is still an answer.
+                    best = (0, artifact, ())
                 return self._outcome(order, "exhausted", best, failed, spent.limit)
             passed = sum(c.passed for c in checks)
             fault = next((c for c in checks if c.refutes), None)
@@ -195,7 +196,7 @@ class Fleet:
         )
 
     def _seed(self, order: Delegation, attempt: int) -> int:
-        """No two attempts at the same work sample alike."""
+        """A seed that differs between any two attempts at the same work."""
         return self.context.seed * 1000 + order.before * 10 + attempt
 
     async def _checks(
@@ -214,13 +215,13 @@ class Fleet:
     async def _one(
         self, order: Delegation, number: int, check: Check, artifact: str, attempt: int
     ) -> CheckResult:
-        """Check ``number`` of the order. One that fails by itself is inconclusive."""
+        """Run check ``number`` of the order. A check that fails to run is inconclusive."""
         if check.kind in self.context.validators:
             return await examine(self.context.validators, artifact, check)
         asked: Counter[tuple[str, str]] = Counter()
 
         async def ask(card: Card, prompt: str, sample: int) -> str:
-            # A check that was wrong once is not asked the same way again.
+            # A check that was wrong once is not asked in the same way again.
             again = attempt + asked[card.name, prompt]
             asked[card.name, prompt] += 1
             sampling = Sampling(
@@ -242,10 +243,10 @@ class Fleet:
         answer: str,
         fault: CheckResult | None,
     ) -> tuple[Message, ...]:
-        """The next attempt's prompt: a specialist that can read criticism sees the failing check,
-        and what helped against such a fault before."""
+        """The messages of the next attempt: a specialist that can read criticism is shown the
+        failing check, and what helped against such a fault before."""
         if not reads_text(card) or fault is None or not answer.strip():
-            return messages  # Of an answer without text there is nothing to read again.
+            return messages  # An answer without text gives the specialist nothing to read.
         says = criticism(fault.detail)
         if remedy := best_remedy(order.remedies, fault.signature):
             says += f" From earlier work: {remedy.says}."
@@ -256,8 +257,8 @@ class Fleet:
         )
 
     def _surprise(self, order: Delegation, name: str, status: Status) -> float | None:
-        """−log p of ``status`` under the specialist's posterior, in nats: what routing knew of it on
-        such work, Beta(1, 1) if nothing, and its outcomes in this run.
+        """−log p of ``status`` under the specialist's posterior, in nats: routing's record on such
+        work, Beta(1, 1) without one, updated by the specialist's outcomes in this run.
 
         ``None`` where nothing was decided; such outcomes are no evidence either.
         """
@@ -286,7 +287,7 @@ class Fleet:
 
 
 def _formless(call: Call) -> CheckResult:
-    """Why an answer holds no artifact: there is no text, it was cut off, or it says something else."""
+    """Why an answer holds no artifact: it is empty, was cut off, or has another form."""
     if says := remarks_on(call).get("empty"):
         return CheckResult(kind="form", passed=False, detail=says, signature=NO_TEXT)
     if call.finish_reason == "length":
@@ -297,5 +298,5 @@ def _formless(call: Call) -> CheckResult:
 
 
 def answer_hash(answer: str) -> str:
-    """What stands for an answer in a :class:`tiers.protocol.Failure`."""
+    """Hash that represents an answer in a :class:`tiers.protocol.Failure`."""
     return hashlib.sha256(answer.encode()).hexdigest()[:8]

@@ -1,8 +1,8 @@
-"""The one door to the model: ledger first, then budget, then backend, then ledger again.
+"""All calls of the model: looked up in the ledger, reserved in the budget, sent, and recorded.
 
-A call that the ledger holds is answered from it, so a resumed run pays for nothing twice. A call
-that the budget does not cover is refused here and nowhere else. A call that was sent and gave no
-answer is recorded as lost, at the most that it can have cost.
+A call in the ledger is answered from it, so a resumed run never pays twice. This is the only place
+where a call that the budget does not cover is refused. A call that was sent and got no answer is
+recorded as lost, at the most that it can have cost.
 """
 
 from __future__ import annotations
@@ -40,28 +40,29 @@ from tiers.budget import Meter, Reserved
 from tiers.coalesce import Coalesce
 
 RESAMPLE_TEMPERATURE = 0.6
-"""Temperature of the first sample that is not greedy."""
+"""Temperature of the first non-greedy sample."""
 SLACK_S = 0.2
-"""How long after the deadline a backend may say itself that it has passed."""
+"""Seconds after the deadline in which a backend may still report that the deadline has passed."""
 GRACE_S = 2.0
-"""How long calls under way may still answer after a request to stop."""
+"""Seconds in which calls under way may still answer after a request to stop."""
 
 
 def resample_temperature(number: int, warmer: float) -> float:
-    """Temperature of resample ``number``, from 1; each further one is ``warmer``: what was wrong and
-    certain at a low temperature stays so."""
+    """Temperature of resample ``number``, from 1. Each further resample is ``warmer`` by this much,
+    because an error that is certain at a low temperature would be repeated."""
     return RESAMPLE_TEMPERATURE + warmer * max(0, number - 1)
 
 
 class Interrupted(HarnessError):
-    """The user asked to stop: no further call is made, and what is done is saved."""
+    """The user asked to stop: no further call is made, and finished work is saved."""
 
     exit_code = Exit.INTERRUPTED
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where in a run a call comes from; with prompt and parameters it is the call's identity."""
+    """Where in a run a call comes from; together with prompt and parameters this identifies the
+    call."""
 
     bead_id: str
     tier: str
@@ -70,7 +71,7 @@ class Origin:
 
 
 REMARKS = "remarks"
-"""Parameter of a recorded call under which stands what was unusual about its answer."""
+"""Parameter of a recorded call that holds the remarks on its answer."""
 
 
 def remarked(params: dict[str, object], remarks: Mapping[RemarkKind, str]) -> dict[str, object]:
@@ -79,13 +80,13 @@ def remarked(params: dict[str, object], remarks: Mapping[RemarkKind, str]) -> di
 
 
 def remarks_on(call: Call) -> dict[str, str]:
-    """What was unusual about a call's answer, by kind; see ``RemarkKind``."""
+    """The remarks on a call's answer, by kind; see ``RemarkKind``."""
     return dict(call.params.get(REMARKS, {}))
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A call on its way: who is asked what, and what is set aside for it."""
+    """A call on its way: the specialist, the prompt, and the reservation."""
 
     card: Card
     origin: Origin
@@ -93,13 +94,13 @@ class _Asked:
     request: GenerateRequest
     params: dict[str, Any]
     bound: int
-    """Tokens of the prompt, as the backend bounds them."""
+    """Upper bound of the prompt's tokens, by the backend's count."""
     reserved: Reserved
 
     def record(
         self, run_id: str, remarks: Mapping[RemarkKind, str] | None = None, **fields: Any
     ) -> Call:
-        """The ledger's row of it."""
+        """The ledger's row of the call."""
         return Call(
             run_id=run_id, bead_id=self.origin.bead_id, tier=self.origin.tier,
             specialist=self.card.name, adapter_digest=self.card.adapter or "",
@@ -123,19 +124,21 @@ class Caller:
     ) -> None:
         self.run_id, self.backend, self.ledger, self.meter = run_id, backend, ledger, meter
         self.temperature = temperature
-        """The least that any sample is drawn at."""
+        """Least temperature of any sample."""
         self.on_call = on_call or (lambda call, replayed: None)
         self._stopping = False
         self._under_way: dict[str, asyncio.Task[Call]] = {}
         self._record: Coalesce[Call, Call] = Coalesce(ledger.record_all)
         self._recorded = ledger.keys(run_id)
         self._template = 0
-        """Tokens by which a prompt turned out longer than its bound, at most: a long template."""
+        """Most tokens by which a prompt exceeded its bound so far: the excess of a long
+        template."""
 
     async def __call__(
         self, card: Card, messages: tuple[Message, ...], origin: Origin, sampling: Sampling
     ) -> Call:
-        """What ``card``'s specialist writes, as recorded. Raises ``BudgetExceeded``, ``Interrupted``."""
+        """The completion by ``card``'s specialist, as recorded. Raises ``BudgetExceeded``,
+        ``Interrupted``."""
         if sampling.temperature < self.temperature:
             sampling = sampling.model_copy(update={"temperature": self.temperature})
         params: Mapping[str, object] = {**sampling.model_dump(), "model": self.backend.model_id}
@@ -148,7 +151,7 @@ class Caller:
         sampling = self._fitting(sampling, messages)
         bound = self.backend.prompt_tokens(messages)
         reserved = await self.meter.reserve(bound + self._template, sampling.max_tokens)
-        if (held := self._held(key)) is not None:  # Somebody asked the same in the meantime.
+        if (held := self._held(key)) is not None:  # Another caller asked the same in the meantime.
             self.meter.settle(reserved, None)
             return await held
         request = GenerateRequest(
@@ -157,7 +160,8 @@ class Caller:
             sampling=sampling.model_copy(update={"max_tokens": reserved.completion_tokens}),
             deadline=self.meter.deadline,
         )
-        # Once sent, a call is paid for: it is finished and recorded even if its step is cancelled.
+        # A call that was sent is paid for: it is finished and recorded even if its step is
+        # cancelled.
         asked = _Asked(card, origin, key, request, dict(params), bound, reserved)
         task = asyncio.create_task(self._send(asked))
         self._under_way[key] = task
@@ -167,10 +171,11 @@ class Caller:
     def _ended(self, key: str, sent: asyncio.Task[Call]) -> None:
         del self._under_way[key]
         if not sent.cancelled():
-            sent.exception()  # Who waits gets it; nobody may wait any more, as in a step cut short.
+            # Waiting callers get the error; there may be none, as after a cancelled step.
+            sent.exception()
 
     def stop(self) -> None:
-        """Refuse further calls at once, and give up those under way that do not answer soon."""
+        """Refuse further calls at once, and give up calls under way that do not answer soon."""
         if self._stopping:
             return
         self._stopping = True
@@ -188,7 +193,7 @@ class Caller:
             task.cancel()
 
     def _held(self, key: str) -> asyncio.Future[Call] | None:
-        """A call that is recorded or on its way already."""
+        """A call that is recorded or already on its way."""
         if key in self._recorded and (found := self.ledger.find(key)) is not None:
             self.on_call(found, True)
             known: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
@@ -200,7 +205,7 @@ class Caller:
     def _fitting(self, sampling: Sampling, messages: tuple[Message, ...]) -> Sampling:
         """``sampling`` with ``max_tokens`` cut to what the prompt leaves of the context.
 
-        A prompt that leaves nothing goes out as it is, for the backend to refuse.
+        A prompt that fills the context is sent unchanged, so that the backend refuses it.
         """
         context = self.backend.context_tokens
         if context is None:
@@ -222,7 +227,8 @@ class Caller:
             if self.meter.deadline is None:
                 raise
             limit = self.meter.seconds_spent()
-            if time.monotonic() < self.meter.deadline:  # It gave up before, and says why.
+            # The call gave up before this, and gives the reason.
+            if time.monotonic() < self.meter.deadline:
                 limit = f"{limit}, too few: {error}"
             raise BudgetExceeded(limit) from error
         except asyncio.CancelledError:
@@ -241,13 +247,14 @@ class Caller:
             raise
         try:
             call = await self._answered(asked, response)
-        finally:  # What was answered is paid for, whether it could be recorded or not.
+        finally:  # An answer is paid for, whether it could be recorded or not.
             self.meter.settle(asked.reserved, _usage(response, self.meter))
         self.on_call(call, False)
         return call
 
     async def _answered(self, asked: _Asked, response: GenerateResponse) -> Call:
-        """Record an answer. Raises AdapterError for one of another adapter, StoreError."""
+        """Record an answer. Raises AdapterError for an answer of another adapter, and
+        StoreError."""
         usage, price = response.usage, self.meter.price
         found = response.adapter == asked.card.adapter
         call = await self._record(
@@ -272,8 +279,8 @@ class Caller:
     async def _lost(
         self, asked: _Asked, began: float, spent: tuple[int, int] | None = None
     ) -> None:
-        """Record a call that was sent and gave no answer. Where nobody knows what it has ``spent``, (prompt,
-        completion) tokens, it counts as much as it can have cost."""
+        """Record a call that was sent and got no answer. Where ``spent``, (prompt, completion)
+        tokens, is unknown, the call counts as the most that it can have cost."""
         prompt, completion = spent or (
             asked.reserved.prompt_tokens, asked.reserved.completion_tokens,
         )  # fmt: skip
@@ -294,7 +301,7 @@ class Caller:
 
 
 def _other(key: str) -> str:
-    """A key that no call asks for: what is recorded under it answers nothing."""
+    """A key that no call asks for: a record under it never answers a call."""
     return f"{key}-{secrets.token_hex(4)}"
 
 

@@ -1,11 +1,10 @@
-"""The monitor: are we getting somewhere?
+"""The monitor: judges the progress of a run and decides what happens next.
 
-It reads step and outcome beads and the signs in them (:mod:`tiers.run_progress`), and decides what happens
-next: a routine is tried first; a specialist that comes closer goes on; one that spins makes room for
-another; a step that nobody can do whole is taken apart; one that lost sight of the problem, or
-that fails two plans in the same way, ends its
-plan. Each decision is a bead that says why; every stop has a reason; the number of plans and of
-delegations of a step is bounded, so nothing loops for ever.
+It reads step and outcome beads and the signs in them (:mod:`tiers.run_progress`). A routine is
+tried first. A specialist whose attempts improve continues; one that spins is replaced by another. A
+step that failed as a whole is taken apart. A step that drifted from the problem, or that fails two
+plans in the same way, ends its plan. Each decision is a bead that says why, and every stop has a
+reason. The number of plans and of delegations of a step is bounded, so every run ends.
 """
 
 from __future__ import annotations
@@ -26,17 +25,18 @@ from tiers.run_context import RunContext
 
 MOST_PLANS = 3
 MOST_SPECIALISTS = 2
-"""Specialists that may fail on one step before the plan is doubted, those left out that gave nothing."""
+"""Specialists that may fail on one step before the plan is doubted; those that gave nothing do not
+count."""
 MOST_DELEGATIONS = 4
-"""Times that a step may be tried under one plan, by whomever."""
+"""Most delegations of a step under one plan, over all specialists."""
 ASTRAY = 0.9
-"""Drift from which a failed step is about something else: unrelated texts are this far apart."""
+"""Drift from which a failed step counts as off the problem: unrelated texts are this far apart."""
 
 Kind = Literal["direct", "plan", "continue", "escalate", "divide", "replan", "stop"]
 _GRAVITY: dict[Kind, int] = {
     "continue": 0, "escalate": 1, "divide": 2, "replan": 3, "stop": 4,
 }  # fmt: skip
-"""Of several failed steps, the one that calls for most decides."""
+"""Severity of each decision: among several failed steps, the most severe decision is taken."""
 
 
 class Verdict(BaseModel):
@@ -49,11 +49,12 @@ class Verdict(BaseModel):
     plan: int = 0
     """Number of the plan to make, for ``direct``, ``plan`` and ``replan``."""
     stop: StopKind | None = None
-    """What kind of stop it is, for ``stop``."""
+    """The kind of stop, for ``stop``."""
 
     @property
     def stop_reason(self) -> StopReason:
-        """Why the run stops; of a ``stop`` that an older program wrote, without its kind."""
+        """Why the run stops; also works for a ``stop`` that an older program wrote without its
+        kind."""
         return StopReason(kind=self.stop or "done", text=self.reason)
 
 
@@ -70,11 +71,12 @@ class Monitor:
     async def decide(
         self, wave: int, error: str | None, exhausted: str | None, *, final: bool = False
     ) -> Verdict:
-        """The next move after ``wave``; written to the store, and read from it if it is there.
+        """The next move after ``wave``; written to the store, and read from it if it is already
+        there.
 
-        ``error`` is the architect's failure, ``final`` if no further plan can help, ``exhausted`` the
-        budget's, if there was one. The dispatcher finds in the decision which failed steps stay with
-        their specialist.
+        ``error`` is the architect's failure, ``final`` says that no further plan can help, and
+        ``exhausted`` names the spent limit, if there is one. The decision also says which failed
+        steps stay with their specialist, for the dispatcher.
         """
         context, key = self.context, f"{self.context.run_id}|monitor|{wave}"
         bead = context.find(key)
@@ -102,7 +104,7 @@ class Monitor:
         context = self.context
         plan = context.plan
         if plan is not None and error is None and self._complete(plan):
-            exhausted = None  # The budget ended with the work, not before it.
+            exhausted = None  # The budget ended together with the work, not before it.
         if exhausted:
             return _stop("budget", f"out of budget: {exhausted}"), {}
         if error is not None:
@@ -177,7 +179,7 @@ class Monitor:
         return Verdict(kind=approach.mode, reason=approach.reason)
 
     def _failed(self, step: Bead, plan: int, facts: dict[str, Any]) -> Verdict:
-        """What a failed step calls for."""
+        """The decision that a failed step calls for."""
         context, tries = self.context, run_progress.of_step(self.context, step)
         who = ", ".join(dict.fromkeys(step.data["tried"]))
         why = f"{step.title[:60]!r} failed with {who}"
@@ -207,7 +209,7 @@ class Monitor:
         return Verdict(kind="escalate", reason=f"{why}{says}; another specialist is next")
 
     def _earlier(self, step: Bead, plan: int) -> list[Outcome]:
-        """How the same work failed under earlier plans."""
+        """The outcomes of the same work that failed under earlier plans."""
         beads = self.context.store.of_run(self.context.run_id, "step")
         same = [
             b for b in beads

@@ -1,10 +1,10 @@
-"""The grammar of numbers in text: which tokens make one expression, and what its value is.
+"""The grammar of numbers in text: which tokens form one expression, and what its value is.
 
 An *expression* is read whole or not at all. It has a value where it is one quantity: digits with
 separators, a decimal, a fraction, a mixed number, a power of ten, with a sign, a percent sign, a
-currency, a scale ("million") or a unit. Whatever else numbers are joined by (operators, "and", a
-range, a list, a date, a variable) makes an expression without a value, so that no part of a longer
-one is ever taken for it.
+currency, a scale ("million") or a unit. Numbers that are joined by anything else (operators, "and",
+a range, a list, a date, a variable) form an expression without a value, so that no part of a longer
+expression is mistaken for it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _UNITS = _words(
     "mph kmh kph W kW kWh MW V J kJ kcal cal N Pa kPa Hz kHz MHz GHz KB MB GB TB gal qt pt rad deg "
     "USD EUR GBP percent"
 )
-"""What may follow digits without a space between them."""
+"""Units that may follow digits without a space between them."""
 _PARTED = _words(
     "hour hours minute minutes second seconds day days week weeks month months year years foot feet "
     "inch inches pound pounds ounce ounces dollar dollars cent cents euro euros meter meters metre "
     "metres mile miles degree degrees gallon gallons quart quarts pint pints cup cups person"
 )
-"""Units that a quantity may have several of (5 feet, 3 inches), or be a rate by ($5/hour)."""
+"""Units of which a quantity may have several (5 feet, 3 inches), or that end a rate ($5/hour)."""
 _SCALES = {
     "hundred": 100, "thousand": 1000, "lakh": 10**5, "million": 10**6, "crore": 10**7,
     "billion": 10**9, "trillion": 10**12,
@@ -40,7 +40,7 @@ _SCALES = {
 LINKS = _words("and or to plus minus times per over by divided multiplied")
 """Words that join two quantities into an expression."""
 _NEAR_LINKS = LINKS | _words("in of out point vs versus than x X")
-"""Words that do so right after a number."""
+"""Words that join two quantities when they stand right after a number."""
 SAYS = _words("is are was were equals makes gives")
 """Verbs after which another quantity begins."""
 _BENT_AFTER = _words(
@@ -52,19 +52,20 @@ _BENT_BEFORE = _words(
     "not negative minus half third quarter twice double triple root sqrt log ln exp sin cos tan "
     "power"
 )
-"""Words after, and before, a number that make another number of it."""
+"""Words after, and before, a number that change which number is meant."""
 
 _REFERS = _words("see cf")
-"""Words that a place to look at follows."""
+"""Words that are followed by a reference to a place in the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An expression with a number in it, or an equation of several, and its value if it has one."""
+    """An expression with a number in it, or an equation of several expressions, and its value if it
+    has one."""
 
     start: int
     side: int
-    """Where its last side begins."""
+    """Index at which the last side of an equation begins."""
     end: int
     value: Fraction | None
 
@@ -76,20 +77,20 @@ def expressions(cut: Sequence[Token]) -> list[Run]:
 
 _NOTHING = Token("stop", "", spaced=True)
 _DEEP = 30
-"""Brackets inside each other that are still read."""
+"""Deepest nesting of brackets that is still read."""
 _FAR = 3
-"""Words between a number and what it is joined to."""
+"""Most words between a number and the quantity that it is joined to."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What was read from one place on: where it ends, its value, whether a number is in it."""
+    """A piece that was read: where it ends, its value, and whether a number is in it."""
 
     end: int
     value: Fraction | None = None
     numeric: bool = True
     simple: bool = False
-    """It may stand above or below a fraction bar."""
+    """Whether the part may stand above or below a fraction bar."""
 
 
 class _Grammar:
@@ -115,8 +116,8 @@ class _Grammar:
         return found
 
     def equation(self, start: int) -> tuple[Run, bool]:
-        """Sides joined by ``=``, ``≈`` or ``→``, and whether a number is in them: the last side is
-        what it says."""
+        """Sides joined by ``=``, ``≈`` or ``→``, and whether a number is in them; the last side
+        gives the value."""
         end, side, value, numeric, unlike = start, start, None, False, set[Fraction]()
         while (part := self.expression(side) or self.name(side)) is not None:
             end, value, numeric = part.end, part.value, numeric or part.numeric
@@ -157,7 +158,8 @@ class _Grammar:
         return None
 
     def operation(self, left: _Part) -> _Part:
-        """``left`` and what an operator joins to it: a value for fractions and rates only."""
+        """``left`` and the operand that an operator joins to it; fractions and rates alone have a
+        value."""
         sign, at = self.at(left.end).text, left.end + 1
         if sign == "/" and (self.unit(at) or self.word(at) in _PARTED):
             return replace(left, end=at + 1, simple=False)
@@ -168,7 +170,7 @@ class _Grammar:
         return _Part(right.end, value, left.numeric or right.numeric)
 
     def binary(self, index: int) -> bool:
-        """Whether an operator stands there that has a left side, and is not the sign of a number."""
+        """Whether the token is an operator with a left side, and not the sign of a number."""
         token, left = self.at(index), self.at(index - 1)
         if token.kind != "operator":
             return False
@@ -176,7 +178,8 @@ class _Grammar:
         return not signs or left.kind != "word" or len(left.text) == 1
 
     def joined(self, end: int) -> int | None:
-        """Where a quantity goes on that words or a comma join to the one that ends at ``end``."""
+        """Where the quantity continues that words or a comma join to the one that ends at
+        ``end``."""
         far = self.past_words(end, LINKS if self.word(end) not in _NEAR_LINKS else _NEAR_LINKS)
         if far > end and self.binary(far):
             return far
@@ -196,7 +199,7 @@ class _Grammar:
         return at
 
     def numeral(self, index: int) -> bool:
-        """Whether a number begins there, with a sign or without."""
+        """Whether a number begins at ``index``, with or without a sign."""
         token = self.at(index)
         signed = token.kind == "operator" and token.text in "+-~±"
         return self.at(index + signed).kind == "number"
@@ -224,7 +227,7 @@ class _Grammar:
         return None if first and not self.binary(start + 1) else _Part(start + 1, numeric=False)
 
     def prefixed(self, start: int) -> _Part | None:
-        """An operator without a left side, and its operand: signs have a value."""
+        """An operator without a left side, and its operand; a sign before a number has a value."""
         token, before, after = self.at(start), self.at(start - 1), self.at(start + 1)
         end = start + 1
         while self.at(end).kind == "operator":
@@ -240,8 +243,8 @@ class _Grammar:
         return replace(part, value=-part.value) if token.text == "-" else part
 
     def group(self, start: int, *, needed: bool) -> _Part | None:
-        """Brackets around an expression, with a unit at most; around anything where an operand is
-        ``needed``, or an operator follows."""
+        """Brackets around an expression with at most a unit. Brackets may hold anything where an
+        operand is ``needed``, or an operator follows."""
         close = self.closing.get(start)
         if close is None:
             return None
@@ -254,7 +257,7 @@ class _Grammar:
         return None
 
     def quantity(self, start: int) -> _Part:
-        """A number, plain or mixed, with what belongs to it."""
+        """A number, plain or mixed, with its sign, unit or scale."""
         token, part, over = self.at(start), self.at(start + 1), self.at(start + 2)
         before = start - 1 - (self.word(start - 1) == "of")
         bent = (
@@ -278,7 +281,7 @@ class _Grammar:
         return self.tail(_Part(end, None if bent else value, simple=simple))
 
     def referred(self, start: int) -> bool:
-        """Whether a number tells where to look: "see step 3"."""
+        """Whether a number is a reference to a place: "see step 3"."""
         before = [self.word(index) for index in range(start - 1, start - 1 - _FAR, -1)]
         said = before[: before.index("")] if "" in before else before
         return not _REFERS.isdisjoint(said)
@@ -307,7 +310,8 @@ class _Grammar:
         return token.kind == "word" and all(n in _UNITS or n in _PARTED for n in names)
 
     def factor(self, index: int) -> bool:
-        """Whether a word after a number changes its value: glued to it, a variable, "squared"."""
+        """Whether a word after a number changes its value: one glued to it, a variable,
+        "squared"."""
         token = self.at(index)
         if token.kind != "word" or self.unit(index):
             # "5m people" may be millions, the 1990s are no seconds
@@ -320,8 +324,8 @@ class _Grammar:
 
 
 def _brackets(cut: Sequence[Token]) -> tuple[list[Token], dict[int, int]]:
-    """The tokens, and where each bracket that is closed is closed; one that is not, with something
-    right before and behind it, is a symbol."""
+    """The tokens, and for each closed bracket the index of its end. An unclosed bracket with text
+    right before and behind it becomes a symbol."""
     opened, closing, stray = list[int](), dict[int, int](), list[int]()
     for index, token in enumerate(cut):
         if token.kind == "open":

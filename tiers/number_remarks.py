@@ -1,6 +1,6 @@
-"""Remarks beside a number: what stands in brackets after it, and lines that are notes.
+"""Remarks beside a number: text in brackets after it, and lines that are notes.
 
-A remark is about the answer and is not the answer: ``8 (2 steps)`` is 8. Where brackets may be more
+A remark is about the answer and is not part of it: ``8 (2 steps)`` is 8. Where brackets may be more
 than a remark (another value, a factor, the base of the digits), the number has no clear value.
 """
 
@@ -44,14 +44,14 @@ def is_starred(line: str, text: str) -> bool:
 
 
 def is_note(line: str) -> bool:
-    """Whether a line says of itself that it is a note."""
+    """Whether a line declares itself a note."""
     return _NOTE.match(line) is not None
 
 
 def without_remarks(cut: Sequence[Token], *, marked: bool = False) -> list[Token]:
-    """The tokens of a line without remarks in brackets; with a number of no known value for brackets
-    that leave unclear what the number before them is. A factor does so, but not behind a mark of the
-    answer (``marked``)."""
+    """The tokens of a line without remarks in brackets. Brackets that make the number before them
+    unclear become a number without a value; a factor does so, except behind a mark of the answer
+    (``marked``)."""
     found: list[Token] = []
     at = 0
     while at < len(cut):
@@ -77,8 +77,8 @@ def _at(cut: Sequence[Token], index: int) -> Token:
 
 
 def _end(cut: Sequence[Token], start: int) -> int | None:
-    """Where the brackets end that open at ``start`` as a word apart, at the end of the line if they never
-    close; None where no such brackets open."""
+    """Index at which the brackets end that open at ``start`` as a separate word, or the end of the
+    line if they never close; None where no such brackets open."""
     before = cut[start - 1] if start else _BREAK
     apart = cut[start].spaced or before.kind in ("stop", "comma", "suffix")
     if cut[start].kind != "open" or not apart:
@@ -94,8 +94,8 @@ def _end(cut: Sequence[Token], start: int) -> int | None:
 def _about(
     before: Sequence[Token], inside: Sequence[Token], opening: Token, after: Token, marked: bool
 ) -> Token | None:
-    """What to put for brackets: a break for a remark, a number without a value for what is
-    unclear, None to keep."""
+    """The replacement of brackets: a break for a remark, a number without a value for unclear
+    content, None to keep them."""
     words = [t.text.lower() for t in inside if t.kind == "word" and len(t.text) > 1]
     if words and _IN_BASE.issuperset(words) and not _BASES.isdisjoint(words) and len(inside) < 5:
         return _BREAK if _is_ten(inside) else _UNCLEAR
@@ -123,7 +123,7 @@ def _about(
 
 
 def _goes_on(token: Token) -> bool:
-    """Whether an expression goes on behind a remark."""
+    """Whether an expression continues behind a remark."""
     return token.kind in ("operator", "relation") or token.text.lower() in LINKS
 
 
@@ -136,5 +136,5 @@ def _base(cut: Sequence[Token], at: int) -> int:
 
 
 def _is_ten(said: Sequence[Token]) -> bool:
-    """Whether the base that is said is that of all numbers."""
+    """Whether the named base is ten."""
     return said[-1].value == 10 or said[-1].text.lower() == "ten"

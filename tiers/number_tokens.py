@@ -1,7 +1,7 @@
-"""The tokens of text with numbers in it: Unicode and LaTeX made plain, then cut into tokens.
+"""The tokens of text with numbers in it: Unicode and LaTeX are made plain, then cut into tokens.
 
-``plain`` writes whatever stands for a digit, a sign, a space or an operator in one way; ``tokens``
-cuts one line of that. What the tokens mean together is for :mod:`tiers.numbers` to say.
+``plain`` writes every variant of a digit, sign, space or operator in one way; ``tokens`` cuts one
+line of the result. :mod:`tiers.numbers` interprets the tokens.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from functools import lru_cache
 from typing import Literal
 
 LONGEST = 400
-"""Characters of a number that is still read as one."""
+"""Most characters of a text that is read as one number."""
 BOX, BOX_END = "\ue010", "\ue011"
-"""Stand around what a ``\\boxed{}`` held."""
+"""Characters that enclose the content of a ``\boxed{}``."""
 _FRACTION, _OVER, _END, _CLEAR = "\ue000", "\ue001", "\ue002", "\ue003"
 _DEPTH = 24
-"""LaTeX groups inside each other that are still read."""
+"""Deepest nesting of LaTeX groups that is still read."""
 
 Kind = Literal[
     "number", "word", "operator", "relation", "suffix", "symbol", "open", "close", "comma", "stop"
 ]
-"""A ``symbol`` is whatever has a value that is not known here; a ``stop`` ends an expression."""
+"""Kinds of token. A ``symbol`` has a value that is not known here; a ``stop`` ends an
+expression."""
 
 Form = Literal["integer", "decimal", "power", "fraction", ""]
 
@@ -36,14 +37,14 @@ class Token:
     kind: Kind
     text: str
     spaced: bool
-    """White space stands before it."""
+    """Whether white space stands before the token."""
     value: Fraction | None = None
-    """What a number is; None where its digits can be read in two ways, or in none."""
+    """Value of a number; None where its digits can be read in two ways, or in none."""
     form: Form = ""
     money: bool = False
-    """A currency stands before it."""
+    """Whether a currency stands before the token."""
     box: int = 0
-    """Which ``\\boxed{}`` of the line it stands in; 0 for none."""
+    """Number of the ``\boxed{}`` of the line that holds the token; 0 outside boxes."""
 
 
 _SAME = {
@@ -54,7 +55,7 @@ _SAME = {
     **dict.fromkeys("\ue000\ue001\ue002\ue003\ue010\ue011", "\ufffd"),
 }
 _DASH = re.compile(r"(?<=\s)[–—](?=\s+[^\W\d_]{2})|(?<=[^\W\d_]{2}\s)[–—](?=\s)|(?<=[^\W\d_]{2})—")
-"""Dashes that part clauses: no operator of mathematics stands so."""
+"""Dashes that separate clauses; an operator of mathematics never has this form."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-" * 2)
 
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
@@ -139,7 +140,8 @@ def _latex(text: str) -> str:
 
 
 def _box(match: re.Match[str]) -> str:
-    """In a box all is mathematics: ``~`` is a space, a letter is a factor, two letters may be a unit."""
+    """The content of a box as mathematics: ``~`` is a space, a letter is a factor, two letters may
+    be a unit."""
     inside = re.sub(r"\s+", " ", match[1].replace("~", " ").strip())
     inside = re.sub(r"(?<=\d) +(?=[A-Za-z]{2}(?![A-Za-z]))", "", inside)
     inside = re.sub(r"(?<=\d) ?(?![eE][-+]?\d|[xX] ?\d)(?=[A-Za-z](?![A-Za-z^]))", "×", inside)
@@ -246,7 +248,7 @@ def _signed(text: str) -> Fraction | None:
 
 
 def literal(text: str) -> Fraction | None:
-    """The value of digits with separators; None where their grouping fits no custom, or two.
+    """The value of digits with separators; None where their grouping fits no convention, or two.
 
     A lone ``.`` is a decimal point and a lone ``,`` before three digits groups thousands, as in
     English; where both occur the last one is the decimal mark. Groups have three digits, in India
@@ -274,7 +276,7 @@ def _grouped(groups: list[str], mark: str) -> bool:
 
 
 def _multiplies(match: re.Match[str], spaced: bool, before: Token | None) -> bool:
-    """Whether stars stand between two operands; around one they are emphasis."""
+    """Whether stars stand between two operands; stars around one operand are emphasis."""
     if before is None or before.kind not in ("number", "word", "close", "symbol"):
         return False
     after = match.string[match.end() : match.end() + 1]

@@ -1,6 +1,6 @@
-"""The number that a text gives as its answer: the one reader of numbers in what models write.
+"""The number that a text gives as its answer; all numbers in the output of models are read here.
 
-What an expression is and which have a value is said in :mod:`tiers.number_grammar`. Values are exact.
+:mod:`tiers.number_grammar` defines expressions and their values. Values are exact.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ _TABLE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t\r]*$", re.MULTILINE
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t\r]*$", re.MULTILINE)
 _BULLET = re.compile(r"\s*[-*•]\s+")
 _TEXT, _LINE, _MARKS = 100_000, 4_000, 100
-"""Characters of a text and of a line, and marks of an answer, that are read; the last ones."""
+"""Most characters of a text, most characters of a line, and most answer marks that are read; the
+last ones of each."""
 
 
 def answer_number(text: str) -> Fraction | None:
-    """The number that ``text`` gives as its answer: exact; None where there is none, or no clear one.
+    """The number that ``text`` gives as its answer, exact; None where there is none, or no clear
+    one.
 
-    The last mark decides: ``####``, ``\\boxed{}``, "answer is" or "answer:". After a mark it is the
-    expression that follows, of an equation the last side; without a mark the last expression of the
-    text. 25% is 25, 45 m² is 45.
+    The last mark decides: ``####``, ``\boxed{}``, "answer is" or "answer:". The number is the
+    expression after the mark, or the last side of an equation there; without a mark it is the last
+    expression of the text. 25% is 25, 45 m² is 45.
     """
     text = plain(_THOUGHT_END.split(_THOUGHT.sub("", text))[-1][-_TEXT:])
     rest = text
@@ -39,7 +41,7 @@ def answer_number(text: str) -> Fraction | None:
         if found is not None:
             return found.value
         if mark[0] != "####" and rest is text:
-            # It says that an answer comes, so numbers before it are none.
+            # The text announces an answer, so numbers before the announcement are none.
             rest = text[mark.end() :].partition("\n")[2]
     return _last_of(_spaced_tables(rest))
 
@@ -53,7 +55,7 @@ def bare_number(text: str) -> Fraction | None:
 
 
 def write_number(value: Fraction) -> str:
-    """``value`` as the reader reads it back: an integer, a finite decimal, or ``a/b``."""
+    """``value`` in a form that the reader parses back: an integer, a finite decimal, or ``a/b``."""
     rest, places = value.denominator, 0
     while rest % 10 == 0 or rest % 5 == 0 or rest % 2 == 0:
         rest = rest // 10 if rest % 10 == 0 else rest // 5 if rest % 5 == 0 else rest // 2
@@ -68,8 +70,8 @@ _NONE = Run(0, 0, 0, None)
 
 
 def _last_of(text: str) -> Fraction | None:
-    """The value of the last expression of a text, remarks apart unless there is nothing else; None
-    where a note says another."""
+    """The value of the last expression of a text, without remarks unless there is nothing else;
+    None where a note gives another value."""
     aside: list[Run] = []
     notes: list[Run] = []
     for line in reversed(re.split(r"[\n\r]", text)):
@@ -86,7 +88,7 @@ def _last_of(text: str) -> Fraction | None:
 
 
 def _spaced_tables(text: str) -> str:
-    """``text`` with spaces around the bars of its tables, which are no absolute values."""
+    """``text`` with spaces around the bars of its tables, because these are not absolute values."""
     if not _TABLE.search(text):
         return text
     return _ROW.sub(lambda row: row[0].replace("|", " | "), text)
@@ -97,8 +99,7 @@ def _read(line: str) -> list[Token]:
 
 
 def _of_line(line: str) -> list[Run]:
-    """The expressions of a line that begins in ``line``: without its bullet, and a number of a list
-    item is no number."""
+    """The expressions of a line that begins in ``line``, without its bullet or list number."""
     if bullet := _BULLET.match(line):
         line = line[bullet.end() :]
     runs = expressions(_read(line))
@@ -106,13 +107,13 @@ def _of_line(line: str) -> list[Run]:
 
 
 def _boxed(text: str, mark: re.Match[str]) -> Run:
-    """The one expression of a box, whatever stands around the box being part of it."""
+    """The one expression of a box, read together with the text around the box."""
     start, end = text.rfind("\n", 0, mark.start()) + 1, text.find("\n", mark.start())
     start = max(start, mark.start() - _LINE)
     line = text[start : min(len(text) if end < 0 else end, mark.start() + _LINE)]
     number = text.count(BOX, start, mark.start()) + 1
     if mark[0] != BOX:
-        return _NONE  # It was cut off, or what it holds is not understood.
+        return _NONE  # The box was cut off, or its content is not understood.
     cut = _read(line)
     runs = [r for r in expressions(cut) if any(t.box == number for t in cut[r.start : r.end])]
     inside = len(runs) == 1 and any(t.box == number for t in cut[runs[0].side : runs[0].end])
@@ -120,7 +121,8 @@ def _boxed(text: str, mark: re.Match[str]) -> Run:
 
 
 def _marked(text: str, mark: re.Match[str]) -> Run | None:
-    """What follows a mark in words or ``####``; None where it is no mark of an answer."""
+    """The expression after a mark in words or ``####``; None where the match is no mark of an
+    answer."""
     tail = text[mark.end() :]
     after = tail.lstrip()
     line, _, more = after.partition("\n")

@@ -1,7 +1,7 @@
-"""Steps that nobody could do whole: when they are taken apart, their parts, and what those make.
+"""Division of failed steps: when a step is taken apart, its parts, and the artifact that they make.
 
-The parts of a step stand below an epic bead for which the step waits; they are steps like all others.
-Its domain says which parts there are (:meth:`tiers.crafts.Craft.take_apart`).
+The parts of a step stand below an epic bead for which the step waits; they are steps like all
+others. The step's domain decides which parts there are (:meth:`tiers.crafts.Craft.take_apart`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from tiers.protocol import Assembly, Delegation, Parts, PlanStep
 from tiers.run_context import RunContext
 
 MOST_DEPTH = 3
-"""How deep steps are taken apart: parts, parts of parts, and no further."""
+"""Deepest division: parts, parts of parts, and no further."""
 PARTS = "parts"
 """Kind of the evidence that every part was verified."""
 ARCHITECT = "architect"
-"""Who gives the artifact of a step that was taken apart, in the place of a specialist."""
+"""Name that stands in place of a specialist for the artifact of a step that was taken apart."""
 BY_PARTS = Decision(specialist=ARCHITECT, scores={}, confidence=1.0, path="forced")
 
 
 def may_divide(context: RunContext, step: Bead) -> bool:
-    """Whether a step that failed may be taken apart: once, not too deep, and if it has parts."""
+    """Whether a failed step may be taken apart: only once, not too deep, and only if it has
+    parts."""
     if "decomposition" in context.without or "parts" in step.data:
         return False
     if step.data.get("depth", 0) >= MOST_DEPTH:
@@ -35,12 +36,12 @@ def may_divide(context: RunContext, step: Bead) -> bool:
 
 
 def failed_order(context: RunContext, step: Bead) -> Delegation:
-    """The first delegation of a step that failed: later ones are the same work."""
+    """The first delegation of a failed step: later ones are the same work."""
     return Delegation.model_validate(context.store.get(step.data["failed"][0]).data["delegation"])
 
 
 def in_parts(step: Bead) -> bool:
-    """Whether a step waits for its parts or for the check of what they made."""
+    """Whether a step waits for its parts or for the check of their artifact."""
     held = step.data.get("parts")
     if held is None:
         return False
@@ -48,12 +49,12 @@ def in_parts(step: Bead) -> bool:
 
 
 def of(steps: Iterable[Bead], step: Bead) -> list[Bead]:
-    """The parts of a step so far, in the order in which they were asked for."""
+    """The parts of a step so far, in the order in which they were requested."""
     return [part for part in steps if part.data.get("under") == step.id]
 
 
 def due(steps: Sequence[Bead]) -> list[Bead]:
-    """Steps all of whose parts are done, and which want the next ones or their artifact."""
+    """Steps whose parts are all done, and which need their next parts or their artifact."""
     waiting = {s.id: s for s in steps if s.status != "closed" and in_parts(s)}
     waiting = {id: s for id, s in waiting.items() if s.data["parts"]["artifact"] is None}
     for part in steps:
@@ -63,12 +64,12 @@ def due(steps: Sequence[Bead]) -> list[Bead]:
 
 
 def to_take_apart(context: RunContext) -> list[str]:
-    """The steps that the monitor's last decision sends to the architect."""
+    """Ids of the steps that the monitor's last decision sends to the architect."""
     return list(context.decided.data.get("divide", [])) if context.decided else []
 
 
 def assembly(step: Bead) -> Assembly | None:
-    """What the parts of a step made, if they are done."""
+    """The artifact that the parts of a step made, if they are done."""
     held = step.data.get("parts")
     if not held or held["artifact"] is None or not in_parts(step):
         return None
@@ -76,7 +77,7 @@ def assembly(step: Bead) -> Assembly | None:
 
 
 def progress(step: Bead, done: Sequence[Bead], found: Parts | None, refusal: str) -> BeadChanges:
-    """The change of a step that is taken apart: how far its parts have come."""
+    """The change of a bead whose step is taken apart: the progress of its parts."""
     verified = all(part.data["outcome"] == "verified" for part in done)
     held = {
         "failures": len(step.data["failed"]), "count": len(done),
@@ -88,7 +89,7 @@ def progress(step: Bead, done: Sequence[Bead], found: Parts | None, refusal: str
 
 
 def epic(context: RunContext, step: Bead, order: Delegation) -> Bead:
-    """The bead that a step's parts stand below."""
+    """The epic bead above a step's parts."""
     key = f"{step.key}|parts"
     return Bead(
         id=keyed_id(key), key=key, kind="epic", title=f"{order.objective[:200]}, in parts",
@@ -100,7 +101,7 @@ def epic(context: RunContext, step: Bead, order: Delegation) -> Bead:
 def bead(context: RunContext, step: Bead, epic: Bead, part: PlanStep) -> Bead:
     """One part as a step bead; it has the step's inputs where its kind of work is shown inputs."""
     key = f"{step.key}|{part.name}"
-    # What has no inputs is the same work wherever it is asked for.
+    # A step without inputs is the same work in every plan.
     signature = f"{part.kind}:{part.objective}"
     if part.inputs:
         signature = f"{part.kind}:{step.data['signature']}:{part.objective}"

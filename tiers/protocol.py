@@ -1,4 +1,4 @@
-"""What the tiers say to each other: frozen, versioned models.
+"""The records that the tiers exchange: frozen, versioned models.
 
 A problem enters the tiers as a :class:`Task`, the public view of ``eval.Problem``. A task has no
 field for hidden checks, so no hidden check can reach a prompt.
@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from state.errors import StoreError
 
 PROTOCOL_VERSION = 2
-"""Version 1 kept a failed attempt as ``hash:cause`` beside two further lists; see :class:`Outcome`."""
+"""Version of the records. Version 1 kept a failed attempt as ``hash:cause`` beside two further
+lists; see :class:`Outcome`."""
 
 Status = Literal["verified", "unverified", "failed", "exhausted"]
 """How a delegation ended; ``unverified`` means that no check decided, never success."""
@@ -23,28 +24,30 @@ StepKind = str
 
 
 class PlanError(ValueError):
-    """A decomposition that cannot become a plan; the message says which line and why."""
+    """A decomposition that cannot become a plan; the message says which line is wrong and why."""
 
 
 class NoPlan(PlanError):
-    """No plan of this fleet can do it, so no further one is tried; the message says why."""
+    """No plan of this fleet can succeed, so no further one is tried; the message says why."""
 
 
 class Frozen(BaseModel):
-    """A model that crosses a seam: immutable, unknown fields refused."""
+    """Base of the models that packages exchange: immutable, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Versioned(Frozen):
-    """A record that is written to the store and read again, perhaps by a later program."""
+    """A record that is written to the store and may be read again by a later version of the
+    program."""
 
     version: int = PROTOCOL_VERSION
 
     @model_validator(mode="before")
     @classmethod
     def _upgraded(cls, data: Any) -> Any:
-        """``data`` as this version writes it. Raises StoreError for a record of a newer program."""
+        """``data`` in the format of this version. Raises StoreError for a record of a newer
+        version."""
         version = data.get("version", PROTOCOL_VERSION) if isinstance(data, dict) else 0
         if version > PROTOCOL_VERSION:
             raise StoreError(
@@ -74,13 +77,15 @@ class CheckResult(Frozen):
     kind: str
     passed: bool
     detail: str = ""
-    """One line for the repair prompt: what was expected, what came. Empty when passed."""
+    """One line for the repair prompt: the expected and the actual value. Empty when the check
+    passed."""
     signature: str = ""
     """Normalised cause of a failure (exception type or mismatch class), for spinning detection."""
     seconds: float = 0.0
     inconclusive: bool = False
-    """The check itself failed (its program, its sandbox, a value that it cannot compare): it neither
-    bears the artifact out nor refutes it, and no specialist is told that it was wrong."""
+    """Whether the check itself failed (its program, its sandbox, a value that it cannot compare).
+    Such a check neither supports nor refutes the artifact, and no specialist receives it as
+    criticism."""
 
     @model_validator(mode="after")
     def _not_both(self) -> CheckResult:
@@ -105,11 +110,11 @@ class Validator(Protocol):
 
 
 class Task(Frozen):
-    """The public view of a problem: all that any prompt may ever be built from."""
+    """The public view of a problem: the only source of every prompt."""
 
     id: str
     kind: str
-    """``story``, ``code``, ``text``, or what else a domain announces."""
+    """``story``, ``code``, ``text``, or another kind that a domain announces."""
     statement: str
     entry_point: str | None = None
     signature: str | None = None
@@ -117,7 +122,7 @@ class Task(Frozen):
 
 
 class Budget(Frozen):
-    """What one run may spend; ``None`` is no limit. Every call of every tier draws on it."""
+    """Limits of one run; ``None`` is no limit. Every call of every tier counts against them."""
 
     calls: int | None = Field(default=None, gt=0)
     tokens: int | None = Field(default=None, gt=0)
@@ -128,28 +133,30 @@ class Budget(Frozen):
 
 
 class PlanStep(Frozen):
-    """One step of a plan, as the architect hands it to the store."""
+    """One step of a plan, as the architect writes it to the store."""
 
     name: str
-    """Unique in the plan; other steps name it in their ``inputs``."""
+    """Name that is unique in the plan; other steps list it in their ``inputs``."""
     kind: StepKind
     objective: str
-    """What to do; ``{name}`` stands for the artifact of the input of that name."""
+    """The task of the step; ``{name}`` stands for the artifact of the input of that name."""
     inputs: tuple[str, ...] = ()
     """Names of the steps whose artifacts this one needs."""
     acceptance: tuple[Check, ...] = ()
-    """Checks of the artifact; their kinds are validators' or the fleet's own derivations."""
+    """Checks of the artifact; their kinds belong to validators or to the fleet's own
+    derivations."""
     given: str | None = None
-    """The artifact itself, for a fact that the problem states: nobody has to work it out."""
+    """The artifact itself, for a fact that the problem states; such a step has nothing to work
+    out."""
     meta: dict[str, Any] = Field(default_factory=dict)
 
 
 class Plan(Frozen):
-    """A DAG of steps, the step that holds the answer, and how it was found."""
+    """A DAG of steps, the step that holds the answer, and the decomposer that found it."""
 
     steps: tuple[PlanStep, ...]
     answer: dict[str, str]
-    """Section of the answer → name of the step that gives it; the only section may be ``""``."""
+    """Section of the answer → name of the step that gives it; a single section may be ``""``."""
     decomposer: Literal["direct", "rules", "learned", "llm"]
     why: str
     checks: tuple[CheckResult, ...] = ()
@@ -168,41 +175,43 @@ class Plan(Frozen):
 
 
 class Parts(Frozen):
-    """How a step that nobody could do whole goes on: further parts, or what they make together."""
+    """The next stage of a step that was taken apart: further parts, or the artifact that they
+    make."""
 
     steps: tuple[PlanStep, ...] = ()
-    """Steps to do first. Their ``inputs`` name parts, these or earlier ones."""
+    """Parts to do first. Their ``inputs`` name parts of this or an earlier stage."""
     artifact: str | None = None
-    """The step's artifact, once the parts that were asked for are done."""
+    """The step's artifact, once the requested parts are done."""
     exact: bool = True
-    """Whether right parts make a right whole by themselves, so that it needs no check of its own."""
+    """Whether correct parts guarantee a correct artifact, so that it needs no check of its own."""
 
 
 class Assembly(Frozen):
-    """An artifact that was made of the artifacts of parts, for a delegation that only checks it."""
+    """An artifact that was made from the artifacts of parts, for a delegation that only checks
+    it."""
 
     artifact: str
     parts: int
-    """How many parts it was made of."""
+    """Number of parts that the artifact was made of."""
     sound: bool
-    """Whether every part was verified, and verified parts make a right whole."""
+    """Whether every part was verified, and verified parts guarantee a correct artifact."""
 
 
 class Remedy(Frozen):
-    """What an insight advises: what helped when a check failed for this cause."""
+    """The advice of an insight: what helped when a check failed for this cause."""
 
     insight: str
-    """Its bead."""
+    """Id of the insight's bead."""
     cause: str
     """Normalised cause of a failure, as :attr:`CheckResult.signature` gives it."""
     by: Literal["resample", "feedback", "specialist"]
-    """Another sample, an attempt that read the failing check, or another specialist."""
+    """The remedy: another sample, an attempt that read the failing check, or another specialist."""
     specialist: str
-    """Who succeeded."""
+    """The specialist that succeeded."""
     chance: float
-    """Posterior mean that it helps again."""
+    """Posterior mean that the remedy helps again."""
     says: str
-    """One line for a prompt."""
+    """The advice as one line for a prompt."""
 
 
 class Delegation(Versioned):
@@ -211,7 +220,7 @@ class Delegation(Versioned):
     id: str
     run_id: str
     bead_id: str
-    """The step."""
+    """Id of the step's bead."""
     kind: StepKind
     objective: str
     """The step's objective with the artifacts of its inputs filled in."""
@@ -219,25 +228,26 @@ class Delegation(Versioned):
     acceptance: tuple[Check, ...] = ()
     specialist: str
     team: Literal["one", "ensemble", "cascade"] = "one"
-    """How ``others`` join in: all at once, or in turn while verification fails."""
+    """How ``others`` take part: not at all, all at once, or in turn while verification fails."""
     others: tuple[str, ...] = ()
     """Further specialists of the team, in order."""
     policy: Literal["greedy", "resample"] = "greedy"
-    """How the first attempt samples: a step tried before starts with a new sample."""
+    """How the first attempt samples: a step that was tried before starts with a new sample."""
     attempts: int = 3
     """Most attempts of this specialist, the first included."""
     before: int = 0
-    """How often this work was ordered before, under this plan or another: each time is sampled anew."""
+    """Earlier orders of this work, under this plan or another; each order samples differently."""
     pack: str = ""
-    """What the specialist is shown beside its task; see :mod:`tiers.memory.packs`."""
+    """The context that the specialist is shown beside its task; see :mod:`tiers.memory.packs`."""
     records: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Beta parameters of verified success on such work before this run, by specialist, if known."""
     remedies: tuple[Remedy, ...] = ()
-    """What memory knew about faults of such steps when the order was given."""
+    """Remedies in memory for faults of such steps, at the time of the order."""
     deadline: AwareDatetime | None = None
-    """When no further attempt starts any more."""
+    """Time after which no further attempt starts."""
     assembly: Assembly | None = None
-    """What the parts of the step made, where it was taken apart: it is checked, and nobody is asked."""
+    """The artifact that the parts of the step made, where it was taken apart. It is only checked;
+    no specialist is asked."""
     meta: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -247,20 +257,22 @@ class Delegation(Versioned):
 
 
 class Failure(Frozen):
-    """One failed attempt of a delegation. Equal answers that failed for equal causes are a repeat."""
+    """One failed attempt of a delegation. Equal answers that failed for equal causes are a
+    repetition."""
 
     answer_hash: str
-    """See :func:`tiers.fleet.answer_hash`."""
+    """Hash of the answer; see :func:`tiers.fleet.answer_hash`."""
     cause: str
     """Signature of the check that refuted the answer, or :data:`DECLINED` or :data:`NO_ARTIFACT`."""
     fault: str = ""
-    """The failing check in words, which a training row of a repair shows."""
+    """The failing check in words, for the training rows of repairs."""
     passed: int = 0
-    """Checks that the attempt passed, to see whether it got any closer."""
+    """Checks that the attempt passed, to measure whether attempts improve."""
 
     @property
     def repeats(self) -> tuple[str, str]:
-        """What two failures have in common when the second brought nothing new."""
+        """Answer and cause, which are equal for two failures when the second brought nothing
+        new."""
         return self.answer_hash, self.cause
 
 
@@ -273,33 +285,34 @@ NO_TEXT = "no-text"
 
 
 class Outcome(Versioned):
-    """What the fleet made of a delegation."""
+    """The result of a delegation."""
 
     delegation_id: str
     status: Status
     artifact: str | None = None
     checks: tuple[CheckResult, ...] = ()
-    """Checks of the artifact, or of the last attempt when none passed."""
+    """Checks of the artifact, or of the last attempt when no attempt passed."""
     attempts: int = 0
     failures: tuple[Failure, ...] = ()
     """The attempts that a check refuted or that gave no result, in order."""
     surprise: float | None = None
-    """−log p of this status under the specialist's record, in nats; ``None`` where nothing was
+    """−log p of this status under the specialist's record, in nats; ``None`` where no check
     decided."""
     error: str | None = None
-    """Why it ended without an answer, where no check says so: a limit of the budget, a refusal."""
+    """Why the delegation ended without an answer, where no check says so: a limit of the budget, a
+    refusal."""
     members: dict[str, Status] = Field(default_factory=dict)
-    """How each specialist of a team ended; empty for one."""
+    """How each specialist of a team ended; empty for a single specialist."""
 
     @property
     def fault(self) -> str:
-        """The first check that refutes the artifact in words, or the error; empty when there is
-        none."""
+        """The first check that refutes the artifact, in words, or the error; empty without
+        either."""
         return next((c.detail for c in self.checks if c.refutes), "") or self.error or ""
 
     @property
     def doubt(self) -> str:
-        """Why nothing was decided, where a check itself failed; else empty."""
+        """Why no check decided, where a check itself failed; else empty."""
         return next((c.detail for c in self.checks if c.inconclusive), "")
 
     @classmethod

@@ -1,4 +1,5 @@
-"""The report: assembles the answer from step artifacts, gives the verdict and closes the root bead."""
+"""Ends a run: assembles the answer from step artifacts, gives the verdict and closes the root
+bead."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from tiers.protocol import Check, CheckResult
 from tiers.run_context import RunContext
 
 UNDONE = "not-checked"
-"""Signature of a public check that did not come to a result."""
+"""Signature of a public check that gave no result."""
 
 
 class Result(BaseModel):
-    """What the tiers hand out at the end of a run."""
+    """The result that the tiers return at the end of a run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,18 +30,18 @@ class Result(BaseModel):
     answer: str | None
     reason: StopReason
     checks: tuple[str, ...] = ()
-    """What verified the answer, in words."""
+    """The checks that verified the answer, in words."""
     doubts: tuple[str, ...] = ()
     """Checks that could not decide, in words."""
 
 
 async def conclude(context: RunContext, reason: StopReason) -> Result:
-    """The answer and verdict of the run as it stands in the store.
+    """The answer and verdict of the run, computed from the store.
 
-    ``verified`` takes an answer that passed the problem's public checks, or, where it has none, whose
-    every step passed its own; what no check decided is ``unverified``, never a success; without an
-    answer the run ``failed``, or was ``exhausted`` when the budget ended it. What the run teaches
-    about such problems is remembered.
+    ``verified`` needs an answer that passed the problem's public checks or, where there are none,
+    an answer whose every step passed its own checks. An answer that no check decided is
+    ``unverified``, which is never a success. Without an answer the run ``failed``, or was
+    ``exhausted`` when the budget ended it. Routines learn from the result.
     """
     root = context.root
     steps = {s.id: s for s in context.steps()} if "plan" in root.data else {}
@@ -82,7 +83,7 @@ async def conclude(context: RunContext, reason: StopReason) -> Result:
     says = f"{verdict}: {reason.text}"
     context.store.apply(
         [], {context.root_id: {"status": "closed", "close_reason": says, "data": data}}
-    )  # The last word: what is written here was all done.
+    )  # This write comes last: a run that has it did everything before it.
     context.emit("report", says, verdict=verdict, answer=answer)
     return result
 
@@ -94,9 +95,9 @@ def _verified(step: Bead) -> bool:
 async def _public(
     context: RunContext, ends: Sequence[Bead], answer: str | None
 ) -> tuple[list[CheckResult], bool]:
-    """How the problem's public checks went, and whether each judged the whole answer.
+    """Results of the problem's public checks, and whether each of them judged the whole answer.
 
-    A check that a step of the answer was accepted by is not run again.
+    A check that accepted a step of the answer is not run again.
     """
     if answer is None or "verification" in context.without:
         return [], False
@@ -126,7 +127,7 @@ async def _on_answer(context: RunContext, check: Check, answer: str) -> CheckRes
 
 
 def _checks(context: RunContext, plan: list[str]) -> tuple[str, ...]:
-    """Which kinds of checks passed on the steps, with counts, after those of the plan."""
+    """Kinds of checks that passed on the steps, with counts, after the checks of the plan."""
     counts: dict[str, int] = {}
     for _, outcome in context.outcomes().values():
         if outcome.status == "verified":

@@ -1,4 +1,4 @@
-"""What the tiers of one run share: the store, the way to the model, the fleet and the settings."""
+"""The context that the tiers of one run share: the store, the model, the fleet and the settings."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ Settled: TypeAlias = tuple[list[Bead], dict[str, BeadChanges]]
 
 
 class Emit(Protocol):
-    """Tells the outside what happened; see ``harness.report.Event``."""
+    """Reports an event to the caller of the run; see ``harness.report.Event``."""
 
     def __call__(self, kind: str, text: str, **data: Any) -> None: ...
 
 
 @dataclass
 class RunContext:
-    """What one run works with. Tiers read and write the store; they do not know each other."""
+    """Everything that the tiers of one run use. Tiers read and write the store; they do not call
+    each other."""
 
     run_id: str
     task: Task
@@ -45,21 +46,22 @@ class RunContext:
     memory: Memory
     strategy: str = "auto"
     specialist: str | None = None
-    """Forced specialist, if the user asked for one."""
+    """The specialist that the user forces for all steps, if any."""
     seed: int = 0
     without: frozenset[str] = frozenset()
-    """Parts left out, to measure what each is worth: see ``harness.report.Part``."""
+    """Parts that are switched off to measure what each is worth; see ``harness.report.Part``."""
     lease_s: float = 900.0
     domains: Domains = field(default_factory=installed)
     _outcomes: dict[str, tuple[str, Outcome]] | None = None
     handed: dict[str, tuple[Bead, Bead]] = field(default_factory=dict)
-    """Order → (its bead, its step), from the dispatcher to the fleet: a wave is not read again."""
+    """Order → (its bead, its step), passed from the dispatcher to the fleet, so that a wave is not
+    read twice."""
     _steps: dict[int, dict[str, Bead]] = field(default_factory=dict)
-    """Plan → its steps in order: id → the bead as last read."""
+    """Number of a plan → its steps in order, as id → the bead as last read."""
     _first: Bead | None = None
     """The monitor's first decision."""
     _decided: Bead | None = None
-    """Its last one."""
+    """The monitor's last decision."""
     _plan: int | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class RunContext:
         return keyed_id(f"{self.run_id}|root")
 
     def find(self, key: str) -> Bead | None:
-        """The bead written under ``key``, if it was."""
+        """The bead written under ``key``, if there is one."""
         return self.store.find(keyed_id(key))
 
     def routine(self) -> dict[str, Any] | None:
@@ -95,13 +97,13 @@ class RunContext:
         return self._first.data.get("routine") if self._first else None
 
     def recalls(self, decomposer: str, plan: int) -> bool:
-        """Whether plan ``plan`` is to be made as memory advises, and it advises that decomposer."""
+        """Whether memory advises to make plan ``plan``, and advises this decomposer for it."""
         routine = self.routine() if plan == 0 else None
         return routine is not None and routine["decomposer"] == decomposer
 
     @property
     def decided(self) -> Bead | None:
-        """The monitor's last decision: what it says itself, else what it wrote to the store."""
+        """The monitor's last decision: the one kept in this process, else the one in the store."""
         if self._decided is None:
             last = self.store.of_run(self.run_id, "decision", "monitor", newest=1)
             self._decided = last[0] if last else None
@@ -113,8 +115,8 @@ class RunContext:
 
     @property
     def plan(self) -> int | None:
-        """Number of the plan in force, ``None`` before the first: as the architect says, else as
-        the root bead does."""
+        """Number of the plan in force, ``None`` before the first: as the architect set it, else as
+        the root bead stores it."""
         if self._plan is None:
             self._plan = self.root.data.get("plan")
         return self._plan
@@ -125,7 +127,7 @@ class RunContext:
 
     @property
     def fleet(self) -> list[Card]:
-        """The cards that may be routed to: controls exist to be compared with."""
+        """The cards that may be routed to; controls exist for comparison only."""
         return [card for card in self.cards if card.status != "control"]
 
     def card(self, domain: str) -> Card | None:
@@ -135,7 +137,7 @@ class RunContext:
     def steps(self, plan: int | None = None) -> list[Bead]:
         """The step beads of a plan, by default the current one, in plan order.
 
-        Only those that have changed are read again, and closed ones do not change any more.
+        Only steps that have changed are read again; closed steps do not change any more.
         """
         if plan is None:
             plan = self.plan or 0
@@ -153,24 +155,26 @@ class RunContext:
         return list(self._steps[plan].values())
 
     def hold(self, steps: Sequence[Bead]) -> None:
-        """Know steps that were just written, without reading the whole plan again."""
+        """Keep steps that were just written, so that the whole plan need not be read again."""
         for step in steps:
             if (plan := step.data["plan"]) in self._steps:
                 self._steps[plan][step.id] = step
 
     def forget_steps(self) -> None:
-        """Read all steps again, closed ones too: somebody else has changed them."""
+        """Forget the kept steps, so that all are read again, closed ones too: another process
+        changed them."""
         self._steps.clear()
 
     def order(self, id: str) -> tuple[Bead, Bead]:
-        """A delegation's bead and its step's, as handed over or, in a run taken up again, as stored."""
+        """A delegation's bead and its step's bead, as the dispatcher passed them or, in a resumed
+        run, from the store."""
         if (handed := self.handed.pop(id, None)) is not None:
             return handed
         bead = self.store.get(id)
         return bead, self.store.get(bead.data["delegation"]["bead_id"])
 
     def emit_plan(self, decomposer: str, why: str) -> None:
-        """Tell the outside the plan as it stands in the store."""
+        """Emit an event with the plan as it stands in the store."""
         rows = [
             {
                 "id": b.id, "name": b.data["name"], "kind": b.data["kind"],
@@ -196,8 +200,8 @@ class RunContext:
     async def settle(
         self, step: Bead, specialist: str, outcome: Outcome, lessons: Sequence[Bead] = ()
     ) -> None:
-        """Write an outcome, what it means for its step and what it teaches, in one transaction
-        with the outcomes of the same moment.
+        """Write an outcome, the change of its step and its lessons, in one transaction with the
+        outcomes of the same turn of the event loop.
 
         A verified or unverified step is closed; a failed one is open for another specialist.
         """
@@ -233,5 +237,6 @@ class RunContext:
 
 
 def worth_telling(outcome: Outcome) -> bool:
-    """Whether an outcome says more than its step does: a fault, a doubt, or a surprise."""
+    """Whether an outcome has more to report than its step shows: a fault, a doubt, or a
+    surprise."""
     return bool(outcome.fault or outcome.doubt) or (outcome.surprise or 0.0) > EXPECTED

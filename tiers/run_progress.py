@@ -1,6 +1,6 @@
-"""Signs of how a run goes: progress, spinning, drift and surprise, as numbers and words.
+"""Signs of a run's progress: improvement, spinning, drift and surprise, as numbers and words.
 
-The monitor decides by them and writes them into its decision beads.
+The monitor bases its decisions on them and writes them into its decision beads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tiers.protocol import DECLINED, NO_ARTIFACT, NO_TEXT, Outcome
 from tiers.run_context import RunContext
 
 SPINNING = 3
-"""Attempts that must be alike before a step is said to spin."""
+"""Attempts that must be alike before a step counts as spinning."""
 
 
 def spinning(outcomes: Sequence[Outcome]) -> str:
@@ -38,19 +38,21 @@ def spinning(outcomes: Sequence[Outcome]) -> str:
 
 
 def improving(outcome: Outcome) -> bool:
-    """Whether the attempts of a delegation came closer: the last passed more than the first."""
+    """Whether the attempts of a delegation improved: the last one passed more checks than the
+    first."""
     tries = outcome.failures
     return len(tries) > 1 and tries[-1].passed > tries[0].passed
 
 
 def empty_handed(outcome: Outcome) -> bool:
-    """Whether every attempt declined or gave no artifact: the work is none of that specialist's."""
+    """Whether every attempt declined or gave no artifact: the work does not suit that
+    specialist."""
     causes = {failure.cause for failure in outcome.failures}
     return bool(causes) and causes <= {DECLINED, NO_ARTIFACT, NO_TEXT}
 
 
 def nothing_new(now: Sequence[Outcome], before: Sequence[Outcome]) -> bool:
-    """Whether every failed attempt of ``now`` gave an answer and a fault that ``before`` gave."""
+    """Whether every failed attempt of ``now`` repeats an answer and a fault of ``before``."""
     seen = {f.repeats for o in before for f in o.failures}
     fresh = {f.repeats for o in now for f in o.failures}
     return bool(fresh) and fresh <= seen
@@ -62,10 +64,10 @@ def of_step(context: RunContext, step: Bead) -> list[Outcome]:
 
 
 async def drift(context: RunContext, steps: Sequence[Bead]) -> float | None:
-    """Cosine distance (0 to 2) of the objective at hand that is farthest from the root objective.
+    """Greatest cosine distance (0 to 2) of a current objective from the root objective.
 
-    ``None`` when no step at hand has a worded objective. Objectives at hand are those that failed
-    or, if none did, those that are open.
+    Current objectives are those of failed steps or, if none failed, of open steps; only worded ones
+    count. ``None`` when there is none.
     """
     left = [s for s in steps if s.status != "closed" and context.craft_of(s).worded]
     at_hand = [s for s in left if s.data.get("failed")] or left
@@ -81,7 +83,8 @@ async def drift(context: RunContext, steps: Sequence[Bead]) -> float | None:
 
 
 async def read(context: RunContext, steps: Sequence[Bead], seen: int) -> dict[str, Any]:
-    """All signs, for the decision bead; ``seen`` outcomes were there at the decision before."""
+    """All signs, for the decision bead; ``seen`` is the number of outcomes at the previous
+    decision."""
     outcomes = [o for _, o in context.outcomes().values()]
     tried = [s for s in steps if s.data.get("failed") and s.status != "closed"]
     spins = {s.data["name"]: spinning(of_step(context, s)) for s in tried}

@@ -1,4 +1,5 @@
-"""What is out of a fleet's scope, told before a call is made, in one line that says what would help."""
+"""The scope of a fleet: problems outside it are refused before any call, in one line that says what
+would help."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ HELP = (
 
 
 def out_of_scope(context: RunContext) -> str | None:
-    """Why nobody in the fleet can take the problem, one line; ``None`` where somebody may.
+    """Why no specialist of the fleet can take the problem, in one line; ``None`` where one may.
 
-    Only a fleet whose specialists all decline what is not in their trained form has a scope; of a
-    fleet with a forced specialist that one counts.
+    Only a fleet whose specialists all decline tasks outside their trained form has a scope. With a
+    forced specialist, only that specialist counts.
     """
     task, fleet = context.task, context.fleet
     if context.specialist is not None:
@@ -32,7 +33,7 @@ def out_of_scope(context: RunContext) -> str | None:
 
 
 def unreadable(fleet: Sequence[Card], fault: str) -> str:
-    """Why no plan was found, with what would help where the fleet has a scope."""
+    """Why no plan was found, with advice where the fleet has a scope."""
     if not closed(fleet):
         return fault
     return f"out of this fleet's scope: {fault}; {HELP}"

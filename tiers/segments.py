@@ -33,13 +33,13 @@ _PASTED = re.compile(
     rf"\n{_NOT_MARKED}.*\Z",
     re.I | re.S,
 )
-"""A text that a request is about, pasted behind a colon or below the request
-without marks of its own."""
+"""A text that a request is about, pasted behind a colon or below the request without marks of its
+own."""
 LONGEST = 8_000
-"""Characters of a request that is taken apart; a longer one is a document with one thing to do."""
+"""Most characters of a request that is split; a longer one is a document with one thing to do."""
 _FENCE = re.compile(r"```|~~~")
 _BLANKS = re.compile(r"\s{40,}")
-"""A long run of blanks: patterns that end in blanks would try each length of it."""
+"""A long run of blanks, on which patterns that end in blanks would try every length."""
 _STRONG = (
     r"(?:[,;:–—-]\s*|\s+)(?:and\s+|but\s+)?(?:then|next|finally|lastly|afterwards?|after\s+that|"
     r"after\s+this|subsequently|at\s+last|in\s+the\s+end|last\s+of\s+all|once\s+(?:that|this|it)"
@@ -73,14 +73,15 @@ class Segment:
 
     label: Role
     text: str
-    """Without the cue words that led to it."""
+    """Text of the segment, without the cue words before it."""
     start: int
     """Where ``text`` begins in the request, in characters."""
     end: int
 
 
 def segment(request: str) -> list[Segment]:
-    """Ordered, labelled segments; neighbours differ in label. Empty when nothing is asked for."""
+    """Ordered, labelled segments; neighbours differ in label. Empty when the request asks for
+    nothing."""
     if len(request) > LONGEST:
         role = role_of(request[:LONGEST])
         return [] if role is None else [Segment(role, request, 0, len(request))]
@@ -119,7 +120,8 @@ def _without(request: str, *patterns: re.Pattern[str]) -> str:
 
 
 def _filled(blanks: re.Match[str]) -> str:
-    """A run of blanks of the same length whose inside is one word, a line apart if it was one."""
+    """A run of blanks of the same length with one word inside, on a line of its own if the run was
+    one."""
     edge = "\n\n" if "\n" in blanks[0] else " "
     return edge + "x" * (len(blanks[0]) - 2 * len(edge)) + edge
 
@@ -156,7 +158,7 @@ def _sentences(masked: str, request: str) -> list[tuple[int, int]]:
 def _clauses(masked: str, start: int, end: int, led: bool) -> list[tuple[Role | None, int, int]]:
     """One sentence cut at its cues: (role, start, end) of each piece.
 
-    ``led`` says that a segment stands before it, which a sentence without a verb then continues.
+    ``led`` says that a segment precedes the sentence; a sentence without a verb then continues it.
     """
     pieces: list[tuple[Role | None, int, int]] = []
     begin, (role, at) = start, _sentence_role(masked[start:end], masked[:start])
@@ -178,8 +180,8 @@ def _clauses(masked: str, start: int, end: int, led: bool) -> list[tuple[Role | 
 
 
 def _sentence_role(text: str, before: str) -> tuple[Role | None, int]:
-    """What a sentence asks for at its beginning, perhaps after "In Python," or "Given that, ", and
-    where that begins: its introduction is no clause of its own."""
+    """The role that a sentence asks for at its beginning, perhaps after "In Python," or "Given
+    that, ", and where the clause begins: the introduction is no clause of its own."""
     if instructs(text):
         return None, 0
     if found := opening_role(text, before):
@@ -191,7 +193,7 @@ def _sentence_role(text: str, before: str) -> tuple[Role | None, int]:
 
 
 def _complete(before: str) -> bool:
-    """Whether what stands before a cue is more than a lone verb that shares the next one's object."""
+    """Whether the text before a cue is more than a lone verb that shares the next verb's object."""
     rest = re.sub(LEAD, "", before, count=1, flags=re.I)
     return len(re.findall(r"\w+", rest)) >= 2 or bool(
         re.search(r"\b(?:why|it|this|that)\s*$", rest)
@@ -199,7 +201,7 @@ def _complete(before: str) -> bool:
 
 
 def _continues(before: str, role: Role | None, follows: Role) -> bool:
-    """Whether a plain "and" or comma goes on inside a clause: "a program to add and count them"."""
+    """Whether a plain "and" or comma continues a clause: "a program to add and count them"."""
     return role == "code" and follows == "solve" and bool(_OWN_CLAUSE.search(before))
 
 
@@ -217,7 +219,7 @@ def _tidy(request: str, masked: str, role: Role, start: int, end: int) -> Segmen
 
 
 def labels(segments: Sequence[Segment]) -> list[str]:
-    """Section names of an answer, one a segment: a label seen before gets a number."""
+    """Section names of an answer, one for each segment: a repeated label gets a number."""
     seen: dict[str, int] = {}
     names = []
     for one in segments:

@@ -1,4 +1,4 @@
-"""Text cut into sentences at places that every reader would."""
+"""Splits text into sentences at places where every reader would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One delegation, several specialists: at once, the best answer winning, or in turn until one passes."""
+"""Teams of specialists on one delegation: all at once, the best answer winning, or in turn until
+one passes."""
 
 from __future__ import annotations
 
@@ -8,15 +9,16 @@ from collections.abc import Awaitable, Callable
 from tiers.protocol import Delegation, Outcome
 
 Work = Callable[[str], Awaitable[Outcome]]
-"""Name of a specialist → what came of its attempts at the delegation."""
+"""Name of a specialist → the outcome of its attempts at the delegation."""
 
 
 async def work(order: Delegation, attempt: Work) -> tuple[str, Outcome]:
-    """(who won, outcome) of a delegation, by its ``team``.
+    """(winner, outcome) of a delegation, by its ``team``.
 
     An ensemble is judged by the delegation's own checks, which are public: verified before
-    unverified before failed, then by checks passed, then by the order of the members. A cascade goes
-    on while verification fails; where no check applies nothing can fail, and its first answer stands.
+    unverified before failed, then by checks passed, then by the order of the members. A cascade
+    goes on while verification fails; where no check applies nothing can fail, so its first answer
+    is kept.
     """
     names = (order.specialist, *order.others)
     if order.team == "ensemble":

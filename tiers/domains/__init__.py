@@ -1,4 +1,5 @@
-"""Kinds of work, one folder each: how a problem is recognised, taken apart, asked, read and checked."""
+"""Kinds of work, one folder each: how problems are recognised, decomposed, prompted, read and
+checked."""
 
 from tiers.domains.announced import Domains, installed
 from tiers.domains.domain import Approach, BaseDomain, Domain, whole

@@ -1,7 +1,7 @@
-"""The registry of domains: those that come with this package, and those that others announce.
+"""The registry of domains: the built-in ones and those that installed packages announce.
 
-A package announces a domain under the entry point group ``hi_moe.domains``; the entry point names an
-object that satisfies :class:`tiers.domains.domain.Domain`, or a class that makes one.
+A package announces a domain under the entry point group ``hi_moe.domains``; the entry point names
+an object that satisfies :class:`tiers.domains.domain.Domain`, or a class that makes one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tiers.protocol import Task
 
 GROUP = "hi_moe.domains"
 BUILT_IN = ("function", "story", "text")
-"""Folders beside this file, each with its ``DOMAIN``."""
+"""Folders beside this file, each of which defines ``DOMAIN``."""
 
 
 class Domains:
@@ -35,13 +35,14 @@ class Domains:
         return iter(self._domains)
 
     def ranked(self, task: Task, fleet: Sequence[Card]) -> list[Domain]:
-        """The domains that recognise ``task``, the surest first; of equals, the one announced last."""
+        """The domains that recognise ``task``, the surest first; among equals, the one announced
+        last is first."""
         sure = [(domain.recognise(task, fleet), k) for k, domain in enumerate(self)]
-        able = [(chance, k) for chance, k in sure if chance > 0]  # Also drops NaN.
+        able = [(chance, k) for chance, k in sure if chance > 0]  # This comparison also drops NaN.
         return [self._domains[k] for _, k in sorted(able, reverse=True)]
 
     def craft(self, kind: str, meta: Mapping[str, Any]) -> Craft:
-        """The craft of a step by its kind and what the step says of itself.
+        """The craft of a step, by its kind and its ``meta``.
 
         Raises SetupError for a kind that no domain has.
         """
@@ -57,17 +58,17 @@ class Domains:
 
     @cached_property
     def problem_kinds(self) -> tuple[str, ...]:
-        """The kinds of problem that some domain knows."""
+        """The kinds of problem that at least one domain knows."""
         return tuple(dict.fromkeys(kind for domain in self for kind in domain.problem_kinds))
 
     @cached_property
     def evidence(self) -> dict[str, str]:
-        """Kind of check → how the report says that it passed."""
+        """Kind of check → words in which the report says that it passed."""
         return {kind: words for domain in self for kind, words in domain.evidence.items()}
 
     @cached_property
     def sections(self) -> tuple[str, ...]:
-        """Labels of the sections of answers that domains announce."""
+        """Labels of the answer sections that domains announce."""
         return tuple(dict.fromkeys(label for domain in self for label in domain.sections))
 
     @cached_property
@@ -119,7 +120,7 @@ _FIELDS = (
 
 
 def _check_new(point: EntryPoint, domain: Domain, others: Sequence[Domain]) -> None:
-    """Raise SetupError for a domain that takes another's name or kinds of step."""
+    """Raise SetupError for a domain whose name or kinds of step belong to another domain."""
     for other in others:
         if other.name == domain.name:
             raise _unfit(point, f"takes the name {domain.name!r} of another domain")

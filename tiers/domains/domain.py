@@ -1,4 +1,4 @@
-"""What a domain is to the tiers: all that they need to know about one kind of work, and no more.
+"""The interface between the tiers and a domain, which is one kind of work.
 
 A domain is one folder, or one package that announces itself (see :mod:`tiers.domains.announced`).
 """
@@ -27,51 +27,56 @@ class Approach(Frozen):
 
 @runtime_checkable
 class Domain(Protocol):
-    """One kind of work. :class:`BaseDomain` has an answer to all but :attr:`name` and the crafts."""
+    """One kind of work. :class:`BaseDomain` has a default for all members but :attr:`name` and the
+    crafts."""
 
     @property
     def name(self) -> str:
-        """Its name, which no other domain has."""
+        """Name of the domain, which no other domain has."""
         ...
 
     @property
     def problem_kinds(self) -> tuple[str, ...]:
-        """Values of a problem's ``kind`` that are this domain's."""
+        """Values of a problem's ``kind`` that belong to this domain."""
         ...
 
     @property
     def crafts(self) -> Mapping[str, Craft]:
-        """Kind of step → its craft. A kind that two domains have is the first one's, except for steps
-        whose ``meta`` says ``{name: True}`` of another."""
+        """Kind of step → its craft. A kind that two domains have belongs to the first one, except
+        for steps whose ``meta`` says ``{name: True}`` with the name of the other domain."""
         ...
 
     @property
     def evidence(self) -> Mapping[str, str]:
-        """Kind of check → how the report says that it passed ("by the inverse operation")."""
+        """Kind of check → words in which the report says that it passed ("by the inverse
+        operation")."""
         ...
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """Labels of the sections of its answers, beside the roles of a request: lower-case words."""
+        """Labels of the sections of the domain's answers, apart from the roles of a request:
+        lower-case words."""
         ...
 
     @property
     def judges(self) -> Mapping[str, str]:
-        """Kind of check → the section of an answer that it judges, where that is not its result."""
+        """Kind of check → the section of an answer that it judges, where this is not the result."""
         ...
 
     @property
     def roles(self) -> Mapping[str, tuple[str, ...]]:
-        """Role in a request → domains of the cards that take it, the first that the fleet has."""
+        """Role in a request → domains of the cards that take it; the first one that the fleet has
+        counts."""
         ...
 
     def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
-        """How sure it is, from 0 to 1, that ``task`` is its own and this fleet's work."""
+        """How sure the domain is, from 0 to 1, that ``task`` belongs to it and that this fleet can
+        do it."""
         ...
 
     def in_scope(self, context: RunContext) -> bool:
-        """Whether the fleet of the run can take a task that the domain recognises, though no
-        specialist takes its statement as it stands."""
+        """Whether the run's fleet can take a task that the domain recognises although no specialist
+        takes its statement unchanged."""
         ...
 
     def approach(self, context: RunContext) -> Approach:
@@ -83,20 +88,21 @@ class Domain(Protocol):
         ...
 
     async def decompose(self, context: RunContext, number: int) -> Plan | None:
-        """Plan ``number`` of the run; ``None`` leaves it to the next domain that recognises the task.
+        """Plan ``number`` of the run; ``None`` leaves the task to the next domain that recognises
+        it.
 
-        Raises :class:`tiers.protocol.PlanError` where another try may find one, and its subclass
+        Raises :class:`tiers.protocol.PlanError` where another try may find a plan, and its subclass
         :class:`tiers.protocol.NoPlan` where none can.
         """
         ...
 
     def size(self, task: Task) -> int:
-        """How long the problem is, from 1: memory compares it with those it solved."""
+        """Length of the problem, from 1: memory compares it with the problems that it solved."""
         ...
 
 
 class BaseDomain:
-    """One direct call for everything: what a domain need not say itself."""
+    """Defaults for a domain: one direct call for every problem."""
 
     name: str
     crafts: Mapping[str, Craft]
@@ -107,11 +113,11 @@ class BaseDomain:
     roles: Mapping[str, tuple[str, ...]] = {}
 
     def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
-        """Sure of the problems of its kinds, and of nothing else."""
+        """1 for the problem kinds of the domain, 0 for all others."""
         return float(task.kind in self.problem_kinds)
 
     def in_scope(self, context: RunContext) -> bool:
-        """Whether the fleet has a specialist that is trained for one of its steps."""
+        """Whether the fleet has a specialist that is trained for one of the domain's steps."""
         trained = {craft.specialist for craft in self.crafts.values()}
         return any(card.domain in trained for card in context.fleet)
 
@@ -126,7 +132,7 @@ class BaseDomain:
         return PlanStep(name="all", kind=next(iter(self.crafts)), objective=context.task.statement)
 
     async def decompose(self, context: RunContext, number: int) -> Plan | None:
-        """No way of its own to split a problem."""
+        """``None``: the domain has no way of its own to split a problem."""
         return None
 
     def size(self, task: Task) -> int:
@@ -135,7 +141,8 @@ class BaseDomain:
 
 
 def whole(context: RunContext, why: str) -> Plan:
-    """The plan that asks for everything in one step, by the domain that is surest of the task."""
+    """The plan that gives the whole problem to one step of the domain that is surest of the
+    task."""
     step = context.domain.direct(context)
     checks = (*context.task.public_checks, *step.acceptance)
     step = step.model_copy(update={"acceptance": checks})

@@ -1,4 +1,5 @@
-"""What a package's domain raises or hands back amiss ends in one line that names the package."""
+"""Guards the domains of packages: an error or a wrong return value becomes one line naming the
+package."""
 
 from __future__ import annotations
 
@@ -21,12 +22,13 @@ GIVES: dict[str, tuple[type, ...]] = {
     "worked": (PlanStep,), "misfit": (str,), "redo": (str, NOTHING), "divisible": (bool,),
     "take_apart": (Parts, NOTHING),
 }  # fmt: skip
-"""Method of a domain or craft → what it may return. A craft's ``check`` is left alone: one that fails
-by itself is inconclusive."""
+"""Method of a domain or craft → types that it may return. A craft's ``check`` is not guarded,
+because a check that fails to run is inconclusive."""
 
 
 class Guarded:
-    """A domain or craft of a package, whose methods raise SetupError for whatever goes wrong inside."""
+    """A domain or craft of a package; its methods raise SetupError for whatever goes wrong
+    inside."""
 
     def __init__(self, inner: Any, package: str) -> None:
         self._inner, self._package = inner, package

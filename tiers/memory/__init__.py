@@ -1,4 +1,4 @@
-"""What a run remembers with: context packs, routines and insights, and the shelves they stand on."""
+"""The memory of runs: context packs, routines and insights, and the shelf beads that hold them."""
 
 from tiers.memory.shelves import Memory, MemoryPolicy, Packs, fleet_identity
 

@@ -1,8 +1,8 @@
 """Insights: which remedy helped when a check failed for which cause.
 
-Written when a repair succeeds, under the fleet's shelf for that kind of step; every later repair of
-the same cause adds to its record, for or against. An order carries the remedies known when it was
-given, so that a resumed run repairs in the same words.
+An insight is written when a repair succeeds, under the fleet's shelf for that kind of step; every
+later repair of the same cause adds to its record, for or against. An order carries the remedies
+that were known when it was written, so that a resumed run sends the same repair prompts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST = 200
 
 
 def causes(failures: Iterable[Failure]) -> list[str]:
-    """The causes of failed attempts, each once, in order; nameless ones are passed over."""
+    """The causes of failed attempts, each once, in order; attempts without a cause are left out."""
     return [cause for cause in dict.fromkeys(f.cause for f in failures) if cause]
 
 
@@ -46,12 +46,12 @@ def known(context: RunContext, kind: str) -> tuple[Remedy, ...]:
 
 
 def best_remedy(remedies: Sequence[Remedy], cause: str) -> Remedy | None:
-    """The likeliest remedy for a cause; nothing is advised against the odds."""
+    """The likeliest remedy for a cause; ``None`` where even that one is more likely to fail."""
     return next((r for r in remedies if r.cause == cause and r.chance >= 0.5), None)
 
 
 def handover(order: Delegation, cause: str) -> Remedy | None:
-    """The remedy that says somebody else should do it, where that is likelier to help."""
+    """The remedy that gives the step to another specialist, where that is more likely to help."""
     found = best_remedy(order.remedies, cause)
     if found is None or found.by != "specialist" or found.specialist == order.specialist:
         return None
@@ -61,7 +61,8 @@ def handover(order: Delegation, cause: str) -> Remedy | None:
 def lessons(
     context: RunContext, order: Delegation, card: Card, step: Bead, outcome: Outcome
 ) -> list[Bead]:
-    """The beads that an outcome teaches: new insights, and evidence for or against known ones."""
+    """The beads that follow from an outcome: new insights, and evidence for or against known
+    ones."""
     if not context.memory.policy.insights or outcome.status not in ("verified", "failed"):
         return []
     won = outcome.status == "verified"
@@ -83,8 +84,8 @@ def _lesson(
 ) -> list[Bead]:
     """Evidence on one remedy.
 
-    Against it counts only if the order knew it: what steps of the same wave learn meanwhile must not
-    matter, or a resumed run would learn something else.
+    A failure counts against the remedy only if the order knew it: insights from other steps of the
+    same wave must not matter, or a resumed run would learn something else.
     """
     shelf = context.memory.shelf(order.kind)
     key = f"insight|{context.memory.fleet}|{order.kind}|{cause}|{by}|{order.specialist}"

@@ -1,4 +1,5 @@
-"""Context packs in prompts: what a specialist that reads free text is shown beside its own task."""
+"""Context packs in prompts: the context that a specialist which reads free text gets beside its
+task."""
 
 from __future__ import annotations
 
@@ -15,20 +16,22 @@ from tiers.protocol import NoPlan
 from tiers.run_context import RunContext
 
 LIMIT_TOKENS = 1024
-"""Tokens of a pack; the inputs of a step may have more, as many as the model's context allows."""
+"""Most tokens of a pack. The inputs of a step may have more, as many as the model's context
+allows."""
 ANSWER_SHARE = 0.25
-"""Share of the model's context that is kept for the answer, unless the answer needs less."""
+"""Share of the model's context that is reserved for the answer, unless the answer needs less."""
 RANKINGS: dict[Packs, Ranking] = {"on": "full", "recency": "recency", "off": "inputs"}
 
 
 async def pack_for(
     context: RunContext, card: Card, bead: Bead, task: str, *, objective: bool = True
 ) -> Pack | None:
-    """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads none.
+    """The pack beside ``task`` for a bead of this run; ``None`` for a specialist that reads no
+    packs.
 
-    With packs off, a step still sees the results it builds on. Without ``objective`` the problem is
-    left out, for a prompt that states it. Raises :class:`tiers.protocol.NoPlan` where the results
-    that a step builds on do not fit the model's context.
+    With packs off, a step still sees the results that it builds on. Without ``objective`` the
+    problem is left out, for a prompt that states it. Raises :class:`tiers.protocol.NoPlan` where
+    the results that a step builds on do not fit the model's context.
     """
     if not reads_text(card):
         return None
@@ -55,7 +58,8 @@ async def pack_for(
 
 
 def _left(context: RunContext, card: Card, task: str) -> int | None:
-    """Tokens of the model's context beside the task itself and an answer; ``None`` if unbounded."""
+    """Tokens of the model's context that are left beside the task and an answer; ``None`` if
+    unbounded."""
     backend = context.caller.backend
     if backend.context_tokens is None:
         return None

@@ -1,8 +1,9 @@
-"""Routines: how a kind of problem was verifiably solved, tried first on the next one of its kind.
+"""Routines: how a kind of problem was verifiably solved, tried first on the next problem of its
+kind.
 
-A routine is a bead under its fleet's shelf. Its body is a problem it solved, which is what the next
-problem is compared with; its data say the plan's shape, the decomposer and the specialists; its
-record is the evidence under it (:mod:`state.evidence`).
+A routine is a bead under its fleet's shelf. Its body is a problem that it solved, with which the
+next problem is compared; its data hold the plan's shape, the decomposer and the specialists; its
+record is the evidence below it (:mod:`state.evidence`).
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from tiers.protocol import Frozen
 from tiers.run_context import RunContext
 
 ALIKE = 0.35
-"""Cosine of two problems of one kind: held-out stories reach .29 to .82 among themselves, unrelated
-texts at most .29 (all-MiniLM-L6-v2)."""
+"""Least cosine of two problems of one kind: held-out stories reach .29 to .82 among themselves,
+unrelated texts at most .29 (all-MiniLM-L6-v2)."""
 TRUST = 0.4
 """Posterior mean below which a routine is not tried: about one success in three."""
 NEAREST = 64
 SIZE_FACTOR = 2.0
-"""How many times longer or shorter, as its domain measures it, a problem of the same kind may be."""
+"""Largest ratio of the sizes of two problems of one kind, as their domain measures size."""
 
 
 class Routine(Frozen):
-    """A way to begin, and how good it has been."""
+    """A stored way to solve a problem, and its success so far."""
 
     bead_id: str
     title: str
@@ -40,13 +41,13 @@ class Routine(Frozen):
     specialists: dict[str, str]
     """Kind of step → the one specialist that solved all steps of it."""
     likeness: float
-    """Cosine of the present problem to the one that it solved."""
+    """Cosine of the present problem to the problem that the routine solved."""
     chance: float
-    """Posterior mean that it solves this one."""
+    """Posterior mean that the routine solves the present problem."""
 
 
 async def recall(context: RunContext) -> Routine | None:
-    """The routine to try first on this run's problem, if there is one to trust."""
+    """The routine to try first on this run's problem, if one can be trusted."""
     if not context.memory.policy.routines or context.strategy != "auto":
         return None
     for bead, likeness in await _alike(context):
@@ -60,9 +61,10 @@ async def recall(context: RunContext) -> Routine | None:
 
 
 async def learn(context: RunContext, verdict: str) -> None:
-    """Note how the run's routine did, and write a new one for a new way to a verified answer.
+    """Record the success or failure of the run's routine, and write a new routine for a new way to
+    a verified answer.
 
-    Running out of budget says nothing about a routine. Doing it again changes nothing.
+    A spent budget is no evidence about a routine. Repeating the call changes nothing.
     """
     if not context.memory.policy.routines or verdict == "exhausted":
         return

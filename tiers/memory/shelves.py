@@ -1,7 +1,8 @@
-"""The tiers' access to memory: which parts of it are in use, and the shelves it stands on.
+"""The tiers' access to memory: the parts of it that are in use, and the shelf beads.
 
-Routines and insights belong to a fleet: what one base model with its adapters can do says little of
-another. Each fleet has a shelf bead for each kind of problem or step, under which they are written.
+Routines and insights belong to a fleet, because the abilities of one base model with its adapters
+say little about another. Each fleet has a shelf bead for each kind of problem or step; routines and
+insights are written under it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ Packs = Literal["on", "off", "recency"]
 
 
 class MemoryPolicy(Frozen):
-    """Which memory a run uses; what is off is neither read nor written."""
+    """The parts of memory that a run uses; a part that is off is neither read nor written."""
 
     packs: Packs = "on"
     """Context packs ranked in full, by recency alone, or none beyond a step's own inputs."""
     routines: bool = True
-    """Try first how problems of the kind were verifiably solved."""
+    """Whether a verified way to solve such problems is tried first."""
     insights: bool = True
-    """Learn from repairs which remedy fits which fault."""
+    """Whether repairs teach which remedy fits which fault."""
     decay: bool = True
-    """Let what was expected fade; what was surprising stays either way."""
+    """Whether expected evidence loses weight over time; surprising evidence keeps it in any
+    case."""
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class MemoryPolicy(Frozen):
 
 @dataclass(frozen=True)
 class Memory:
-    """What a run remembers with."""
+    """The memory that a run uses."""
 
     store: BeadStore
     vectors: Vectors
@@ -50,7 +52,8 @@ class Memory:
     """Identity of base model and specialists; see :func:`fleet_identity`."""
 
     def shelf(self, kind: str) -> Bead:
-        """The bead under which memory of one kind of problem or step is written; not stored yet."""
+        """The bead under which memory of one kind of problem or step is written; it may not be
+        stored yet."""
         key = f"memory|{self.fleet}|{kind}"
         return Bead(
             id=keyed_id(key), key=key, kind="epic", title=f"memory of fleet {self.fleet}: {kind}",

@@ -1,4 +1,4 @@
-"""How specialists are spoken to: the messages of a step, of an attempt after a failed check, of a pack."""
+"""The messages that specialists are sent: for a step, after a failed check, and with a pack."""
 
 from tiers.prompts.messages import chat, criticism, framed, reads_text, shown
 

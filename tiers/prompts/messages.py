@@ -1,8 +1,9 @@
-"""The messages that a specialist is sent, whatever the domain; the task's own words are its craft's.
+"""The messages that a specialist is sent in every domain; the craft supplies the wording of the
+task.
 
-A trained specialist knows its one form of prompt: packs and criticism go to cards that can read them
-(``retry = "feedback"``), which are real chat models. The results that a worded step builds on go to
-whoever does it, since it cannot be done without them.
+A trained specialist knows only its one form of prompt. Packs and criticism therefore go only to
+cards that can read them (``retry = "feedback"``), which are real chat models. The results that a
+worded step builds on go to every specialist, since the step cannot be done without them.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ from tiers.protocol import Delegation
 
 
 def chat(card: Card, prompt: str) -> tuple[Message, ...]:
-    """A prompt as the specialist expects it: under its system message if it has one."""
+    """A prompt in the form that the specialist expects: under its system message if it has one."""
     head = (Message(role="system", content=card.system),) if card.system else ()
     return (*head, Message(role="user", content=prompt))
 
 
 def reads_text(card: Card) -> bool:
-    """Whether the specialist understands more than the form of prompt it was trained on."""
+    """Whether the specialist understands other text than the form of prompt that it was trained
+    on."""
     return card.retry == "feedback"
 
 
 def shown(order: Delegation, card: Card, craft: Craft) -> str:
-    """What a specialist is shown beside its task: the pack, or, where it reads none, the results that
-    a worded task builds on and does not quote itself."""
+    """The context that a specialist sees beside its task: the pack or, for one that reads no packs,
+    the results that a worded task builds on and does not quote itself."""
     if reads_text(card):
         return order.pack
     if not craft.shows_inputs:
@@ -44,5 +46,5 @@ def framed(context: str, prompt: str) -> str:
 
 
 def criticism(fault: str) -> str:
-    """What a specialist is told of an answer that failed a public check."""
+    """The message to a specialist about an answer of its own that failed a public check."""
     return f"That is not right: {fault}. Answer again, in full."

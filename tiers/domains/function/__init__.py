@@ -1,4 +1,4 @@
-"""Programs to be written: one call, judged by running what came."""
+"""The domain of programs: one call writes the program, and running it judges it."""
 
 from tiers.domains.function.function_domain import FunctionDomain, judges_code, wants_code
 

@@ -1,4 +1,5 @@
-"""The domain of problems whose answer is a program: it is written in one piece and run by its checks."""
+"""The domain of problems whose answer is a program, written in one call and judged by running
+it."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ RUNS_CODE = ("function", "class_ops", "stdio", "program_value", "unit_test")
 
 
 def judges_code(checks: Sequence[Check]) -> bool:
-    """Whether a program is what the checks want."""
+    """Whether the checks judge a program."""
     return any(check.kind in RUNS_CODE for check in checks)
 
 
@@ -25,7 +26,7 @@ def wants_code(task: Task) -> bool:
 
 
 class CodeCraft(PlainCraft):
-    """A program, asked for in the problem's own words."""
+    """A program; the prompt is the problem's own wording."""
 
     worded = True
     shows_inputs = True
@@ -44,9 +45,10 @@ class FunctionDomain(BaseDomain):
     roles: Mapping[str, tuple[str, ...]] = {"code": CodeCraft.native}
 
     def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
-        """Sure where the problem says so or its checks run the answer."""
+        """1 where the problem's kind is the domain's or its checks run the answer, else 0."""
         return float(wants_code(task))
 
     def in_scope(self, context: RunContext) -> bool:
-        """Only where a specialist takes the statement as it stands: it is asked nothing else."""
+        """False: a specialist has to take the statement unchanged, since it is asked nothing
+        else."""
         return False

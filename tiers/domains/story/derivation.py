@@ -1,9 +1,9 @@
-"""Reading and checking what the ``decompose`` specialist writes, and joining it into a plan.
+"""Parses and checks the output of the ``decompose`` specialist, and joins it into a plan.
 
-Each sentence stands once more behind its number (``#2 Ben buys 12 pens at the market.``), then its
-steps, one a line (``Ben@market: Ben + 12``), or ``none``; ``answer: Ana + Ben`` is the question's.
-Nothing here computes a value: checks look at form, names and numbers, and compare independent
-derivations.
+The output repeats each sentence behind its number (``#2 Ben buys 12 pens at the market.``),
+followed by its steps, one a line (``Ben@market: Ben + 12``), or by ``none``; ``answer: Ana + Ben``
+belongs to the question. Nothing here computes a value: the checks look at form, names and numbers,
+and compare independent derivations.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Line:
 
 
 Lines = tuple[Line, ...]
-"""What one sentence says."""
+"""The steps of one sentence."""
 
 
 def parse(text: str, sources: Sequence[str]) -> list[Lines] | None:
@@ -71,8 +71,8 @@ def _steps(rows: Sequence[str]) -> Lines | None:
 def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:
     """Whether the lines of one sentence (or expression) fit it.
 
-    They must use every number of the text and no other, name nobody and no place that the text does
-    not name, and change each amount from what it was.
+    They must use every number of the text and no other, name only persons and places that the text
+    names, and change each amount from its earlier value.
     """
 
     def fail(signature: str, detail: str) -> CheckResult:
@@ -99,7 +99,8 @@ def check_sentence(source: str, lines: Sequence[Line]) -> CheckResult:
 
 
 def majority(candidates: Sequence[Lines]) -> tuple[Lines, int] | None:
-    """The most frequent candidate and its votes; the earliest wins a tie; ``None`` of none."""
+    """The most frequent candidate and its votes; the earliest wins a tie; ``None`` without
+    candidates."""
     if not candidates:
         return None
     counts = Counter(candidates)
@@ -111,7 +112,8 @@ def build_steps(lines: Sequence[Line]) -> tuple[list[PlanStep], str]:
     """Math steps with their inputs, and the name of the step that holds the answer.
 
     A name stands for that person's latest amount, ``name@place`` for the latest one when the story
-    left that place. Raises :class:`PlanError` for a reference to something not yet told.
+    left that place. Raises :class:`PlanError` for a reference to something that has not occurred
+    yet.
     """
     steps: list[PlanStep] = []
     latest: dict[str, str] = {}

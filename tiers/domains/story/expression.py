@@ -1,7 +1,7 @@
-"""Arithmetic expressions as they are typed, and the chain of operations that they stand for.
+"""Splits typed arithmetic expressions into chains of single operations.
 
-Which operation comes before which is a matter of grammar, so no model is asked for it; each operation
-is a step, and nothing here computes a value.
+The order of the operations follows from the grammar, so no model is asked for it. Each operation is
+a step, and nothing here computes a value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/",
 }  # fmt: skip
 LONGEST = 1000
-"""Characters of an expression that is read: its tree is as deep as it has operations."""
+"""Most characters of an expression that is read: its tree is as deep as it has operations."""
 
 
 def is_expression(text: str) -> bool:

@@ -1,8 +1,8 @@
-"""Operations that are too hard in one go, written out as smaller ones, as on paper.
+"""Written-out arithmetic: large operations as sequences of smaller ones, as on paper.
 
-Each procedure is a generator: it yields operations, is sent their results, and returns the result of
-the whole. All values come from whoever does the operations; here digits are only cut, compared and
-joined.
+Each procedure is a generator: it yields operations, is sent their results, and returns the result
+of the whole. All values come from the caller that does the operations; the code here only cuts,
+compares and joins digits.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 CHUNK = 3
-"""Digits of a number that are added, subtracted or multiplied in one go."""
+"""Most digits of a number that are added, subtracted or multiplied in one operation."""
 SHORT = 4
 """Digits up to which a number is cut into chunks of two: a part must be smaller than the whole."""
 
 Procedure = Generator[list[str], list[str], str]
-"""Yields operations that may be done side by side, is sent their results, returns its result."""
+"""Generator that yields operations which may be done in parallel, is sent their results, and
+returns its result."""
 
 
 class Unfit(ValueError):
-    """A result that the procedure cannot go on with; the message says which."""
+    """A result with which the procedure cannot continue; the message says which."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a procedure has come: its next operations by name, or its result."""
+    """Progress of a procedure: its next operations by name, or its result."""
 
     operations: Mapping[str, str]
     result: str | None = None
 
 
 def procedure(a: str, op: str, b: str) -> Procedure | None:
-    """How ``a op b`` is written out on paper; ``None`` where it is as small as it gets.
+    """The written-out procedure of ``a op b``; ``None`` where it cannot be made smaller.
 
     ``a`` and ``b`` are natural numbers in decimal digits.
     """
@@ -65,7 +66,7 @@ def stage(steps: Procedure, results: Mapping[str, str]) -> Stage:
 
 
 def _divide(a: str, b: str) -> Procedure:
-    """Long division: the multiples of the divisor once, then a difference for each digit."""
+    """Long division: first the multiples of the divisor, then one difference for each digit."""
     multiples = ["0", b, *(yield [f"{b} * {k}" for k in range(2, 10)])]
     if any(_less(multiples[k + 1], multiples[k]) for k in range(9)):
         raise Unfit(f"the multiples of {b} do not grow")
@@ -103,7 +104,7 @@ def _multiply(a: str, b: str) -> Procedure:
 
 
 def _add(a: str, b: str) -> Procedure:
-    """A sum by chunks from the right, each with the carry of the one before."""
+    """A sum by chunks from the right, each with the carry of the chunk before."""
     if "0" in (a, b):
         return b if a == "0" else a
     left, right, size = _aligned(a, b)
@@ -120,14 +121,16 @@ def _add(a: str, b: str) -> Procedure:
 
 
 def _subtract(a: str, b: str) -> Procedure:
-    """A difference by chunks from the right, each with what the one before borrowed."""
+    """A difference by chunks from the right, each with the amount that the chunk before
+    borrowed."""
     if _less(a, b):
         raise Unfit(f"{b} is more than {a}")
     left, right, size = _aligned(a, b)
     done, borrowed = "", False
     for x, y in zip(left, right, strict=True):
         if borrowed and y == "9" * size:
-            rest = x  # What is borrowed for it is taken at once: the borrowing goes on.
+            # The borrowed amount is subtracted at once, so the borrowing goes on to the next chunk.
+            rest = x
         else:
             less = y
             if borrowed:

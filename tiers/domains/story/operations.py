@@ -1,4 +1,4 @@
-"""Single operations, and the evidence for their results that the fleet itself can give."""
+"""Single operations, and the checks of their results that the fleet itself can carry out."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ from tiers.protocol import Check, CheckResult, Delegation, Parts, PlanError, Pla
 from tiers.run_context import RunContext
 
 WIDEST_FACTOR, MOST_ADDITIONS = 999, 9
-"""Largest factor that the fleet multiplies, and how often it adds instead."""
+"""The largest factor that the fleet multiplies, and the most additions that replace a
+multiplication."""
 UNREAD = "no-evidence"
-"""Signature of an inverse operation that nobody could do."""
+"""Signature of an inverse operation that no specialist could do."""
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """Operations that bear out ``a op b = c``: one with a known result, or two that must agree."""
+    """Operations that confirm ``a op b = c``: one with a known result, or two that must agree."""
 
     operations: tuple[str, ...]
     result: int | None = None
 
     def borne_out(self, values: Sequence[int | None], c: int) -> bool:
-        """Whether the operations' ``values`` confirm ``c``; answers equal to it show nothing."""
+        """Whether the operations' ``values`` confirm ``c``; values equal to ``c`` itself confirm
+        nothing."""
         if self.result is not None:
             return values[0] == self.result
         return len(set(values)) == 1 and values[0] not in (None, c)
 
     def refuted(self, values: Sequence[int | None], c: int) -> bool:
-        """Whether the operations' ``values`` speak against ``c``; unreadable ones say nothing."""
+        """Whether the operations' ``values`` refute ``c``; unreadable values refute nothing."""
         if None in values or self.borne_out(values, c):
             return False
         return self.result is not None or len(set(values)) > 1
 
 
 def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
-    """What holds if ``a op b = c``, the strongest evidence first; within reach only.
+    """Claims that hold if ``a op b = c``, the strongest evidence first; only operations within
+    reach.
 
     No operation asks for ``c`` itself: a specialist that repeats itself must not confirm itself.
     """
@@ -63,14 +66,14 @@ def _claims(a: int, op: str, b: int, c: int) -> list[_Claim]:
 
 
 def _impossible(a: int, op: str, b: int, c: int) -> bool:
-    """Whether no natural number undoes ``a op b = c``: too small, too large, or not divisible."""
+    """Whether no natural number inverts ``a op b = c``: too small, too large, or not divisible."""
     if op in ("-", "/"):
         return c > a
     return c < max(a, b) if op == "+" or not a * b else bool(c % a or c % b)
 
 
 def operation_step(name: str, objective: str, target: str = "answer") -> PlanStep:
-    """A step of one operation, checked by operations that must fit its result."""
+    """A step of one operation, checked by other operations that must fit its result."""
     return PlanStep(
         name=name, kind="math", objective=objective,
         inputs=tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", objective))),
@@ -84,10 +87,10 @@ def _written_out(order: Delegation) -> Procedure | None:
 
 
 class MathCraft(PlainCraft):
-    """One operation; checked by asking the fleet for operations that must fit its result.
+    """One operation, checked by asking the fleet for operations that must fit its result.
 
-    The first that do are taken as evidence; where the fleet knows none for such numbers, a second
-    derivation by another adapter is.
+    The first operations that the fleet can do are the evidence; where the fleet can do none with
+    such numbers, a second derivation by another adapter is the evidence.
     """
 
     reusable = True
@@ -106,7 +109,7 @@ class MathCraft(PlainCraft):
     async def take_apart(
         self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
-        """The operation as on paper: see :mod:`tiers.domains.story.long_arithmetic`."""
+        """The operation written out as on paper; see :mod:`tiers.domains.story.long_arithmetic`."""
         steps = _written_out(order)
         if steps is None:
             return None
@@ -122,7 +125,7 @@ class MathCraft(PlainCraft):
     async def check(
         self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        """``inverse``: whether other operations bear the result out."""
+        """The check ``inverse``: whether other operations confirm the result."""
         if check.kind != "inverse":
             return await super().check(context, order, check, artifact, ask)
         operation = parse_operation(order.objective)
@@ -166,7 +169,8 @@ class MathCraft(PlainCraft):
     async def _added_up(
         context: RunContext, check: Check, numbers: tuple[int, int, int], ask: Ask
     ) -> CheckResult:
-        """Whether ``c`` taken ``b`` times is ``a``, by additions: the fleet multiplies no such ``c``."""
+        """Whether ``c`` added ``b`` times is ``a``; for a ``c`` that is too large for the fleet to
+        multiply."""
         a, b, c = numbers
         card, total = context.card("math"), c
         for number in range(b - 1):
@@ -187,7 +191,7 @@ class MathCraft(PlainCraft):
         )  # fmt: skip
 
     def worked(self, step: PlanStep) -> PlanStep:
-        """A given amount as an operation that leaves it as it is."""
+        """The step of a given amount as an operation that leaves the amount unchanged."""
         return step.model_copy(
             update={
                 "objective": f"{step.given} + 0", "given": None,
@@ -196,7 +200,8 @@ class MathCraft(PlainCraft):
         )  # fmt: skip
 
     def misfit(self, objective: str, inputs: Sequence[str], *, given: bool) -> str:
-        """A given amount is a number, any other objective one operation."""
+        """Why the objective does not fit: a given amount is a number, any other objective is one
+        operation."""
         if given:
             return "" if objective.isdigit() else f"a given amount is a number, not {objective!r}"
         probe = re.sub(
@@ -205,7 +210,7 @@ class MathCraft(PlainCraft):
         return "" if parse_operation(probe) else f"{objective!r} is not `operand op operand`"
 
     def redo(self, objective: str) -> str | None:
-        """The exact result; ``None`` for a division that leaves a rest."""
+        """The exact result; ``None`` for a division with a remainder."""
         operation = parse_operation(objective)
         if operation is None:
             return None

@@ -1,7 +1,7 @@
 """The rule splitter: windows of sentences, the story in a text, and the stages of a request.
 
-The cheapest decomposer. It cuts text at places that every reader would; what a piece means is for
-the specialists to say.
+The splitter is the cheapest decomposer. It cuts text where every reader would cut it; the
+specialists determine the meaning of the pieces.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class Request:
     """A problem statement taken apart: the stages asked for and the story or text they are about."""
 
     stages: tuple[str, ...]
-    """Of ``solve``, ``explain``, ``code``; in the order asked."""
+    """Stages among ``solve``, ``explain`` and ``code``, in the order in which they are asked
+    for."""
     body: str
-    """What the stages are about."""
+    """The story or text that the stages are about."""
     wording: dict[str, str]
     """Stage → the clause that asks for it."""
 
@@ -51,9 +52,9 @@ class Request:
 def read_request(statement: str) -> Request | None:
     """The stages that ``statement`` asks for, or ``None`` when it asks for fewer than two.
 
-    The request is what stands before the first sentence of the body, which is the first that names
-    somebody and an amount, and behind its question. A question itself asks to solve it;
-    instructions about form ask for nothing.
+    The body begins with the first sentence that names a person and an amount, and ends with its
+    question. The request is the text before and after the body. The question itself asks to solve
+    the story; instructions about form are no stages.
     """
     parts = sentences(statement)
     cut = next((i for i, s in enumerate(parts) if re.search(r"\d", s) and _NAME.search(s)), None)
@@ -76,10 +77,10 @@ def read_request(statement: str) -> Request | None:
 
 
 def story(text: str) -> str | None:
-    """The story that ``text`` tells: amounts, and at its end the question how many.
+    """The story in ``text``: amounts, and at its end a question about an amount.
 
-    Sentences before it that only ask to solve it, and instructions about form behind its question,
-    are no part of it. ``None`` where there is no story, or more is asked for.
+    Sentences before the story that only ask to solve it, and instructions about form after its
+    question, are left out. ``None`` where there is no story, or more is asked for.
     """
     parts = sentences(text)
     last = _last_question(parts)

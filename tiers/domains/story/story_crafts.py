@@ -1,4 +1,5 @@
-"""What is done with a whole story: it is solved in one call, explained, and told as a program."""
+"""Crafts for whole stories: solving one in a single call, explaining it, and writing it as a
+program."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from tiers.sentences import sentences
 WRONG_VALUE = "wrong-value"
 """Signature of a program that gives another number; see ``eval.validators.causes``."""
 DERIVATIONS = 3
-"""Programs that are asked for before a second derivation is given up."""
+"""Most programs that are asked for before the second derivation is given up."""
 
 
 class ExplainCraft(PlainCraft):
@@ -30,7 +31,7 @@ class ExplainCraft(PlainCraft):
     specialist = "explain"
 
     def routing_text(self, objective: str, meta: Mapping[str, Any]) -> str:
-        """The request that it stands for, since the objective names no step."""
+        """The request that the step comes from, because the objective names no step."""
         return "Explain the steps of a solution in sentences."
 
     def _values(self, order: Delegation) -> tuple[list[tuple[Step, int, int | None, int]], int]:
@@ -52,7 +53,7 @@ class ExplainCraft(PlainCraft):
     async def check(
         self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        """``cites``: whether every step is explained with its numbers."""
+        """The check ``cites``: whether every step is explained with its numbers."""
         if check.kind != "cites":
             return await super().check(context, order, check, artifact, ask)
         fault = explains(artifact, *self._values(order))
@@ -70,7 +71,7 @@ class ProgramCraft(PlainCraft):
     specialist = "code"
 
     def routing_text(self, objective: str, meta: Mapping[str, Any]) -> str:
-        """The request that it stands for: the story itself asks for no program."""
+        """The request that the step comes from, because the story itself asks for no program."""
         return "Write a Python function solve() that computes the answer of a story."
 
     def prompt(self, order: Delegation) -> str:
@@ -80,7 +81,7 @@ class ProgramCraft(PlainCraft):
     async def check(
         self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        """``cross``: whether the program gives the number that was solved for."""
+        """The check ``cross``: whether the program gives the number that the solution gave."""
         if check.kind != "cross":
             return await super().check(context, order, check, artifact, ask)
         solved = order.inputs[order.meta["answer"]]
@@ -95,7 +96,7 @@ class SolveCraft(PlainCraft):
     specialist = "chain"
 
     def routing_text(self, objective: str, meta: Mapping[str, Any]) -> str:
-        """The story under the request to solve it."""
+        """The story, preceded by the request to solve it."""
         return f"Solve the story. {objective}"
 
     def prompt(self, order: Delegation) -> str:
@@ -109,7 +110,8 @@ class SolveCraft(PlainCraft):
     async def check(
         self, context: RunContext, order: Delegation, check: Check, artifact: str, ask: Ask
     ) -> CheckResult:
-        """``cross``: whether a program that another adapter writes gives the same number."""
+        """The check ``cross``: whether a program that another adapter writes gives the same
+        number."""
         card = context.card("code")
         if check.kind != "cross" or card is None:
             return await super().check(context, order, check, artifact, ask)
@@ -121,19 +123,19 @@ class SolveCraft(PlainCraft):
                 return result
             if result.inconclusive:
                 break
-        # A program that gives no number says nothing about the one that was solved for.
+        # A program that gives no number says nothing about the number of the solution.
         why = f"no program by {card.name} gives a number to compare: {result.detail}"
         return undecided(check, "no-derivation", why)
 
 
 def solved_number(answer: str) -> str | None:
-    """The number that an answer to a story gives, as it is written; ``None`` where it gives none."""
+    """The number that an answer to a story gives, as written; ``None`` where it gives none."""
     number = answer_number(answer)
     return None if number is None else write_number(number)
 
 
 async def _cross(context: RunContext, program: str, value: str, agrees: str) -> CheckResult:
-    """Whether ``solve`` of a program gives the number that was solved for, as it is written."""
+    """Whether ``solve`` of a program gives the number of the solution, as written."""
     number = answer_number(value)
     if number is None:
         detail = f"{value[:60]!r} is no number that a program could be compared with"

@@ -1,7 +1,7 @@
-"""The domain of stories about amounts and of the arithmetic in them.
+"""The domain of stories about amounts, and of arithmetic expressions.
 
-A story is read by a specialist, a sentence at a time, and becomes operations; an expression is split
-by its grammar. A request may ask to explain and to program the story too.
+A specialist reads a story sentence by sentence, which gives operations; an expression is split by
+its grammar. A request may also ask for an explanation and a program of the story.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tiers.segments import asks_in_stages
 from tiers.sentences import sentences
 
 KNOWN = 0.9
-"""How sure the domain is of a text in its form."""
+"""How sure the domain is of a text in a form that it knows."""
 SHORT_STORY = 9
-"""Sentences up to which one direct call is worth trying first."""
+"""Most sentences of a story for which one direct call is tried first."""
 WHOLE = ("chain", "solver", "general")
 """Domains of specialists that may solve a whole story in one call."""
 _KINDS = ("story", "multistage")
 
 
 def story_of(task: Task) -> str | None:
-    """The story that the problem tells, without what is asked around it; a programming problem tells
-    none."""
+    """The story in the problem, without the request around it; ``None`` for a programming
+    problem."""
     if wants_code(task):
         return None
     request = splitter.read_request(task.statement)
@@ -72,17 +72,18 @@ class StoryDomain(BaseDomain):
     }
 
     def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
-        """Sure of a story, and of an expression that the fleet can work out."""
+        """High for a story, and for an expression that the fleet can compute."""
         return KNOWN * (story_of(task) is not None or operations(task, fleet))
 
     def in_scope(self, context: RunContext) -> bool:
-        """Whether somebody reads stories, or works out operations. A story is judged by its readings,
-        when it is planned."""
+        """Whether the fleet has a specialist that reads stories or one that does operations.
+        Whether it can read this story is found out when the story is planned."""
         reads = context.card("decompose") is not None and story_of(context.task) is not None
         return reads or operations(context.task, context.fleet)
 
     def approach(self, context: RunContext) -> Approach:
-        """One call for a short story that a program can check; steps can each be checked."""
+        """One call for a short story that a program can check; else a plan, whose steps can each be
+        checked."""
         task = context.task
         if task.public_checks:
             return super().approach(context)
@@ -109,18 +110,19 @@ class StoryDomain(BaseDomain):
         )
 
     def direct(self, context: RunContext) -> PlanStep:
-        """The story in one call, checked by a program where somebody writes one."""
+        """The story in one call, checked by a program where a specialist writes programs."""
         statement = context.task.statement
         if story_of(context.task) is None:
             return PlanStep(name="all", kind="text", objective=statement)
-        # Public checks decide: a second derivation could only speak against them.
+        # Public checks decide: a second derivation could only contradict them.
         undecided = not context.task.public_checks and context.strategy != "direct"
         crossed = undecided and context.card("code") is not None
         checks = (Check(kind="cross"),) if crossed else ()
         return PlanStep(name="all", kind="solve", objective=statement, acceptance=checks)
 
     async def decompose(self, context: RunContext, number: int) -> Plan | None:
-        """The operations of a story or an expression; ``None`` for a general model's turn."""
+        """The operations of a story or an expression; ``None`` leaves the task to a general
+        model."""
         task, card, general = context.task, context.card("decompose"), context.card("general")
         if general is not None and context.recalls("llm", number):
             return None
@@ -139,7 +141,7 @@ class StoryDomain(BaseDomain):
 
 
 async def _story_plan(context: RunContext, card: Card, story: str, number: int) -> Plan:
-    """Operations of the story, and the stages that the request asks for beside its answer."""
+    """Operations of the story, and the further stages that the request asks for."""
     request = splitter.read_request(context.task.statement)
     parts = sentences(story)
     steps, answer, checks = await StoryReader(context, card, number).read(parts)

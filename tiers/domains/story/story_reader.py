@@ -1,9 +1,9 @@
-"""Decomposing a story: a specialist reads its sentences, readings are checked and vote.
+"""Decomposes a story: a specialist reads its sentences, and checked readings vote.
 
-Each sentence is read alone and in a window of two. A sentence that nobody can read is asked about
-again, first with other samples, then beside other sentences of the story: what a model copies wrongly
-again and again in one surrounding it often copies rightly in another. After a bounded number of times
-the story is none of this fleet's, and no further plan helps.
+Each sentence is read alone and in a window of two. A sentence without a valid reading is asked
+about again, first with other samples, then beside other sentences of the story: a model that
+miscopies a text repeatedly in one context often copies it correctly in another. After a bounded
+number of tries the story counts as unreadable for this fleet, and no further plan helps.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from tiers.run_context import RunContext
 WINDOW = 2
 RESAMPLES = 3
 BLANK_ROUNDS = 2
-"""Resamples after which a sentence without any reading that fits is read beside others."""
+"""Resamples after which a sentence without a valid reading is read beside other sentences."""
 COMPANIONS = 24
-"""How often it is read beside others, each time beside the next two of the story."""
+"""Times that a sentence is read beside others, each time beside the next two of the story."""
 LEGIBLE = 3
-"""Sentences that must have been read for the story to count as one in the form that the fleet knows."""
+"""Sentences that must have a reading for the story to count as one in a form that the fleet
+knows."""
 UNREADABLE = 0.1
-"""Share of sentences without a reading from which more samples are not worth their calls: of a story
-in the form that the fleet knows, one sentence in 500 has none."""
+"""Share of sentences without a reading from which more samples are not worth their calls. In a
+story in a form that the fleet knows, one sentence in 500 has no reading."""
 WARMER = 0.3
-"""How much warmer each further resample is."""
+"""Increase of the temperature with each further resample."""
 
 
 class StoryReader:
@@ -44,10 +45,9 @@ class StoryReader:
     async def read(
         self, parts: Sequence[str]
     ) -> tuple[list[PlanStep], str, tuple[CheckResult, ...]]:
-        """Steps, the name of the one that holds the answer, and what was checked.
+        """Steps, the name of the step that holds the answer, and the results of the checks.
 
-        Raises :class:`PlanError`; it is :class:`NoPlan` where another try
-        would be in vain.
+        Raises :class:`PlanError`, or :class:`NoPlan` where another try cannot succeed.
         """
         pairs = splitter.windows(len(parts), WINDOW)
         alone, joint = await asyncio.gather(
@@ -80,7 +80,7 @@ class StoryReader:
         except PlanError as error:
             if split:
                 raise
-            # All readings agreed: asked again, they would agree again.
+            # All readings agreed, so further samples would agree as well.
             raise self._fault(str(error)) from None
         checks = (
             CheckResult(
@@ -95,14 +95,14 @@ class StoryReader:
         return steps, answer, checks
 
     def _fault(self, why: str) -> PlanError:
-        """What the first plan says of a story that it cannot read; a later one, whose readings are
-        sampled, may just have been unlucky."""
+        """The error for an unreadable story: final for the first plan; a later plan, whose readings
+        are sampled, may have failed by chance."""
         return NoPlan(why) if self.number == 0 else PlanError(why)
 
     async def _derive(
         self, sources: Sequence[Sequence[str]], sample: int, *, warm: bool = True
     ) -> list[list[derivation.Lines | None]]:
-        """What is read in each source, a sentence at a time; ``None`` where it is malformed.
+        """The reading of each source, sentence by sentence; ``None`` where it is malformed.
 
         Further samples of one source are ``warm``; a source that was not asked before need not be.
         """

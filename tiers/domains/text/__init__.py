@@ -1,4 +1,4 @@
-"""Free text: what no other domain knows, split by its segments or planned by a general model."""
+"""Free text that no other domain knows, split into its segments or planned by a general model."""
 
 from tiers.domains.text.stages import stages
 from tiers.domains.text.text_domain import TextDomain

@@ -1,4 +1,5 @@
-"""The general decomposer: a model writes the plan as JSON, under a schema where the server can."""
+"""The general decomposer: a model writes the plan as JSON, constrained by a schema where the server
+can."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ _NAME = r"^[a-z][a-z0-9_]{0,30}$"
 
 
 _LENIENT = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
-"""A server is held to the fields; a model that adds some, where no server holds it, is understood."""
+"""Schemas forbid further fields; where the server does not enforce this, further fields are
+ignored."""
 
 
 class _Step(BaseModel):
@@ -64,7 +66,8 @@ class _Plan(BaseModel):
 
 SCHEMA: dict[str, Any] = _Plan.model_json_schema()
 SCHEMA["$defs"]["_Step"]["required"] = ["name", "objective", "inputs"]
-"""Strict schemas, as endpoints check them, have no optional fields; a model may leave one out."""
+"""Strict schemas of endpoints have no optional fields; the parser accepts a step without
+``inputs``."""
 
 _PROMPT = """Split the problem below into the fewest steps that can each be done and checked alone.
 Reply with one JSON object: {{"steps": [{{"name": "a", "objective": "…", "inputs": []}}, …],
@@ -76,8 +79,8 @@ Problem:
 
 
 def _normal(name: object) -> object:
-    """``name`` as the pattern wants it: "Day 1" is ``day_1``, 1 is ``step_1``; anything but a name
-    stays what it is, to be refused."""
+    """``name`` in the form of the pattern: "Day 1" becomes ``day_1``, 1 becomes ``step_1``; a value
+    that is no name stays unchanged and is refused later."""
     if isinstance(name, bool) or not isinstance(name, str | int):
         return name
     plain = re.sub(r"[^a-z0-9]+", "_", str(name).strip("{} \t\n").lower()).strip("_")
@@ -85,11 +88,11 @@ def _normal(name: object) -> object:
 
 
 def read_plan(text: str, given: Iterable[str] = ()) -> _Plan:
-    """The plan in a model's reply: the first JSON object that is one, whatever stands around it.
+    """The plan in a model's reply: the first JSON object that is a plan, whatever text surrounds
+    it.
 
-    Names are normalised; objectives refer to them as ``{name}``. Steps may build on earlier ones and
-    on what is ``given``. Raises ``ValueError`` in words that
-    a model can act on.
+    Names are normalised; objectives refer to them as ``{name}``. Steps may build on earlier steps
+    and on the names in ``given``. Raises ``ValueError`` with a message that a model can act on.
     """
     fault = ""
     for start in (match.start() for match in re.finditer(r"\{", text)):
@@ -103,7 +106,7 @@ def read_plan(text: str, given: Iterable[str] = ()) -> _Plan:
         try:
             return _checked(found, given)
         except ValueError as error:
-            if "steps" in found:  # It was meant as the plan.
+            if "steps" in found:  # This object was meant as the plan.
                 raise
             fault = fault or str(error)
     raise ValueError(fault or "there is no JSON object in the reply")
@@ -128,9 +131,10 @@ def _checked(found: object, given: Iterable[str]) -> _Plan:
 
 
 async def plan(context: RunContext, card: Card, number: int) -> Plan:
-    """Ask ``card`` for a plan; a malformed one is sent back once with what is wrong.
+    """Ask ``card`` for a plan; a malformed plan is returned once with a description of the fault.
 
-    Raises :class:`PlanError` when the second is malformed too, or the context leaves no room for it.
+    Raises :class:`PlanError` when the second plan is malformed too, or the model's context is too
+    short.
     """
     shown = await _shown(context, card, number)
     known = f"\n\nWhat is known already:\n{shown}" if shown else ""
@@ -145,9 +149,10 @@ async def plan(context: RunContext, card: Card, number: int) -> Plan:
 async def parts(
     context: RunContext, card: Card, order: Delegation
 ) -> tuple[tuple[PlanStep, ...], str]:
-    """Ask ``card`` for the parts of a step that failed, and the name of the one that is its result.
+    """Ask ``card`` for the parts of a failed step, and for the name of the part that gives its
+    result.
 
-    Raises :class:`PlanError` where it has none to give.
+    Raises :class:`PlanError` where the model gives no parts.
     """
     known = "".join(f"\n{name}: {text}" for name, text in order.inputs.items())
     known = f"\n\nWhat is known already:{known}" if known else ""
@@ -164,8 +169,9 @@ async def parts(
 async def _asked(
     context: RunContext, card: Card, prompt: str, bead: str, number: int, given: Iterable[str] = ()
 ) -> tuple[tuple[PlanStep, ...], str]:
-    """The steps that the model plans, and the name of the one that holds the answer; asked once more
-    where its reply is no plan. ``given`` are inputs that the steps may name beside each other."""
+    """The steps that the model plans, and the name of the step that holds the answer. The model is
+    asked once more where its reply is no plan. ``given`` are names that the steps may use as inputs
+    too."""
     messages = chat(card, prompt)
     sampling = Sampling(
         max_tokens=1024, seed=context.seed * 1000 + number, json_schema=json.dumps(SCHEMA),
@@ -192,7 +198,8 @@ async def _asked(
 
 
 async def _shown(context: RunContext, card: Card, number: int) -> str:
-    """What the plan may build on; kept in a bead, so that a resumed run asks in the same words."""
+    """The context that the plan may build on; kept in a bead, so that a resumed run sends the same
+    prompt."""
     key = f"{context.run_id}|pack|{number}"
     if given := context.find(key):
         return str(given.data["text"])
@@ -211,9 +218,9 @@ async def _shown(context: RunContext, card: Card, number: int) -> str:
 def _steps(
     context: RunContext, found: _Plan, given: Iterable[str], *, whole: bool
 ) -> tuple[PlanStep, ...]:
-    """The plan as steps; one that says in words that it wants a program is of kind ``code``.
+    """The plan as steps; a step whose wording asks for a program is of kind ``code``.
 
-    What is given reaches each step anyway, so it is none of a step's own inputs.
+    Each step receives what is given anyway, so ``given`` names are removed from its inputs.
     """
     names, known = {step.name for step in found.steps}, {*given}
     return tuple(

@@ -1,4 +1,4 @@
-"""A request for several things as a plan: its segments in order."""
+"""Plans a request for several things as its segments, in order."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tiers.run_context import RunContext
 from tiers.segments import asks_in_stages, segment
 
 LAST_RESORT = 0.1
-"""How sure this domain is of any task: less than whoever knows its form."""
+"""How sure this domain is of any task: less than any domain that knows the task's form."""
 
 
 class TextCraft(PlainCraft):
@@ -29,19 +29,21 @@ class TextCraft(PlainCraft):
     shows_inputs = True
 
     def role(self, objective: str, meta: Mapping[str, Any]) -> str | None:
-        """What the step asks for, as the request labels it or else by its words; a question about no
-        numbers is nobody's in particular."""
+        """The role that the step asks for, by its label in the request or else by its words;
+        ``None`` for a question without numbers."""
         role: str | None = meta.get("role") or role_of(objective)
         return None if role == "solve" and not re.search(r"\d", objective) else role
 
     def divisible(self, context: RunContext, order: Delegation) -> bool:
-        """Whether a general model may know parts. The whole problem is planned, not taken apart."""
+        """Whether a general model may find parts. The step of the whole problem is planned, not
+        divided."""
         return context.card("general") is not None and order.objective != context.task.statement
 
     async def take_apart(
         self, context: RunContext, order: Delegation, results: Mapping[str, str]
     ) -> Parts | None:
-        """The parts that a general model plans; the last one's artifact is the step's."""
+        """The parts that a general model plans; the artifact of the last part is that of the
+        step."""
         general = context.card("general")
         if general is None:
             return None
@@ -52,14 +54,14 @@ class TextCraft(PlainCraft):
 
 
 class TextDomain(BaseDomain):
-    """Whatever can be asked in words."""
+    """Any problem that can be asked in words."""
 
     name = "text"
     problem_kinds = ("text",)
     crafts: Mapping[str, Craft] = {"text": TextCraft()}
 
     def recognise(self, task: Task, fleet: Sequence[Card]) -> float:
-        """Never quite, and never not at all."""
+        """A low constant: neither sure nor excluded."""
         return LAST_RESORT
 
     def approach(self, context: RunContext) -> Approach:
@@ -69,7 +71,7 @@ class TextDomain(BaseDomain):
         return super().approach(context)
 
     def direct(self, context: RunContext) -> PlanStep:
-        """Text, or a program where the request asks for nothing else."""
+        """One step of kind text, or of kind code where the request asks for a program alone."""
         statement = context.task.statement
         alone = [part.label for part in segment(statement)] == ["code"]
         return PlanStep(name="all", kind="code" if alone else "text", objective=statement)
@@ -77,7 +79,7 @@ class TextDomain(BaseDomain):
     async def decompose(self, context: RunContext, number: int) -> Plan | None:
         """The segments of the request, else the plan of a general model, else one direct call."""
         task, general = context.task, context.card("general")
-        # Public checks judge one answer, and a program is one answer: sections are neither.
+        # Public checks judge one answer, and a program is one answer; sections are neither.
         one_answer = bool(task.public_checks) or wants_code(task)
         remembered = general is not None and context.recalls("llm", number)
         if not one_answer and not remembered and (sequence := stages(task.statement)):
