@@ -1,6 +1,6 @@
-"""The room where everything is remembered: beads, runs and the ledger of calls, in one database.
+"""The memory of all runs in one database: beads, run records and the ledger of model calls.
 
-What may be used from outside is loaded when it is first asked for: most commands need little of it.
+Public names are imported on first use, because most commands need only a few of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# At once, because the function has the name of its module.
+# Imported eagerly, because the function has the name of its module.
 from state.home import checkpoint_path, database_url, home, writable_home
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
-"""Where LangGraph keeps its checkpoints: a file in the runs folder, or the server of the state."""
+"""Storage of LangGraph's checkpoints: a file in the runs folder, or the server of the state
+database."""
 
 from __future__ import annotations
 
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
 MAKING_S = 60.0
-"""How long another process may take to make the tables."""
+"""Seconds that another process may take to create the tables."""
 _LOCK = 0x68692D6D6F66
-"""Number of the advisory lock under which the tables are made; the store's own, and one."""
+"""Number of the advisory lock under which the tables are created: the store's own number plus
+one."""
 
 
 def open_checkpoints(
     database: Database,
 ) -> AbstractAsyncContextManager[BaseCheckpointSaver[Any]]:
-    """The saver for runs whose state is in ``database``: a run goes on wherever its state is seen.
+    """The saver for runs whose state is in ``database``, so that a run can be resumed wherever its
+    state is available.
 
-    Beside SQLite it is :func:`state.checkpoint_path`; with PostgreSQL it is tables of LangGraph's
-    own in the same database. What the driver raises inside becomes one line: StoreError.
+    With SQLite the checkpoints are in :func:`state.checkpoint_path`; with PostgreSQL they are in
+    LangGraph's own tables in the same database. An exception of the driver becomes a StoreError of
+    one line.
     """
     return _on_server(database) if database.is_postgres else _in_file()
 
@@ -42,7 +46,8 @@ async def _in_file() -> AsyncIterator[BaseCheckpointSaver[Any]]:
 
     path = checkpoint_path()
     try:
-        switch_to_wal(path)  # The saver's own does not wait where another run makes the file.
+        # The saver's own setup does not wait while another run creates the file.
+        switch_to_wal(path)
         async with aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S) as connection:
             saver = LeanSqliteSaver(connection)
             try:
@@ -83,7 +88,7 @@ async def _on_server(database: Database) -> AsyncIterator[BaseCheckpointSaver[An
     try:
         async with await AsyncConnection.connect(**options) as connection:
             await _make_tables(AsyncPostgresSaver(connection), connection)
-        # A model call may take longer than a connection lives: it is looked at before each use.
+        # A model call may outlive a connection, so each connection is checked before it is used.
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             kwargs=options, min_size=0, max_size=1, open=False, timeout=CONNECT_TIMEOUT_S,
             check=AsyncConnectionPool.check_connection,
@@ -96,10 +101,10 @@ async def _on_server(database: Database) -> AsyncIterator[BaseCheckpointSaver[An
 
 
 async def _make_tables(saver: Any, connection: Any) -> None:
-    """One process at a time, where they are not there yet.
+    """Create the tables where they are missing, in one process at a time.
 
-    The lock is asked for, not waited for: ``CREATE INDEX CONCURRENTLY``, which is among what the
-    saver does, would itself wait for whoever waits inside a statement.
+    The lock is polled, not waited for: the saver runs ``CREATE INDEX CONCURRENTLY``, which would
+    itself wait for any process that waits inside a statement.
     """
     deadline = time.monotonic() + MAKING_S
     while not await _are_there(saver, connection):

@@ -1,8 +1,8 @@
-"""Compaction: the closed beads of a finished run folded into one summary bead.
+"""Compaction: folds the closed beads of a finished run into one summary bead.
 
-Nothing is deleted. What is folded keeps its row, for the record, and is labelled so that no context
-pack finds it any more; the summary stands for it. What was surprising, what all runs share, and the
-plan's decisions stay as they are.
+Nothing is deleted. A folded bead keeps its row, for the record, and gets a label that hides it from
+context packs; the summary replaces it there. Surprising beads, beads that all runs share, and the
+plan's decisions stay unchanged.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from state.store import BeadStore
 from state.vectors import FOLDED, INSIGHTS, ROUTINES, forget
 
 SHOWN = 32
-"""Steps that a summary lists with their results; of more it tells the number."""
+"""Most steps that a summary lists with their results; further steps are only counted."""
 LONGEST = 160
-"""Characters of a result in a summary."""
+"""Most characters of a result in a summary."""
 
 
 class Compaction(BaseModel):
-    """What compaction did."""
+    """The result of a compaction."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,13 +35,13 @@ class Compaction(BaseModel):
     summary: str
     """Id of the summary bead."""
     folded: int
-    """Beads folded now; 0 when all were before."""
+    """Number of beads folded now; 0 when all were folded before."""
     kept: int
-    """Closed beads left as they are: surprising, shared or deciding."""
+    """Number of closed beads left unchanged: surprising, shared or deciding ones."""
 
 
 def compact(store: BeadStore, run_id: str) -> Compaction:
-    """Fold the closed beads of a finished run; doing it again changes nothing.
+    """Fold the closed beads of a finished run; repeating it changes nothing.
 
     Raises UsageError for an unknown run and for one that is not finished.
     """

@@ -1,9 +1,9 @@
-"""Context packs: what is worth knowing about a bead, within a token limit.
+"""Context packs: the beads that matter for a given bead, within a token limit.
 
-The inputs of a step are what it needs: they go in whole, and a pack that cannot hold them is an
-error. Then, as long as they fit, the root objective, the decisions of the beads above, and other beads
-by relevance × recency × surprise. A pack is a function of the store alone: age is counted in beads,
-not in seconds.
+The inputs of a step are necessary, so they are included in full, and a pack that cannot hold them
+is an error. Then follow, as long as they fit, the root objective, the decisions of the beads above,
+and other beads by relevance × recency × surprise. A pack is a function of the store alone: age is
+counted in beads, not in seconds.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from state.transactions import among, chunks
 from state.vectors import FOLDED, INSIGHTS, QUIET, ROUTINES, Vectors, audible, in_scope, scope_of
 
 CANDIDATES = 256
-"""Beads that are ranked, the nearest or, by recency alone, the newest."""
+"""Number of beads that are ranked: the nearest or, with ranking by recency, the newest."""
 HALF_LIFE = 64.0
-"""Newer candidates after which a bead of expected surprise counts half."""
+"""Number of newer candidates after which a bead of expected surprise counts half."""
 LOUD = 4.0
-"""Nats of surprise from which a bead counts double, and no more."""
+"""Surprise in nats from which a bead counts double; more surprise adds nothing."""
 FLOOR = 0.2
-"""Cosine below which a bead is not about the same thing: unrelated texts reach it by chance."""
+"""Cosine below which a bead counts as unrelated: unrelated texts reach this value by chance."""
 ROOT_SHARE = 0.5
-"""Share of the limit that the root objective may fill."""
+"""Largest share of the limit for the root objective."""
 MISFITS = 8
-"""Beads in a row that do not fit, after which the pack is full."""
+"""Number of successive beads that do not fit, after which the pack counts as full."""
 
 CountTokens = Callable[[str], int]
 Ranking = Literal["full", "recency", "inputs"]
 
 
 class InputsTooLong(UsageError):
-    """What a step builds on does not fit its pack; ``needed`` and ``room`` are in tokens."""
+    """The inputs of a step do not fit its pack; ``needed`` and ``room`` are in tokens."""
 
     def __init__(self, bead: Bead, needed: int, room: int) -> None:
         super().__init__(
@@ -50,27 +50,27 @@ class InputsTooLong(UsageError):
 
 
 class Entry(BaseModel):
-    """One bead in a pack, and why it is there."""
+    """One bead in a pack, and the reason why it is included."""
 
     model_config = ConfigDict(frozen=True)
 
     bead_id: str
     line: str
-    """What the pack says of it."""
+    """The line that the pack shows for the bead."""
     why: str
     tokens: int
-    """Of the line alone."""
+    """Tokens of this line alone."""
     relevance: float | None = None
-    """Cosine to the bead that the pack is for; ``None`` for what cannot be missed."""
+    """Cosine to the bead that the pack is for; ``None`` for entries that are always included."""
     recency: float | None = None
     surprise: float | None = None
-    """Nats, as the bead recorded it."""
+    """Surprise in nats, as recorded in the bead."""
     score: float | None = None
 
 
 class Pack(BaseModel):
-    """What is worth knowing about a bead; ``text`` never has more than ``limit`` tokens, which is the
-    limit asked for or, where that is more, what the inputs need."""
+    """The context of a bead. ``text`` never has more than ``limit`` tokens, which is the requested
+    limit or, if the inputs need more, their size."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -79,7 +79,7 @@ class Pack(BaseModel):
     tokens: int = 0
     entries: tuple[Entry, ...] = ()
     left_out: tuple[str, ...] = ()
-    """What should be known and yet did not fit, or was cut; never an input."""
+    """Beads that belong in the pack but did not fit, or were cut; never an input."""
 
     @property
     def text(self) -> str:
@@ -108,13 +108,12 @@ def pack(
     """The pack for a bead.
 
     Its named inputs may fill ``inputs_limit`` tokens, by default ``limit_tokens``; everything else
-    keeps to ``limit_tokens``. What an issue builds on, its closed blockers, is not an input.
-    ``vectors`` finds what is relevant; ``ranking="recency"`` takes the newest beads instead, and
-    ``"inputs"`` stops after the inputs; both need no vectors. Without ``objective`` the root
-    objective is left out, for a prompt that states it already. ``shared`` are the scopes of other
-    runs' memory that may be quoted. Without ``decay`` old beads count like new ones. Raises
-    UsageError for an unknown bead, a limit below 1, and a full ranking without vectors, and
-    :class:`InputsTooLong`.
+    keeps to ``limit_tokens``. The closed blockers of an issue do not count as inputs. ``vectors``
+    finds relevant beads; ``ranking="recency"`` takes the newest beads instead, and ``"inputs"``
+    stops after the inputs; both need no vectors. Without ``objective`` the root objective is left
+    out, for a prompt that states it already. ``shared`` are the scopes of other runs' memory that
+    may be quoted. Without ``decay`` old beads count like new ones. Raises UsageError for an unknown
+    bead, a limit below 1, and a full ranking without vectors, and :class:`InputsTooLong`.
     """
     if limit_tokens < 1:
         raise UsageError(f"the limit of a context pack is at least 1 token, not {limit_tokens}")
@@ -141,7 +140,7 @@ def pack(
             builder.add(given, line, "done before")
     if ranking == "inputs":
         return builder.pack()
-    if bead.run_id is None:  # A step of a run is not executed while it waits, nor discussed.
+    if bead.run_id is None:  # A step of a run is neither executed nor discussed while it waits.
         for blocker in _open_blockers(store, bead):
             says = f"Waits for {blocker.id} ({blocker.status}): {blocker.title}"
             builder.add(blocker, says, "open blocker")
@@ -156,7 +155,7 @@ def pack(
     if ranking == "recency":
         found = [(b, None) for b in _newest(store, scopes)]
     elif not _others(store, scopes, known):
-        found = []  # Nothing to rank, so no embedder is needed.
+        found = []  # There is nothing to rank, so no embedder is needed.
     else:
         assert vectors is not None
         for scope in scopes:
@@ -170,7 +169,7 @@ def pack(
 
 
 def line_of(bead: Bead) -> str:
-    """What a pack says of a bead."""
+    """The line that a pack shows for a bead."""
     body = bead.body.strip()
     match bead.kind:
         case "step":
@@ -183,7 +182,7 @@ def line_of(bead: Bead) -> str:
             return f"Tried: {bead.title}" + (f": {body}" if body else "")
         case "insight":
             return f"Lesson: {bead.title}" + (f" ({body})" if body else "")
-        case "routine":  # Its body is the problem it solved, which is not this one.
+        case "routine":  # The body of a routine is the problem that it solved, not the present one.
             return f"Solved before: {bead.title}"
         case kind:
             return f"{kind.capitalize()} {bead.id} ({bead.status}): {bead.title}" + (
@@ -192,7 +191,8 @@ def line_of(bead: Bead) -> str:
 
 
 class _Builder:
-    """A pack in the making; counts the whole text, because tokens of parts do not add up."""
+    """A pack under construction. The whole text is counted, because token counts of parts do not
+    add up."""
 
     def __init__(self, bead_id: str, limit: int, count_tokens: CountTokens) -> None:
         self.bead_id, self.limit, self.count = bead_id, limit, count_tokens
@@ -202,7 +202,7 @@ class _Builder:
         self.tokens = 0
 
     def reserve(self, bead: Bead, lines: Sequence[str], most: int) -> None:
-        """Keep room for lines that come later; the limit grows to what they need.
+        """Reserve tokens for lines that are added later; the limit grows to what they need.
 
         Raises :class:`InputsTooLong` where that is more than ``most``.
         """
@@ -213,7 +213,7 @@ class _Builder:
         self.limit = max(self.limit, needed)
 
     def put(self, bead: Bead, line: str, why: str) -> None:
-        """Add a line that there is room for."""
+        """Add a line whose tokens are reserved."""
         self.entries.append(Entry(bead_id=bead.id, line=line, why=why, tokens=self.count(line)))
         self.tokens = self.count(_join(entry.line for entry in self.entries))
 
@@ -222,12 +222,13 @@ class _Builder:
         return {entry.bead_id for entry in self.entries}
 
     def add(self, bead: Bead, line: str, why: str) -> None:
-        """Add what should be known, if it fits."""
+        """Add a line if it fits, and record the bead as left out if it does not."""
         if not self._try(Entry(bead_id=bead.id, line=line, why=why, tokens=self.count(line))):
             self.left_out.append(f"{why} {bead.id}: does not fit")
 
     def add_cut(self, bead: Bead, line: str, why: str) -> None:
-        """Like :meth:`add`, but cut after a word to its share of the limit and of what is left."""
+        """Like :meth:`add`, but a line that is too long is cut after a word, to its share of the
+        limit or to the tokens that are left."""
         share = int(self.limit * ROOT_SHARE)
         most = max(1, min(share, self.limit - self.count(_join(self.reserved))))
         words = line.split(" ")
@@ -307,17 +308,18 @@ def _ancestors(store: BeadStore, bead: Bead) -> list[Bead]:
 
 
 def _inputs(store: BeadStore, bead: Bead) -> list[tuple[str, Bead]]:
-    """What the bead builds on, by name: its inputs if it has any, else its closed blockers."""
+    """The beads that the bead builds on, by name: its inputs if it has any, else its closed
+    blockers."""
     named = bead.data.get("inputs")
     if isinstance(named, dict):
         return [(str(name), store.get(str(id))) for name, id in named.items()]
     names = [d.to_id for d in store.dependencies(bead.id) if d.type == "blocks"]
-    found = store.find_all(names)  # What an import points to may not be here.
+    found = store.find_all(names)  # The target of an imported dependency may be missing here.
     return [(b.title, b) for b in (found[n] for n in names if n in found) if b.status == "closed"]
 
 
 def _open_blockers(store: BeadStore, bead: Bead) -> list[Bead]:
-    """What the bead waits for, itself or as a part of what waits."""
+    """The open blockers of a bead, its own and those of the beads above it."""
     names = list(dict.fromkeys(id for id, _ in graph.blockers(store, [bead.id])[bead.id]))
     found = store.find_all(names)
     return [found[name] for name in names]

@@ -1,4 +1,4 @@
-"""One state database, SQLite or PostgreSQL, read and written in short transactions."""
+"""One state database, SQLite or PostgreSQL, accessed in short transactions."""
 
 from __future__ import annotations
 
@@ -21,42 +21,44 @@ SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 class Backend(Protocol):
-    """What differs from one kind of database to the other: :mod:`state.sqlite`, `state.postgres`.
+    """The differences between kinds of database: see :mod:`state.sqlite` and `state.postgres`.
 
-    A transaction of ``writing`` excludes other writers from its beginning, so that what it has read
-    stays true until it commits. The connections are what :class:`state.transactions.Transaction` takes.
+    A transaction of ``writing`` excludes other writers from its beginning, so that the rows it has
+    read stay current until it commits. The connections are those that
+    :class:`state.transactions.Transaction` takes.
     """
 
     is_postgres: bool
     errors: tuple[type[Exception], ...]
-    """What the driver raises."""
+    """Exceptions that the driver raises."""
 
     @property
     def name(self) -> str:
-        """The database in messages, without its password."""
+        """Name of the database for messages, without its password."""
         ...
 
     def prepare(self) -> None:
-        """Do what has to be done before the first transaction on a new database."""
+        """Prepare a new database before its first transaction."""
 
     def reading(self) -> AbstractContextManager[Any]:
-        """A transaction that sees one moment."""
+        """A transaction that sees one snapshot."""
         ...
 
     def writing(self) -> AbstractContextManager[Any]:
-        """A transaction that is the only writing one."""
+        """A transaction that excludes all other writers."""
         ...
 
     def claiming(self) -> AbstractContextManager[Any]:
-        """For one statement: where rows can be locked one by one it waits for no other writer."""
+        """A transaction for one statement; a database that can lock single rows does not make it
+        wait for other writers."""
         ...
 
     def asking(self) -> AbstractContextManager[Any]:
-        """For one query."""
+        """A transaction for one query."""
         ...
 
     def rebuilding(self) -> AbstractContextManager[Connection]:
-        """A writing transaction in which tables may be dropped and made again."""
+        """A writing transaction in which tables may be dropped and recreated."""
         ...
 
     def close(self) -> None:
@@ -68,7 +70,8 @@ class Backend(Protocol):
 
 
 class Database:
-    """``reading()`` and ``writing()`` give a transaction; what it returns are copies."""
+    """An open database. ``reading()`` and ``writing()`` give a transaction; the records that it
+    returns are copies."""
 
     def __init__(self, backend: Backend, clock: Callable[[], float] = time.time) -> None:
         self.backend = backend
@@ -80,9 +83,10 @@ class Database:
     ) -> Database:
         """Open the database at a path, ``sqlite:///PATH`` or ``postgresql://…``.
 
-        A new one gets its tables, an older one is brought up to date. Without ``create`` nothing is
-        made that is not there. Raises StoreError, in one line, if it is no database of ours, comes
-        from a newer program, or cannot be written; NoStoreError, without ``create``, if there is none.
+        A new database gets its tables, an older one is migrated. Without ``create`` a missing
+        database is not created. Raises StoreError, in one line, if it is no state database, comes
+        from a newer version, or cannot be written; NoStoreError, without ``create``, if there is
+        none.
         """
         database = cls(_backend(path_or_url, create=create), clock)
         try:
@@ -101,7 +105,8 @@ class Database:
         try:
             with self.writing() as tx:
                 current = schema.is_current(tx, self.backend.name)
-                # SQLite lets a read-only file be opened, and begins a writing transaction on it too.
+                # SQLite opens a read-only file without an error, and even begins a writing
+                # transaction on it.
                 tx.run("UPDATE meta SET value = value")
         except NoStoreError:
             current = False
@@ -150,7 +155,7 @@ class Database:
             yield Transaction(connection)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """What one query finds: it sees one moment, so it needs no transaction."""
+        """The rows of one query; a single query sees one snapshot, so it needs no transaction."""
         with self._explained(), self.backend.asking() as connection:
             return Transaction(connection).rows(sql, parameters)
 
@@ -166,7 +171,7 @@ class Database:
             raise self.explain(getattr(error, "orig", error)) from error
 
     def explain(self, error: BaseException | None) -> StoreError:
-        """What a driver's error means to the user."""
+        """A StoreError that explains a driver's error to the user."""
         return StoreError(f"state database {self.backend.name} {self.backend.explain(error)}")
 
 
@@ -177,7 +182,7 @@ def _backend(path_or_url: str | Path, *, create: bool) -> Backend:
         return sqlite.Sqlite(file, create=create)
     scheme = text.partition("://")[0]
     if scheme in SERVERS:
-        from state import postgres  # Its library takes longer to import than most commands take.
+        from state import postgres  # The driver takes longer to import than most commands take.
 
         return postgres.Postgres(text)
     # The rest of the URL may hold a password, so the message does not repeat it.
@@ -187,7 +192,7 @@ def _backend(path_or_url: str | Path, *, create: bool) -> Backend:
 
 
 def sqlite_file(path_or_url: str) -> Path | None:
-    """The file that a path or a URL means; ``None`` for a URL of another kind."""
+    """The file that a path or a URL names; ``None`` for a URL of another kind."""
     scheme, separator, rest = path_or_url.partition("://")
     if not separator:
         return Path(path_or_url)

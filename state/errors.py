@@ -34,7 +34,7 @@ class UsageError(HarnessError):
 
 
 class ClaimError(HarnessError):
-    """There is no bead to claim, or not this one, or not now."""
+    """There is no bead to claim, or the given bead cannot be claimed now."""
 
 
 class BudgetExceeded(HarnessError):
@@ -44,7 +44,7 @@ class BudgetExceeded(HarnessError):
 
     @property
     def limit(self) -> str:
-        """What the error was made with."""
+        """The words that the error was created with."""
         return str(self.args[0])
 
     def __str__(self) -> str:
@@ -77,24 +77,26 @@ class Unanswered(BackendUnavailable):
 
 
 class BadAnswer(BackendUnavailable):
-    """The backend answered this call with nothing usable: no text, no JSON, an error for it alone.
+    """The backend's answer to this call was unusable: no text, no JSON, an error for this call
+    alone.
 
-    What waited for the answer is lost, and says nothing about the model; other calls may succeed.
+    The caller loses this answer. The failure says nothing about the model; other calls may succeed.
     """
 
 
 class RequestRefused(BadAnswer):
-    """The backend refuses this request for what it is: longer than the context, a bad parameter."""
+    """The backend refuses this particular request: it is longer than the context, or has a bad
+    parameter."""
 
 
 class PromptTooLong(RequestRefused):
-    """What is asked does not fit the model's context: whoever built the prompt is to blame."""
+    """The prompt does not fit the model's context: the code that built the prompt is at fault."""
 
 
 class BackendTimeout(BackendUnavailable):
-    """The answer did not come by the deadline of its call.
+    """No answer arrived by the deadline of the call.
 
-    ``spent`` is what it cost until then, (prompt, completion) tokens, where the backend knows.
+    ``spent`` is the cost until then, (prompt, completion) tokens, where the backend knows it.
     """
 
     spent: tuple[int, int] | None = None
@@ -109,7 +111,7 @@ class StoreError(SetupError):
 
 
 class NoStoreError(StoreError):
-    """There is no state database at the place named, and looking makes none."""
+    """There is no state database at the named place, and a reading command does not create one."""
 
     def __init__(self, place: str) -> None:
         super().__init__(

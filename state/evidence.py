@@ -1,7 +1,8 @@
-"""How often something held: evidence as beads, and the Beta record they add up to.
+"""Evidence: how often something held, stored as beads, and the Beta record that it adds up to.
 
-A piece of evidence is an outcome bead under what it speaks of, so it is written once however often a
-run is resumed. What was expected fades; what was surprising stays.
+A piece of evidence is an outcome bead under the bead that it is about, so it is written once
+however often a run is resumed. Expected evidence loses weight with age; surprising evidence keeps
+it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from state.store import BeadStore
 from state.vectors import QUIET
 
 HALF_LIFE = 32.0
-"""Later pieces of evidence after which an expected one counts half."""
+"""Number of later pieces of evidence after which an expected one counts half."""
 EXPECTED = math.log(4)
-"""Nats; an outcome of probability 1/4 or more is within the expected range."""
+"""Limit of expected surprise in nats: an outcome of probability 1/4 or more is expected."""
 LABEL, TIER = "evidence", "memory"
 WON, LOST = "won", "lost"
 
 
 @dataclass(frozen=True)
 class Record:
-    """Beta(1 + won, 1 + lost) over the chance that it holds again."""
+    """Beta(1 + won, 1 + lost) over the chance that the subject holds again."""
 
     won: float = 0.0
     lost: float = 0.0
@@ -40,7 +41,8 @@ class Record:
 
 
 def fade(age: float, surprise: float | None, half_life: float = HALF_LIFE) -> float:
-    """Weight of something ``age`` uses old: halved every ``half_life``, kept if it was surprising."""
+    """Weight of evidence that is ``age`` pieces old: halved every ``half_life``, full if it was
+    surprising."""
     return 1.0 if (surprise or 0.0) > EXPECTED else 0.5 ** (age / half_life)
 
 
@@ -54,7 +56,7 @@ def tally(pieces: Sequence[tuple[bool, float | None]], *, decay: bool = True) ->
 
 
 def record_of(store: BeadStore, subject: str, *, decay: bool = True) -> Record:
-    """The record of the bead ``subject``, a whole id."""
+    """The record of the bead ``subject``, given as a whole id."""
     sql = (
         "SELECT close_reason, surprise FROM bead WHERE parent = %(subject)s "
         "AND kind = 'outcome' AND tier = %(tier)s ORDER BY created_at, id"
@@ -64,7 +66,7 @@ def record_of(store: BeadStore, subject: str, *, decay: bool = True) -> Record:
 
 
 def evidence(subject: str, source: str, run_id: str, record: Record, *, won: bool) -> Bead:
-    """The bead that says how ``subject`` fared in ``source``; once for each source."""
+    """The bead that says whether ``subject`` held in ``source``; there is one for each source."""
     return Bead(
         key=f"evidence|{subject}|{source}", kind="outcome", parent=subject, run_id=run_id,
         title="it held" if won else "it did not hold", tier=TIER, status="closed",

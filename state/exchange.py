@@ -1,4 +1,4 @@
-"""Issues in and out of the store in the beads JSONL format: stable, lossless, all or nothing."""
+"""Import and export of issues in the beads JSONL format: stable, lossless, all or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from state.store import BeadStore
 from state.transactions import Transaction, encoded
 
 _OWN = ("key", "run_id", "tier", "attempts", "confidence", "surprise", "data")
-"""What a newer record that comes from another program cannot know, and so does not take away."""
+"""Fields that records of other programs do not have, so importing a newer record leaves them
+unchanged."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +28,25 @@ class Conflict:
     id: str
     line: int
     fields: tuple[str, ...]
-    """The fields that differ."""
+    """Names of the fields that differ."""
     why: str
-    """``older`` or ``same time``."""
+    """Why the line was not imported: ``older`` or ``same time``."""
 
 
 @dataclass
 class ImportReport:
-    """What an import did, or would have done."""
+    """The changes that an import made, or would have made."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     unchanged: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     comments: int = 0
-    """Comments that were new, on beads new or known."""
+    """Number of new comments, on new or existing beads."""
     dangling: list[tuple[str, str, str]] = field(default_factory=list)
-    """Dependencies ``(from, to, type)`` of imported issues on issues that are not here."""
+    """Dependencies ``(from, to, type)`` of imported issues on issues that are missing here."""
     kept: dict[str, int] = field(default_factory=dict)
-    """Type → lines of the file that are no issues, and kept for the next export."""
+    """Type → number of lines in the file that are no issues, and are kept for the next export."""
 
 
 _REPLACE = "UPDATE bead SET {} WHERE id = %(id)s".format(
@@ -54,7 +55,7 @@ _REPLACE = "UPDATE bead SET {} WHERE id = %(id)s".format(
 
 
 class _Undo(Exception):
-    """Ends a dry run's transaction without a trace."""
+    """Raised to roll back the transaction of a dry run."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Exported:
     """An export in its three parts."""
 
     header: list[str]
-    """The line that says how an imported file was made, if there was one: the last such line."""
+    """The line that says how an imported file was made, if there was one; of several, the last."""
     beads: list[str]
     others: list[str]
     """The lines of other types that imports have kept."""
@@ -91,9 +92,9 @@ def export(
     kind: str | Collection[str] | None = None,
     status: str | Collection[str] | None = None,
 ) -> Exported:
-    """Beads as lines, in the order of their ids; all of them, or those that match.
+    """Beads as lines, in the order of their ids; all of them, or those that match the filters.
 
-    With all of them come the lines of other types that imports have kept.
+    An export without filters also has the lines of other types that imports have kept.
     """
     conditions, values = matching(run_id=run_id, kind=kind, status=status)
     with store.database.reading() as tx:
@@ -114,12 +115,12 @@ def import_lines(
     dry_run: bool = False,
     by: str | None = None,
 ) -> ImportReport:
-    """Merge issues into the store: new ones are created, newer ones replace what is there.
+    """Merge issues into the store: new ones are created, newer ones replace the stored version.
 
     A record that differs without being newer is a conflict, and the store's version stays; comments
-    are only ever added. Lines of other types are kept as they are. Doing it again changes nothing.
-    Raises UsageError, and writes nothing, for a line that is malformed (naming its number), or if
-    dependencies would close a cycle.
+    are only added, never removed. Lines of other types are kept unchanged. A repeated import
+    changes nothing. Raises UsageError, and writes nothing, for a line that is malformed (naming its
+    number), or if dependencies would close a cycle.
     """
     incoming: list[tuple[int, Issue]] = []
     others: list[ForeignLine] = []
@@ -158,7 +159,7 @@ def _refusal(source: str, number: int, why: str) -> UsageError:
 
 
 def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
-    """Beads with what hangs on them."""
+    """Beads as issues, with their dependencies and comments."""
     issues = {bead.id: Issue(bead) for bead in beads}
     for edge in tx.records(Dependency):
         if edge.from_id in issues:
@@ -170,8 +171,8 @@ def _load(tx: Transaction, beads: Iterable[Bead]) -> dict[str, Issue]:
 
 
 def _keep(tx: Transaction, lines: list[ForeignLine]) -> None:
-    """Keep lines of other types, each once; one with the key of another replaces it, as a header does
-    any other."""
+    """Keep lines of other types, each once. A line replaces an earlier one with the same key, and a
+    header replaces any other header."""
     known = {_identity(line): line for line in tx.records(ForeignLine, "ORDER BY sequence")}
     for identity, line in {_identity(line): line for line in lines}.items():
         there = known.get(identity)
@@ -254,9 +255,10 @@ def _differences(known: Issue, issue: Issue) -> list[str]:
 
 
 def _comparable(issue: Issue) -> dict[str, Any]:
-    """The record, with times as instants and dependencies without their order.
+    """The record in comparable form: times as instants, dependencies without their order.
 
-    What its program computes for each export is left out: it changes without the issue.
+    Values that the issue's program computes for each export are left out, because they change
+    although the issue does not.
     """
     record = {n: value for n, value in jsonl.encode(issue).items() if n not in jsonl.COMPUTED}
     record.setdefault("description", "")

@@ -1,4 +1,4 @@
-"""Single fields of a record in the beads JSONL format: read, checked, and written again."""
+"""Single fields of a record in the beads JSONL format: parsing, checking and writing."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from state.text import is_storable
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
-"""The first and the last second that has a date in UTC: of the year 1, and of the year 9999."""
+"""The first and the last second that has a date in UTC, in the years 1 and 9999."""
 NOTHING = object()
-"""Stands for a field that is not there; equal to no value."""
+"""Marker for a missing field; equal to no value."""
 
 
 class Malformed(ValueError):
-    """A line is no issue; the message says why, without the number of the line."""
+    """A line is no valid issue; the message says why, without the number of the line."""
 
 
 def no_number(name: str) -> None:
-    """Refuse what JSON has no name for: NaN, Infinity. This and the next raise ValueError."""
+    """Reject numbers that JSON cannot express: NaN, Infinity. Raises ValueError."""
     raise ValueError(f"{name} is no number")
 
 
 def finite(text: str) -> float:
-    """A number with a fraction or an exponent."""
+    """A number with a fraction or an exponent. Raises ValueError unless it is finite."""
     if not isfinite(number := float(text)):
         raise ValueError(f"{text[:40]} is too large a number")
     return number
 
 
 def text_of(record: Mapping[str, Any], name: str) -> str | None:
-    """A text, or ``None`` where there is none. This and those below raise Malformed."""
+    """A text field, or ``None`` where it is missing. Raises Malformed."""
     value = record.get(name)
     if value is not None and not isinstance(value, str):
         raise Malformed(f"{name} should be text, not {json.dumps(value)[:40]}")
@@ -51,7 +51,8 @@ def refuse_odd(what: str, text: str) -> None:
 
 
 def refuse_odd_texts(record: Mapping[str, Any]) -> None:
-    """Raise Malformed for a name with NUL, and for a lone surrogate anywhere: no UTF-8 can say it."""
+    """Raise Malformed for a name with NUL, and for a lone surrogate anywhere, since UTF-8 has no
+    code for it."""
     work: list[tuple[str, Any]] = list(record.items())
     while work:
         name, value = work.pop()
@@ -65,12 +66,12 @@ def refuse_odd_texts(record: Mapping[str, Any]) -> None:
 
 
 def known(value: str | None, names: tuple[str, ...], other: str, absent: str = "task") -> str:
-    """``value`` if it is one of ``names``, else what stands for an unknown or absent one."""
+    """``value`` if it is one of ``names``, ``other`` for an unknown value, ``absent`` for none."""
     return absent if not value else value if value in names else other
 
 
 def priority_of(record: Mapping[str, Any]) -> int:
-    """The priority, 0 to 4."""
+    """The priority, 0 to 4. Raises Malformed."""
     value = record.get("priority")
     if value is None:
         return 2
@@ -80,7 +81,7 @@ def priority_of(record: Mapping[str, Any]) -> int:
 
 
 def number_of(what: str, value: Any, *, whole: bool) -> float:
-    """A number that every database holds."""
+    """A number that every database can hold. Raises Malformed."""
     try:
         if not whole:
             return float(value)
@@ -92,7 +93,7 @@ def number_of(what: str, value: Any, *, whole: bool) -> float:
 
 
 def labels_of(record: Mapping[str, Any]) -> list[str]:
-    """The labels."""
+    """The labels. Raises Malformed."""
     value = record.get("labels")
     if value is None:
         return []
@@ -102,7 +103,7 @@ def labels_of(record: Mapping[str, Any]) -> list[str]:
 
 
 def items_of(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """A list of objects."""
+    """A list of objects. Raises Malformed."""
     value = record.get(name)
     if value is None:
         return []
@@ -112,7 +113,8 @@ def items_of(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def time_of(record: Mapping[str, Any], name: str) -> float | None:
-    """A time in seconds since the epoch, to the microsecond; without a zone it is UTC."""
+    """A time in seconds since the epoch, to the microsecond; without a zone it is UTC. Raises
+    Malformed."""
     value = text_of(record, name)
     if not value:
         return None
@@ -127,9 +129,10 @@ def time_of(record: Mapping[str, Any], name: str) -> float | None:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since the epoch in the format's words: UTC, to the microsecond, no zeros behind.
+    """Seconds since the epoch as text of the format: UTC, to the microsecond, without trailing
+    zeros.
 
-    What lies beyond the years 1 to 9999 is their first or last second.
+    A time outside the years 1 to 9999 becomes their first or last second.
     """
     if seconds is None:
         return None

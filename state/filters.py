@@ -1,4 +1,4 @@
-"""What a listing of beads may be narrowed to, as SQL conditions with their parameters."""
+"""The filters of bead listings, as SQL conditions with their parameters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from state.models import BEAD_KINDS, BEAD_STATUSES, DONE, RECORD_KINDS
 from state.transactions import listed
 
 NO_RUN = ""
-"""Stands for a run where beads are asked for that belong to none."""
+"""Value of the filter ``run_id`` for beads that belong to no run."""
 
 Order = Literal["priority", "created", "updated", "due"]
-"""Most urgent first, oldest first, last changed first, or soonest due first."""
+"""Orders of a listing: most urgent first, oldest first, last changed first, or soonest due
+first."""
 
 ORDERS: dict[Order, str] = {
     "priority": "ORDER BY priority, created_at, id",
@@ -25,32 +26,32 @@ ORDERS: dict[Order, str] = {
 
 
 class Work(TypedDict, total=False):
-    """What beads may be asked for, whoever has them; ``None`` filters nothing."""
+    """Filters of beads, apart from the assignee; ``None`` filters nothing."""
 
     run_id: str | None
-    """:data:`NO_RUN` for beads that no run made."""
+    """Id of a run; :data:`NO_RUN` for beads that no run made."""
     kind: str | Collection[str] | None
     status: str | Collection[str] | None
     tier: str | None
     label: str | Collection[str] | None
-    """All of these."""
+    """Labels that a bead must have, all of them."""
     priority: int | None
     parent: str | None
-    """A whole id."""
+    """Whole id of the parent."""
     text: str | None
-    """Looked for in title and body, in any case."""
+    """Text that occurs in title or body, in upper or lower case."""
     due_before: float | None
-    """Beads with a due date before this; the unfinished ones."""
+    """Time before which an unfinished bead is due."""
 
 
 class Filters(Work, total=False):
-    """What beads may be asked for, and whose they are."""
+    """All filters of beads, the assignee included."""
 
     assignee: str | None
 
 
 def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
-    """(conditions that hold for beads which match all filters, their parameters).
+    """SQL conditions of beads that match all filters, and their parameters.
 
     Raises UsageError for an unknown kind or status.
     """
@@ -67,13 +68,14 @@ def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
         conditions.append(f"kind IN {listed(kinds)}")
     if filters.get("run_id") == NO_RUN:
         conditions.append("run_id IS NULL")
-        if not set(kinds) & set(RECORD_KINDS):  # What runs remember stands outside of any run.
+        # Beads in the memory of all runs belong to no single run.
+        if not set(kinds) & set(RECORD_KINDS):
             conditions.append("tier IS NULL")
     if (status := filters.get("status")) is not None:
         conditions.append(f"status IN {listed(one_of('bead status', status, BEAD_STATUSES))}")
     label = filters.get("label") or ()
     for number, one in enumerate([label] if isinstance(label, str) else label):
-        # Unlike LIKE, replace() minds the case on every database.
+        # Unlike LIKE, replace() is case-sensitive on every database.
         stored = "CAST(labels AS VARCHAR)"
         conditions.append(f"replace({stored}, %(label{number})s, '') <> {stored}")
         values[f"label{number}"] = json.dumps(one)
@@ -88,7 +90,7 @@ def matching(**filters: Unpack[Filters]) -> tuple[list[str], dict[str, Any]]:
 
 
 def where(conditions: Collection[str]) -> str:
-    """The conditions as a WHERE, which is empty where there are none."""
+    """The conditions as a WHERE clause; empty where there are none."""
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 

@@ -1,7 +1,8 @@
-"""What may be worked on next: kept in the column ``bead.waiting``, asked in SQL conditions.
+"""The frontier of ready work: kept in the column ``bead.waiting``, queried by SQL conditions.
 
 A bead waits if it, or any bead above it, has an open blocker. Transactions note the beads for which
-that may have changed; :func:`settle` recomputes the column for them and all below, before commit.
+that may have changed; :func:`settle` recomputes the column for them and all beads below, before the
+commit.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from state.models import DONE, RECORD_KINDS, WORK_KINDS
 from state.transactions import Transaction, among, chunks, listed
 
 _MANY = 500
-"""Above so many beads it is cheaper to settle them all."""
+"""Number of beads above which it is cheaper to recompute the column for all beads."""
 
 OPEN = f"status NOT IN {listed(DONE)}"
 
 HELD_TYPES = ("blocks", "conditional-blocks", "waits-for")
 """Types of dependency that hold a bead while what it depends on is open."""
 HOLDING = (*HELD_TYPES, "parent-child")
-"""Types of dependency that make a bead wait, directly or through what it is part of."""
+"""Types of dependency that make a bead wait, directly or through a bead above it."""
 
 # Whether the dependency `edge` holds: its bead is open; with `waits-for`, the parts of that bead.
 _PARTS = """
@@ -70,7 +71,8 @@ UNSETTLED = f"""
     WHERE waiting <> CASE WHEN id IN (SELECT id FROM held) THEN 1 ELSE 0 END
     ORDER BY id
 """
-"""Beads for which the column is wrong: none, unless rows were changed behind the store's back."""
+"""SQL for beads whose column is wrong; there are none unless rows were changed behind the store's
+back."""
 
 # The beads noted and all below them; for each, the line of beads above it. EXISTS, because SQLite
 # would else begin a join with all dependencies there are.
@@ -129,7 +131,8 @@ _LATER = """
     )
     SELECT id FROM later
 """
-"""Beads that are deferred at the parameter ``now``, themselves or through what they are part of."""
+"""SQL for beads that are deferred at the parameter ``now``, themselves or through a bead above
+them."""
 NOW = f"id NOT IN ({_LATER})"
 OFFERED = f"{NOW} AND (kind <> 'epic' OR NOT EXISTS ({_OPEN_PARTS} AND part.to_id = bead.id))"
 """SQL for ready work that is offered: not deferred at ``now``, and no epic whose parts are open."""
@@ -145,12 +148,13 @@ BLOCKED = f"({WORK} AND {OPEN} AND (waiting = 1 OR status = 'blocked'))"
 
 
 def note(tx: Transaction, *ids: str) -> None:
-    """The blockers or parents of these beads change in this transaction."""
+    """Note that the blockers or parents of these beads change in this transaction."""
     tx.noted.update(ids)
 
 
 def note_blocker(tx: Transaction, *ids: str) -> None:
-    """These beads are finished or reopened, or get or lose a part, in this transaction."""
+    """Note that these beads are finished or reopened, or gain or lose a part, in this
+    transaction."""
     tx.finished.update(ids)
 
 
@@ -165,7 +169,7 @@ def open_parts(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def settle(tx: Transaction) -> None:
-    """Bring the column up to date with what the transaction has noted."""
+    """Recompute the column for the beads that the transaction has noted."""
     changed, finished = tx.noted, tx.finished
     if not changed and not finished:
         return
@@ -184,7 +188,7 @@ def settle(tx: Transaction) -> None:
 
 
 def settle_all(tx: Transaction) -> int:
-    """Recompute the column for every bead; returns how many it was wrong for."""
+    """Recompute the column for every bead; returns the number of beads for which it was wrong."""
     return int(tx.run(_SETTLE_ALL).rowcount)
 
 
@@ -207,10 +211,11 @@ _AWAITED = f"""
 
 
 def refuse_cycle(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
-    """Raise UsageError if ``from_id`` waiting for ``to_id`` would make it wait for itself.
+    """Raise UsageError if a dependency of ``from_id`` on ``to_id`` would make a bead wait for
+    itself.
 
-    Blockers and parents count alike, because a child of a blocked parent waits too; and what is
-    waited for waits for its own parts, because it is done after them.
+    Blockers and parents count alike, because a child of a blocked parent waits too. A bead also
+    waits for the parts of its blockers, because a blocker is done after its parts.
     """
     if from_id == to_id:
         raise UsageError(f"bead {from_id} cannot depend on itself")
@@ -228,9 +233,11 @@ def refuse_cycle(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
 def _way(
     tx: Transaction, start: str, goal: str, *, closing: bool, to_close: bool = False
 ) -> Literal["dependencies", "parts"] | None:
-    """Through what ``start`` waits for ``goal``: dependencies alone, or parts of what it waits for.
+    """Through what ``start`` waits for ``goal``: only dependencies, or parts of beads that it waits
+    for.
 
-    With ``closing`` it is to be closed, else only begun; with ``to_close`` so is the goal.
+    With ``closing`` the question is when ``start`` can be closed, else when it can be begun;
+    ``to_close`` says the same of ``goal``.
     """
     starts, seen, phase = [start], set[str](), int(closing)
     while starts:

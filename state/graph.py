@@ -1,4 +1,4 @@
-"""Beads as a graph: who waits for whom, as a tree, and where it runs in circles."""
+"""Beads as a graph: trees of dependencies, and cycles of beads that wait for each other."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ class Node:
 
     id: str
     bead: Bead | None
-    """``None`` if the bead is not in this database."""
+    """The bead; ``None`` if it is not in this database."""
     relation: str = ""
-    """How the node above relates to it: ``needs`` or ``part``, upwards ``needed by``, ``part of``;
-    empty at the root. Other types of dependency stand as they are."""
+    """Relation to the node above: ``needs`` or ``part``, upwards ``needed by`` or ``part of``;
+    empty at the root. Other types of dependency keep their name."""
     children: list[Node] = field(default_factory=list)
     repeated: bool = False
-    """The bead stands further up, with what is below it."""
+    """Whether the bead stands further up already, with the nodes below it."""
 
 
 def tree(store: BeadStore, id: str, *, up: bool = False, depth: int | None = None) -> Node:
-    """What must be done before a bead is done: its parts and blockers, and theirs.
+    """The tree of beads that must be done before a bead is done: its parts and blockers, and
+    theirs.
 
-    With ``up``, what waits for it and what it is part of. ``depth`` limits the levels.
+    With ``up``, the tree holds the beads that wait for it and those that it is part of. ``depth``
+    limits the levels.
     """
     with store.database.reading() as tx:
         root = rows.find(tx, id)
@@ -54,7 +56,8 @@ def _grow(tx: Transaction, level: list[Node], seen: set[str], *, up: bool) -> li
     ids = [node.id for node in level]
     links: dict[str, list[tuple[str, str]]] = {}
     for edge in _touching(tx, ids):
-        downward = edge.type != "parent-child"  # a part points up to the whole
+        # The dependency of a part points to the whole above it.
+        downward = edge.type != "parent-child"
         for source, target, forward in (
             (edge.from_id, edge.to_id, True),
             (edge.to_id, edge.from_id, False),
@@ -94,12 +97,12 @@ def _touching(tx: Transaction, ids: Collection[str]) -> list[Dependency]:
 
 
 def beads_of(tx: Transaction, ids: Collection[str]) -> dict[str, Bead]:
-    """The beads with these whole ids, as far as they are here."""
+    """Those of the beads with these whole ids that are in the database."""
     return {bead.id: bead for bead in tx.among(Bead, "id", ids)}
 
 
 def holding_edges(tx: Transaction, types: Collection[str] = HOLDING) -> dict[str, list[str]]:
-    """Bead → what it waits for, its blockers and parents, open or not."""
+    """Bead → the beads that it waits for, its blockers and parents, open or not."""
     query = f"SELECT DISTINCT from_id, to_id FROM dependency WHERE type IN {listed(types)}"
     found: dict[str, list[str]] = {}
     for source, target in tx.rows(f"{query} ORDER BY from_id, to_id"):
@@ -108,13 +111,13 @@ def holding_edges(tx: Transaction, types: Collection[str] = HOLDING) -> dict[str
 
 
 Phase = tuple[str, bool]
-"""A bead, and whether it is to be closed or only to be begun."""
+"""A bead, and whether the question is when it is closed or when it is begun."""
 
 
 def deadlocks(tx: Transaction) -> list[list[str]]:
-    """Circles of unfinished beads that wait for each other through their parts.
+    """Cycles of unfinished beads that wait for each other through their parts.
 
-    An unfinished bead is closed after its parts, so what is part of it can never wait for it.
+    An unfinished bead is closed after its parts, so its parts can never wait for it.
     """
     open_ids = {id for (id,) in tx.rows(f"SELECT id FROM bead WHERE {OPEN}")}
     waits: dict[Phase, list[Phase]] = {(id, True): [(id, False)] for id in open_ids}
@@ -136,10 +139,10 @@ def deadlocks(tx: Transaction) -> list[list[str]]:
 
 
 def cycles(edges: Mapping[Place, list[Place]]) -> list[list[Place]]:
-    """Circles among ``edges``, one for each knot of beads that wait for each other.
+    """Cycles among ``edges``, one for each group of beads that wait for each other.
 
-    Each begins with its smallest id and reads in the direction of waiting. Knots are the strongly
-    connected components (Tarjan 1972, without recursion).
+    Each begins with its smallest id and reads in the direction of waiting. The groups are the
+    strongly connected components (Tarjan 1972, without recursion).
     """
     number: dict[Place, int] = {}
     low: dict[Place, int] = {}
@@ -175,7 +178,7 @@ def cycles(edges: Mapping[Place, list[Place]]) -> list[list[Place]]:
 
 
 def _circle(knot: set[Place], edges: Mapping[Place, list[Place]]) -> list[Place]:
-    """A shortest way from the smallest id of a knot back to itself."""
+    """A shortest path from the smallest id of a group back to itself."""
     start = min(knot)
     came: dict[Place, Place] = {}
     level = [start]
@@ -194,7 +197,8 @@ def _circle(knot: set[Place], edges: Mapping[Place, list[Place]]) -> list[Place]
 
 
 def blockers(store: BeadStore, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
-    """For each bead its open blockers, each with the bead that has it: itself, or one above."""
+    """Open blockers of each bead, each with the bead that is blocked: the bead itself, or one above
+    it."""
     with store.database.reading() as tx:
         return holders(tx, ids)
 
@@ -239,7 +243,7 @@ def holders(tx: Transaction, ids: Collection[str]) -> dict[str, list[tuple[str, 
 
 
 def _any(edge: Dependency) -> bool:
-    """The gate of a ``waits-for`` dependency opens with the first part that is closed."""
+    """Whether the gate of a ``waits-for`` dependency opens with the first part that is closed."""
     return "any-children" in str(edge.extra)
 
 

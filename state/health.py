@@ -1,4 +1,4 @@
-"""What can be wrong with a store, found and, where that needs no judgement, put right."""
+"""Checks of a store for faults, and repair of those that need no judgement."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from state.transactions import Transaction
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at."""
+    """Result of one check."""
 
     name: str
     ok: bool
     detail: str
     ids: tuple[str, ...] = ()
-    """The beads concerned."""
+    """Ids of the beads concerned."""
     fixed: bool = False
 
 
 def examine(store: BeadStore, *, fix: bool = False) -> list[Check]:
-    """Look at integrity, search index, waiting beads, orphans, parents, leases, cycles and deadlocks.
+    """Check integrity, search index, waiting beads, orphans, parents, leases, cycles and deadlocks.
 
-    With ``fix``, what can be put right is: the search index and the column of waiting beads are
-    made anew, dependencies on beads that are gone are dropped, stale leases freed. Which edge of a
-    cycle is wrong, nobody but you can know.
+    With ``fix``, faults are repaired where possible: the search index and the column of waiting
+    beads are rebuilt, dependencies on missing beads are dropped, stale leases are freed. Cycles are
+    left to the user, since only a person knows which edge is wrong.
     """
     database = store.database
     checks = [_integrity(database)]

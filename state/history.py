@@ -1,7 +1,8 @@
-"""What happened to a bead: each change of a field, with who made it, when, and from what to what.
+"""The history of a bead: each change of a field, with its author, its time, the old and the new
+value.
 
-Beads of a run have none: their run tells what happened. Only people's hands are written down, and
-what the store does to beads that no run made.
+Beads of a run have no history: the run's own records serve as one. The history covers changes by
+people, and changes by the store to beads that no run made.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CLAIMED = (
     f"INSERT INTO {Change.TABLE} (bead_id, at, author, what, new) "
     "SELECT id, %(now)s, %(who)s, 'claimed', %(who)s FROM {} WHERE run_id IS NULL"
 )
-"""Records a claim of the beads in a table."""
+"""SQL that records a claim of the beads in a table."""
 
 
 def record(
@@ -33,7 +34,7 @@ def record(
     by: str | None = None,
     note: str | None = None,
 ) -> None:
-    """Write down in which fields a bead differs from what it was."""
+    """Record the fields in which a bead differs from its earlier state."""
     if bead.run_id is not None and by is None:
         return
     after = bead.model_dump()
@@ -76,7 +77,7 @@ def add(
     new: str | None = None,
     note: str | None = None,
 ) -> None:
-    """Write down one thing that happened."""
+    """Record one event."""
     change = Change(bead_id=id, at=now, author=by, what=what, old=old, new=new, note=note or None)
     tx.run(_INSERT, change.model_dump(("sequence",)))
 
@@ -89,9 +90,10 @@ def add_close(
     by: str | None,
     reason: str,
 ) -> None:
-    """Write down that beads are closed, before they are: those of a list that are not yet.
+    """Record the closing of beads before it is done, for those beads of a list that are not yet
+    closed.
 
-    ``names`` and ``values`` are what :func:`state.transactions.among` gives.
+    ``names`` and ``values`` come from :func:`state.transactions.among`.
     """
     tx.run(
         f"INSERT INTO {Change.TABLE} (bead_id, at, author, what, old, new, note) "
@@ -104,7 +106,7 @@ def add_close(
 def add_imports(
     tx: Transaction, changed: Iterable[tuple[str, str]], now: float, by: str | None
 ) -> None:
-    """Write down (id, names of the fields that differ) of beads that an import replaced."""
+    """Record (id, names of the fields that differ) of beads that an import replaced."""
     rows = [
         Change(bead_id=id, at=now, author=by, what="imported", new=names).model_dump(("sequence",))
         for id, names in changed
@@ -113,5 +115,5 @@ def add_imports(
 
 
 def of(tx: Transaction, id: str) -> list[Change]:
-    """What is written down of a bead, oldest first."""
+    """The recorded changes of a bead, oldest first."""
     return tx.records(Change, "WHERE bead_id = %(id)s ORDER BY sequence", {"id": id})

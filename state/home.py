@@ -1,4 +1,4 @@
-"""Where runs leave what they leave behind."""
+"""The folder in which runs keep their files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def home() -> Path:
 
 
 def writable_home() -> Path:
-    """Like :func:`home`, but created if need be. Raises StoreError if files cannot be written there."""
+    """Like :func:`home`, but created if needed. Raises StoreError if files cannot be written
+    there."""
     import tempfile
 
     folder = home()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Only writing tells: permission bits say nothing to root or of a read-only disk.
+        # Only a real write is conclusive: permission bits say nothing for root or about a read-only
+        # disk.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -56,5 +58,6 @@ def database_url() -> str:
 
 
 def checkpoint_path() -> Path:
-    """LangGraph's checkpoint file, apart from the state. Raises StoreError as above."""
+    """LangGraph's checkpoint file, separate from the state. Raises StoreError if the folder cannot
+    be written."""
     return writable_home() / "checkpoints.db"

@@ -1,4 +1,4 @@
-"""Short ids that two machines can hand out without asking each other."""
+"""Short ids that machines can draw without coordination."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHORT = 4
 _KEYED = 10
 _LENGTH_UP_TO = ((32, 4), (180, 5), (1000, 6))
-"""(beads, characters): below so many, n²/32^L stays under 1/1000 chance of a clash on a merge."""
+"""(number of beads, characters of an id): up to this number, the chance n²/32^L of a clash on a
+merge stays under 1/1000."""
 
 COUNT_UP_TO = 1000
-"""Beyond so many ids the length no longer depends on how many there are."""
+"""Number of ids above which the length no longer grows."""
 
 
 def digest(text: str, length: int = 51) -> str:
-    """SHA-256 of ``text`` in lower-case base32: its first characters, of 51."""
+    """The first ``length`` of the 51 characters of the SHA-256 of ``text`` in lower-case base32."""
     number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
     return "".join([_ALPHABET[number >> shift & 31] for shift in range(250, 250 - 5 * length, -5)])
 
 
 def random_digest() -> str:
-    """A digest that no other machine, process or moment will draw."""
+    """A digest that no other machine, process or moment draws."""
     import socket
     import uuid
 
@@ -45,7 +46,8 @@ def keyed_id(key: str) -> str:
 
 
 def candidates(whole: str, length: int, prefix: str = "hm-") -> list[str]:
-    """Ids from the digest ``whole``, from ``length`` characters up: take the first free one."""
+    """Ids from the digest ``whole``, of ``length`` and more characters, for taking the first free
+    one."""
     return [f"{prefix}{whole[:end]}" for end in range(max(length, _SHORT), len(whole) + 1)]
 
 

@@ -1,8 +1,8 @@
-"""One issue as one line of the beads JSONL format, and back, without losing anything.
+"""Converts one issue to one line of the beads JSONL format, and back, without loss.
 
-Fields that a bead has no place for, and values that it cannot hold as they were written (a time to
-the nanosecond or in another zone, a status we do not know), wait in ``extra`` until export. What
-only our beads have travels in the field ``hi_moe``.
+Fields for which a bead has no column, and values that it cannot hold exactly (a time to the
+nanosecond or in another zone, an unknown status), are kept in ``extra`` until export. Fields that
+only our beads have are written under the name ``hi_moe``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ OURS = "hi_moe"
 ASIDE = ("pinned", "is_template", "ephemeral", "wisp")
 """Fields of the format that set an issue aside; ``wisp`` is an older name of ``ephemeral``."""
 IMPORTED_TEXTS = ("design", "acceptance_criteria")
-"""Texts of the format that a bead keeps in ``extra``."""
+"""Fields of the format that exclude an issue from ready work; ``wisp`` is an older name of
+``ephemeral``."""
 
 _TEXTS = {
     "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",
@@ -44,15 +45,16 @@ _TEXTS = {
 }  # fmt: skip
 TIMES = ("created_at", "updated_at", "closed_at", "due_at", "defer_until")
 DELETION = ("deleted_at", "deleted_by", "delete_reason", "original_type")
-"""What the format says of a tombstone; a bead keeps it in ``extra``."""
+"""Fields of the format for a tombstone; a bead keeps them in ``extra``."""
 ISSUE = "issue"
-"""What a line's ``_type`` says if it is an issue, as one without it is."""
+"""Value of ``_type`` in a line that is an issue; a line without ``_type`` is an issue too."""
 COMPUTED = ("dependency_count", "dependent_count", "comment_count", "parent")
-"""Fields that the format's own program computes anew for each export, and reads never."""
+"""Fields that the format's own program computes for each export and never reads."""
 HEADER = "header"
-"""Stands for the type of a file's first line, which has none and says how the file was made."""
+"""Type under which a file's first line is kept, which has no type and says how the file was
+made."""
 _HEADER = "_schema"
-"""The field that only such a line has."""
+"""Field that only the header line has."""
 _OWN: dict[str, tuple[type, ...]] = {
     "key": (str,), "parent": (str,), "run_id": (str,), "tier": (str,), "lease_until": (int, float),
     "attempts": (int,), "confidence": (int, float), "surprise": (int, float), "data": (dict,),
@@ -68,14 +70,14 @@ _ORDER = (
     "source_location", "mol_type", "work_type", "event_kind", "actor", "target", "payload",
     *COMPUTED,
 )  # fmt: skip
-"""Fields as the format has them; others follow in the order in which they came."""
+"""Fields in the order of the format; others follow in the order in which they came."""
 _ESCAPES = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
-"""What the format's own program escapes, and what UTF-8 cannot say."""
+"""Characters that the format's own program escapes, and those that UTF-8 cannot encode."""
 
 
 @dataclass
 class Issue:
-    """A bead with all that hangs on it."""
+    """A bead with its dependencies and comments."""
 
     bead: Bead
     edges: list[Dependency] = field(default_factory=list)
@@ -86,7 +88,7 @@ class Issue:
 
 
 def parse(line: str) -> Issue | ForeignLine:
-    """The issue on a line, or the line itself if it says that it is something else.
+    """The issue on a line, or the line itself if its type says that it is no issue.
 
     Raises Malformed.
     """
@@ -113,7 +115,7 @@ def parse(line: str) -> Issue | ForeignLine:
 
 
 def decode(record: Mapping[str, Any]) -> Issue:
-    """The issue that a record says. Raises Malformed."""
+    """The issue in a record. Raises Malformed."""
     id = text_of(record, "id")
     if not id or id != id.strip() or not id.isprintable():
         raise Malformed("needs an id")
@@ -122,7 +124,7 @@ def decode(record: Mapping[str, Any]) -> Issue:
     bead = Bead(
         id=id,
         kind=known(text_of(record, "issue_type"), BEAD_KINDS, "task"),  # type: ignore[arg-type]
-        # An unknown status is unfinished, but nobody's next work.
+        # A bead with an unknown status is unfinished, but is not offered as work.
         status=known(text_of(record, "status"), BEAD_STATUSES, "deferred", "open"),  # type: ignore[arg-type]
         priority=priority_of(record),
         labels=labels_of(record),
@@ -137,7 +139,7 @@ def decode(record: Mapping[str, Any]) -> Issue:
         due_at=time_of(record, "due_at"),
         defer_until=time_of(record, "defer_until"),
     )
-    for name in (*IMPORTED_TEXTS, *DELETION):  # A change of them is kept as text.
+    for name in (*IMPORTED_TEXTS, *DELETION):  # Changes of these fields are kept as text.
         refuse_odd(name, value if isinstance(value := record.get(name), str) else "")
     edges = [_edge(id, item) for item in items_of(record, "dependencies")]
     comments = [_comment(id, item) for item in items_of(record, "comments")]
@@ -205,7 +207,7 @@ _MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
 
 def line(issue: Issue) -> str:
-    """The issue as a line, without its end."""
+    """The issue as a line, without its line end."""
     text = json.dumps(encode(issue), ensure_ascii=False, separators=(",", ":"))
     return _ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -233,7 +235,7 @@ def encode(issue: Issue) -> dict[str, Any]:
 
 
 def _still_says(name: str, value: Any, bead: Bead) -> bool:
-    """Whether an imported value still means what the bead's field holds."""
+    """Whether an imported value still has the same meaning as the bead's field."""
     record = {name: value}
     if name == OURS or name == "id":
         return False
@@ -246,7 +248,7 @@ def _still_says(name: str, value: Any, bead: Bead) -> bool:
     if name in TIMES:
         try:
             return bool(time_of(record, name) == getattr(bead, name))
-        except Malformed:  # kept from before the field was read
+        except Malformed:  # The value was kept before this field was read.
             return getattr(bead, name) is None
     if name == "status":
         return known(value, BEAD_STATUSES, "deferred", "open") == bead.status
@@ -260,9 +262,10 @@ def _still_says(name: str, value: Any, bead: Bead) -> bool:
 
 
 def aside_of(status: str, extra: Mapping[str, Any]) -> int:
-    """1 for what the format's own program never offers as work: pinned, a template, ephemeral.
+    """1 for issues that the format's own program never offers as work: pinned, a template,
+    ephemeral.
 
-    2 if it has the status ``pinned``, which holds nobody who depends on it.
+    2 for the status ``pinned``, which does not block the issues that depend on it.
     """
     if status == "deferred" and extra.get("status") == "pinned":
         return 2
@@ -270,7 +273,7 @@ def aside_of(status: str, extra: Mapping[str, Any]) -> int:
 
 
 def _our_own(issue: Issue) -> dict[str, Any]:
-    """What other programs' issues do not have, where it is not at its default."""
+    """Fields that issues of other programs do not have, where they differ from their defaults."""
     bead = issue.bead
     edges = sorted(issue.edges, key=_edge_order)
     first = next((edge.to_id for edge in edges if edge.type == "parent-child"), None)
@@ -306,7 +309,8 @@ def _plain_comment(comment: Comment) -> dict[str, Any]:
 
 
 def _overlaid(plain: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Edges and comments never change, so what came with them always holds."""
+    """The record with its imported fields. Dependencies and comments never change, so their
+    imported fields always apply."""
     if "id" in extra:
         plain = {"id": extra["id"], **plain}
     return {**plain, **extra}

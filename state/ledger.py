@@ -1,4 +1,4 @@
-"""The ledger: every model call, written when it completes, so that none is paid for twice."""
+"""The ledger: every model call, written when it completes, so that no call is paid for twice."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from state.store import BeadStore
 from state.transactions import encoded, inserting
 
 LOST = "lost"
-"""``finish_reason`` of a call that was sent and gave no answer that counts: it was given up, and is
+"""``finish_reason`` of a call that was sent and gave no usable answer: it was given up, and is
 recorded at the most that it can have cost, or another adapter answered."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What model calls have cost."""
+    """The cost of model calls."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
-    """Sum of the latencies; calls in parallel count each."""
+    """Sum of the latencies; parallel calls count separately."""
     cost: float = 0.0
     """US dollars."""
 
@@ -46,11 +46,11 @@ _SUMS = ", ".join(
     for name in ("prompt_tokens", "completion_tokens", "latency_s", "cost")
 )
 SPENT = f'SELECT count(*), {_SUMS} FROM "call" WHERE run_id = %(run)s'
-"""What a run's calls have cost."""
+"""SQL for the cost of a run's calls."""
 
 
 class Ledger:
-    """Completed model calls, looked up by what was asked. Methods raise StoreError."""
+    """Completed model calls, found by the hash of the request. Methods raise StoreError."""
 
     def __init__(self, store: BeadStore) -> None:
         self.database = store.database
@@ -65,7 +65,7 @@ class Ledger:
         adapter_digest: str,
         params: dict[str, Any],
     ) -> str:
-        """SHA-256, in hex, of all that makes a call the one it is."""
+        """SHA-256, in hex, of all values that identify a call."""
         parts = [run_id, bead_id, attempt, sample, prompt, adapter_digest, params]
         return hashlib.sha256(_canonical(parts).encode()).hexdigest()
 
@@ -81,11 +81,11 @@ class Ledger:
         return {key for (key,) in self.database.rows(sql, {"run": run_id})}
 
     def record(self, call: Call) -> Call:
-        """Write a completed call. If its key is there already, the recorded call wins."""
+        """Write a completed call. If its key exists already, the recorded call is kept."""
         return self.record_all([call])[0]
 
     def record_all(self, calls: Sequence[Call]) -> list[Call]:
-        """Like :meth:`record`, but several calls in one transaction."""
+        """Like :meth:`record`, but writes several calls in one transaction."""
         recorded = list(calls)
         known: list[int] = []
         with self.database.writing() as tx:
@@ -106,7 +106,7 @@ class Ledger:
 
     def calls(self, run_id: str, *, lost: bool = False) -> list[Call]:
         """The calls of a run in the order of recording; with ``lost`` also those that were paid for
-        and gave no answer that counts."""
+        and gave no usable answer."""
         kept = "" if lost else "AND finish_reason <> %(lost)s "
         with self.database.reading() as tx:
             return tx.records(
@@ -115,12 +115,13 @@ class Ledger:
             )  # fmt: skip
 
     def lost(self, run_id: str) -> int:
-        """How many calls of a run were paid for and gave no answer that counts."""
+        """Number of calls of a run that were paid for and gave no usable answer."""
         sql = 'SELECT count(*) FROM "call" WHERE run_id = %(run)s AND finish_reason = %(lost)s'
         return int(self.database.rows(sql, {"run": run_id, "lost": LOST})[0][0])
 
     def calls_by_specialist(self, run_id: str) -> dict[str, int]:
-        """How many calls of a run each specialist answered, in the order of their first."""
+        """Number of calls of a run that each specialist answered, in the order of their first
+        calls."""
         sql = (
             'SELECT specialist, count(*) FROM "call" WHERE run_id = %(run)s '
             "GROUP BY specialist ORDER BY min(sequence)"
@@ -128,7 +129,8 @@ class Ledger:
         return dict(map(tuple, self.database.rows(sql, {"run": run_id})))
 
     def said_before(self, text: str, sequence: int) -> bool:
-        """Whether a response of any run, recorded before call number ``sequence``, holds ``text``."""
+        """Whether a response of any run, recorded before call number ``sequence``, contains
+        ``text``."""
         sql = (
             'SELECT 1 FROM "call" WHERE sequence < %(before)s '
             "AND response LIKE %(text)s ESCAPE '/' LIMIT 1"
@@ -136,7 +138,7 @@ class Ledger:
         return bool(self.database.rows(sql, {"text": f"%{escaped(text)}%", "before": sequence}))
 
     def spent(self, run_id: str) -> Usage:
-        """What a run's calls have cost so far, the lost ones included."""
+        """The cost of a run's calls so far, the lost ones included."""
         return usage_of(self.database.rows(SPENT, {"run": run_id}))
 
 

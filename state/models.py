@@ -1,5 +1,8 @@
-"""The records that the database keeps, a table for each. Times are seconds since the epoch (UTC), to
-the microsecond; texts are unlimited. The tables themselves are in :mod:`state.schema`."""
+"""The records in the database, one class for each table.
+
+Times are seconds since the epoch (UTC), to the microsecond; texts are unlimited. The tables
+themselves are defined in :mod:`state.tables`.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +46,18 @@ BEAD_KINDS: tuple[str, ...] = get_args(BeadKind)
 BEAD_STATUSES: tuple[str, ...] = get_args(BeadStatus)
 DEPENDENCY_TYPES: tuple[str, ...] = get_args(DependencyType)
 WORK_KINDS: tuple[str, ...] = ("epic", "task", "bug", "feature", "chore", "step")
-"""Kinds that somebody can claim and do."""
+"""Kinds of bead that are work: somebody can claim and do them."""
 RECORD_KINDS: tuple[str, ...] = ("decision", "outcome", "insight", "routine")
-"""Kinds that record what happened. The kinds after these come with imported issues: what another
-program waits for, tells or keeps, and offers to nobody as work."""
+"""Kinds that record what happened. The further kinds occur in imported issues only: another program
+uses them for gates, messages and memories, and they are never offered as work."""
 DONE: tuple[str, ...] = ("closed", "tombstone")
-"""Statuses that hold nobody back; a tombstone is what remains of a deleted issue."""
+"""Statuses of finished beads, which block nothing; a tombstone is the remainder of a deleted
+issue."""
 
 
 class Record:
-    """What all records share. They are plain objects: to import a table's library at every start
-    would take longer than most commands do."""
+    """Base of all records. They are plain classes, because importing a library for tables at every
+    start would take longer than most commands do."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     TABLE: ClassVar[str]
@@ -89,7 +93,7 @@ class Record:
         return record
 
     def model_dump(self, exclude: Collection[str] = ()) -> dict[str, Any]:
-        """The fields by name, under the name that pydantic's models have for it."""
+        """The fields by name; the method has the same name as that of pydantic's models."""
         return {name: self.__dict__[name] for name in self.names() if name not in exclude}
 
 
@@ -118,9 +122,10 @@ class Run(Record):
     status: RunStatus = "running"
     verdict: str | None = None
     stop_kind: StopKind | None = None
-    """Why it stopped, for programs; ``None`` while it runs, and in records from before schema 4."""
+    """Why the run stopped, for programs; ``None`` while it runs, and in records from before schema
+    4."""
     stop_reason: str | None = None
-    """Why it stopped, one line for people."""
+    """Why the run stopped, one line for people."""
     answer: str | None = None
     reference_match: bool | None = None
     """Whether the answer agrees with the hidden checks; ``None`` until eval has scored it."""
@@ -140,7 +145,7 @@ class Run(Record):
     owner_until: float | None = None
     """When the owner's lock expires unless renewed."""
     active_at: float | None = None
-    """Up to when ``spent_seconds`` has been counted for the present owner."""
+    """Time up to which ``spent_seconds`` has been counted for the present owner."""
 
 
 @dataclass(kw_only=True)
@@ -151,20 +156,21 @@ class Bead(Record):
     JSON = ("labels", "data", "extra")
 
     id: str = ""
-    """``hm-3f9a``; the store fills it in when it is empty."""
+    """Id such as ``hm-3f9a``; the store fills it in when it is empty."""
     key: str | None = None
-    """Names what the bead is, as in ``run|step|3``; creating the same key again is no change."""
+    """Unique name of the bead, such as ``run|step|3``; creating the same key again changes
+    nothing."""
     kind: BeadKind
     title: str
     body: str = ""
     status: BeadStatus = "open"
     priority: int = 2
-    """0 is the most urgent, 4 the least."""
+    """Priority from 0, the most urgent, to 4, the least."""
     parent: str | None = None
     """The first of the bead's ``parent-child`` dependencies, which say the same."""
     run_id: str | None = None
     tier: str | None = None
-    """Which tier wrote it: ``monitor``, ``architect``, ``dispatcher``, ``fleet``."""
+    """Tier that wrote the bead: ``monitor``, ``architect``, ``dispatcher``, ``fleet``."""
     assignee: str | None = None
     lease_until: float | None = None
     """When a claim expires and others may take the bead."""
@@ -182,23 +188,23 @@ class Bead(Record):
     closed_at: float | None = None
     close_reason: str | None = None
     notes: str = ""
-    """What was noted on the way, beside the description in ``body``."""
+    """Notes made during the work, beside the description in ``body``."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What an imported record said that no other field can hold; export writes it back."""
+    """Imported values that no other field can hold; export writes them again."""
     due_at: float | None = None
-    """When it should be done."""
+    """Time by which the bead should be done."""
     defer_until: float | None = None
-    """Before that neither the bead nor what is part of it is offered as work."""
+    """Time before which neither the bead nor its parts are offered as work."""
 
 
 @dataclass(kw_only=True)
 class Dependency(Record):
     """``from_id`` depends on ``to_id``; with ``blocks``, it waits until ``to_id`` is closed.
 
-    ``conditional-blocks`` holds in the same way; ``waits-for`` holds until the parts of ``to_id``
+    ``conditional-blocks`` blocks in the same way; ``waits-for`` blocks until the parts of ``to_id``
     are closed, or one of them if the gate in its metadata is ``any-children``. ``to_id`` may name a
-    bead that is not here: imported issues point to other projects, and to issues that have gone.
-    Imported rows may have types beyond ours, which hold nobody back.
+    bead that is missing here: imported issues refer to other projects, and to deleted issues.
+    Imported rows may have further types, which block nothing.
     """
 
     TABLE = "dependency"
@@ -215,7 +221,7 @@ class Dependency(Record):
 
 @dataclass(kw_only=True)
 class Comment(Record):
-    """What somebody said about a bead; never changed."""
+    """A comment on a bead; never changed."""
 
     TABLE = "comment"
     JSON = ("extra",)
@@ -232,7 +238,7 @@ class Comment(Record):
 
 @dataclass(kw_only=True)
 class Change(Record):
-    """One change of a bead: what somebody did to it, and when."""
+    """One change of a bead, with its author and time."""
 
     TABLE = "bead_change"
 
@@ -242,11 +248,11 @@ class Change(Record):
     at: float
     author: str | None = None
     what: str
-    """The field that changed, or ``created``, ``claimed``, ``dependency``, ``imported``."""
+    """The changed field, or ``created``, ``claimed``, ``dependency``, ``imported``."""
     old: str | None = None
     new: str | None = None
     note: str | None = None
-    """Why, where somebody said so."""
+    """The author's reason, if given."""
 
 
 @dataclass(kw_only=True)
@@ -258,16 +264,16 @@ class ForeignLine(Record):
     sequence: int | None = None
     """Order of writing in this database, from 1."""
     type: str
-    """What the line says it is, such as ``memory``."""
+    """Type that the line declares, such as ``memory``."""
     name: str | None = None
-    """Its key: another line of the type with this key replaces it."""
+    """Key of the line: another line of the same type with this key replaces it."""
     text: str
-    """The line as it was, without its end."""
+    """The original line, without its line end."""
 
 
 @dataclass(kw_only=True)
 class Call(Record):
-    """One model call in the ledger: what was asked, who answered, what it cost."""
+    """One model call in the ledger: the request, the specialist that answered, and the cost."""
 
     TABLE = "call"
     JSON = ("prompt", "params")
@@ -284,7 +290,7 @@ class Call(Record):
     """Content hash of the adapter that was served; empty for the bare base model."""
     model: str
     prompt: list[dict[str, Any]]
-    """The messages, in full."""
+    """The messages of the prompt, in full."""
     response: str
     prompt_tokens: int = 0
     completion_tokens: int = 0

@@ -1,4 +1,4 @@
-"""Opening the store to look at it, or to change what is there: nothing is made."""
+"""Opens an existing store for reading or changing; a missing store is not created."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from state.store import BeadStore
 
 
 def named_place() -> str | None:
-    """The place of the store that the environment names, if it does."""
+    """The place of the store in the environment, if it is set."""
     return os.environ.get("HARNESS_DATABASE_URL") or None
 
 
 @contextmanager
 def existing(place: str | None = None) -> Iterator[BeadStore | None]:
-    """The store at ``place``, else where the environment says, else in the runs folder.
+    """The store at ``place``, else at the place in the environment, else in the runs folder.
 
-    ``None`` where the runs folder has none yet. Raises NoStoreError for a place that was named, and
-    StoreError where none can be.
+    ``None`` where the runs folder has none yet. Raises NoStoreError where there is none at a named
+    place, and StoreError where none can be.
     """
     named = place or named_place()
     try:

@@ -14,7 +14,7 @@ from state.errors import StoreError
 
 CONNECT_TIMEOUT_S = 10
 RESTED_S = 2.0
-"""A connection unused for so long may have lost its server."""
+"""Seconds after which an unused connection may have lost its server."""
 _LOCK = 0x68692D6D6F65
 """Number of the advisory lock that writers take; ``hi-moe`` in ASCII."""
 
@@ -36,7 +36,10 @@ class Postgres:
     is_postgres = True
 
     def __init__(self, url: str) -> None:
-        """Raises StoreError if the URL cannot be understood or the driver is missing."""
+        """Connect to the server at ``url``.
+
+        Raises StoreError if the URL cannot be understood or the driver is missing.
+        """
         try:
             parsed = make_url(url).set(drivername="postgresql+psycopg")
         except (ArgumentError, ValueError):
@@ -62,9 +65,10 @@ class Postgres:
         event.listen(self.writer, "begin", _exclude_writers)
 
     def _refuse_dead(self, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
-        """Ask a connection that has rested whether it still stands; the pool then opens another.
+        """Test a connection that was unused for a while; if it is broken, the pool opens another.
 
-        SQLAlchemy's own ``pool_pre_ping`` asks each time, which costs a claim a third of its speed.
+        SQLAlchemy's own ``pool_pre_ping`` tests each time, which costs a claim a third of its
+        speed.
         """
         now = time.monotonic()
         if now - record.info.get("used", now) > RESTED_S:
@@ -75,7 +79,7 @@ class Postgres:
         record.info["used"] = now
 
     def prepare(self) -> None:
-        """Nothing: the server has been prepared by who runs it."""
+        """Do nothing: the server's administrator has prepared it."""
 
     def reading(self) -> AbstractContextManager[Connection]:
         """See :class:`state.database.Backend`."""
@@ -92,7 +96,7 @@ class Postgres:
     asking = claiming
 
     def rebuilding(self) -> AbstractContextManager[Connection]:
-        """Tables change inside a transaction like rows."""
+        """See :class:`state.database.Backend`; tables change inside a transaction like rows."""
         return self.writer.begin()
 
     def close(self) -> None:
@@ -100,7 +104,7 @@ class Postgres:
         self.reader.dispose()
 
     def explain(self, error: BaseException | None) -> str:
-        """By the server's SQLSTATE, or the reason why there is no connection."""
+        """Why the server refused, by its SQLSTATE, or why there is no connection."""
         state: str = getattr(error, "sqlstate", None) or ""
         why = _EXPLANATIONS.get(state) or _EXPLANATIONS.get(state[:2])
         if why is not None:
@@ -108,7 +112,7 @@ class Postgres:
         says = " ".join(str(error).split())
         if "does not exist" in says and "database" in says:
             return _EXPLANATIONS["3D"]
-        if "too many clients" in says:  # A connection that is refused brings no state.
+        if "too many clients" in says:  # A refused connection has no SQLSTATE.
             return _EXPLANATIONS["53300"]
         if not state:
             return f"does not answer; check HARNESS_DATABASE_URL and the server ({says})"
@@ -116,5 +120,5 @@ class Postgres:
 
 
 def _exclude_writers(connection: Connection) -> None:
-    """One writer at a time, as on SQLite: what a transaction checked stays true until its end."""
+    """Exclude other writers, as on SQLite: what a transaction checked stays true until its end."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

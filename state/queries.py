@@ -1,4 +1,4 @@
-"""The verbs that are called most: their statements are put together once."""
+"""The most frequent queries and changes; their SQL statements are built once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EMPTY: Mapping[str, Any] = {
 }  # fmt: skip
 _ORDER = ORDERS["priority"]
 _URGENCY = operator.itemgetter(*map(_NAMES.index, ("priority", "created_at", "id")))
-"""As :data:`_ORDER`, of a row."""
+"""Sort key of a row, in the order of :data:`_ORDER`."""
 _NOT_DONE = f"status NOT IN {listed(DONE)}"
 _STAMPS = f"""
     SELECT id, updated_at FROM bead WHERE run_id = %(run)s AND kind = %(kind)s AND {_NOT_DONE}
@@ -39,7 +39,7 @@ _INSERT = (
 
 
 def bead_of_row(row: Mapping[str, Any]) -> Bead:
-    """A bead from a row of :func:`row` that has been written."""
+    """A bead from a written row, as :func:`row` makes it."""
     return Bead.of(row[name] for name in _NAMES)
 
 
@@ -100,19 +100,20 @@ def _of_run_sql(by_tier: bool, newest: bool) -> str:
 
 
 def by_ids(tx: Transaction, names: Sequence[str]) -> dict[str, Bead]:
-    """The beads with these whole ids, as far as they are here."""
+    """Those of the beads with these whole ids that are in the database."""
     return {bead.id: bead for bead in tx.among(Bead, "id", names)}
 
 
 def row(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The columns of a bead with these fields, written ``now``; its status decides some of them."""
+    """The columns of a bead with these fields, written ``now``; some columns follow from its
+    status."""
     values = {name: fields.get(name, empty) for name, empty in _EMPTY.items()}
     values |= {"created_at": now, "updated_at": now}
     return _as_columns(values, now)
 
 
 def changed(fields: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The columns that change with these fields of a bead that is not closed."""
+    """The columns that change with these fields, for a bead that is not closed."""
     if "status" in fields:
         return _as_columns({"updated_at": now, "close_reason": None, **fields}, now)
     values = {"updated_at": now, **fields}
@@ -140,7 +141,7 @@ def _encode_json(values: dict[str, Any]) -> None:
 
 
 def statuses(tx: Transaction, names: Sequence[str]) -> dict[str, BeadStatus]:
-    """Whole id → status, of those that are here."""
+    """Whole id → status, for those beads that are in the database."""
     found: dict[str, BeadStatus] = {}
     for those, values in chunks(names):
         sql = f"SELECT id, status FROM bead WHERE id IN {those}"
@@ -164,7 +165,7 @@ def claim(
     lease_s: float,
     **filters: Unpack[Filters],
 ) -> Bead | None:
-    """See :meth:`state.BeadStore.claim`; ``id`` is a whole one."""
+    """See :meth:`state.BeadStore.claim`; ``id`` is a whole id."""
     conditions, values = matching(**filters)
     sql = _claim_sql(id is not None, tuple(conditions), database.is_postgres)
     if database.is_postgres:
@@ -184,7 +185,8 @@ def claim(
 def claim_each(
     tx: Transaction, assignees: Mapping[str, str], lease_s: float, now: float
 ) -> set[str]:
-    """Claim whole ids, each by its assignee; those that were ready."""
+    """Claim beads by whole id, each for its assignee; returns the ids that were ready and are now
+    claimed."""
     sql = _claim_sql(True, (), tx.is_postgres, "id")
     claimed = set[str]()
     # By id, so that no two claimants on a server wait for each other's rows in a circle.
@@ -203,8 +205,8 @@ def create(database: Database, fields: Mapping[str, Any]) -> Bead:
 
 
 def insert(tx: Transaction, values: dict[str, Any], proposals: Iterable[str]) -> Bead | None:
-    """Write a row under the first of the proposed ids that is free, which its ``id`` then is; it
-    waits as its parent does. A bead with its key may be there already: returns it then.
+    """Write a row under the first of the proposed ids that is free, and put this id into the row.
+    The new bead waits if its parent does. Returns a bead that has the same key already.
 
     Raises UsageError.
     """
@@ -220,7 +222,7 @@ def insert(tx: Transaction, values: dict[str, Any], proposals: Iterable[str]) ->
 def close(
     tx: Transaction, whole_ids: Sequence[str], reason: str, now: float, by: str | None = None
 ) -> None:
-    """Close those of the beads that are not closed; whole ids."""
+    """Close those of the beads with these whole ids that are not closed."""
     for names, values in chunks(whole_ids):
         history.add_close(tx, names, values, now, by, reason)
         sql = (

@@ -1,4 +1,4 @@
-"""What a transaction of the bead store does to rows: find, insert, change, link."""
+"""Row operations inside a transaction of the bead store: find, insert, change, link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from state.transactions import Transaction, encode
 
 
 class BeadFields(TypedDict, total=False):
-    """The fields that writers of a bead may choose; the store keeps the others itself."""
+    """The fields of a bead that callers may set; the store keeps the others itself."""
 
     body: str
     notes: str
@@ -60,7 +60,7 @@ def get(tx: Transaction, id: str) -> Bead | None:
 
 
 def find(tx: Transaction, id: str) -> Bead:
-    """The bead with this id, or the only one whose id starts so. Raises UsageError."""
+    """The bead with this id, or the only one whose id starts with it. Raises UsageError."""
     bead = get(tx, id)
     if bead is not None:
         return bead
@@ -77,9 +77,9 @@ def find(tx: Transaction, id: str) -> Bead:
 
 
 def starting(tx: Transaction, id: str, limit: int) -> list[Bead]:
-    """Beads whose id begins so, with or without its prefix; the shortest first.
+    """Beads whose id starts with ``id``, with or without its prefix; the shortest first.
 
-    A prefix is all up to a hyphen: ``hm-`` of our ids, whatever it is of imported ones.
+    A prefix ends with a hyphen: ``hm-`` in our ids, any other one in imported ids.
     """
     values = {"start": f"{escaped(id)}%", "inside": f"%-{escaped(id)}%", "limit": limit}
     return tx.records(
@@ -118,7 +118,7 @@ def change(
     by: str | None = None,
     note: str | None = None,
 ) -> Bead:
-    """Set fields of a stored bead. What nobody's run made keeps a history. Raises UsageError."""
+    """Set fields of a stored bead. Beads that no run made keep a history. Raises UsageError."""
     check(fields)
     before = bead.model_dump()
     for name, value in fields.items():
@@ -140,7 +140,8 @@ def change(
 
 
 def _mark_deletion(bead: Bead, now: float, by: str | None, reason: str | None) -> None:
-    """Say of a new tombstone what the format says of one, and no more of what is none any longer."""
+    """Set the deletion fields of the format for a new tombstone, and remove them from a bead that
+    is no longer one."""
     said = {name: value for name, value in bead.extra.items() if name not in DELETION}
     if bead.status == "tombstone":
         marks = (moment(now), by, reason, bead.kind)
@@ -150,7 +151,7 @@ def _mark_deletion(bead: Bead, now: float, by: str | None, reason: str | None) -
 
 
 def set_aside(tx: Transaction, bead: Bead) -> None:
-    """Keep the column ``aside`` up to date with what the bead says."""
+    """Update the column ``aside`` from the bead's fields."""
     values = {"aside": aside_of(bead.status, bead.extra), "id": bead.id}
     sql = "UPDATE bead SET aside = %(aside)s WHERE id = %(id)s AND aside <> %(aside)s"
     if tx.run(sql, values).rowcount:
@@ -158,14 +159,14 @@ def set_aside(tx: Transaction, bead: Bead) -> None:
 
 
 def touch(tx: Transaction, bead: Bead, now: float) -> None:
-    """The bead has changed now."""
+    """Set the time of the bead's last change to now."""
     before = bead.model_dump()
     bead.updated_at = now
     tx.save(bead, before)
 
 
 def set_parent(tx: Transaction, bead: Bead, parent: str | None, now: float) -> None:
-    """Put ``bead`` under ``parent``, a whole id, or under none; saving it is yours.
+    """Put ``bead`` under ``parent``, a whole id, or under none; the caller saves the bead.
 
     Raises UsageError if a cycle would close.
     """
@@ -194,7 +195,8 @@ def link(
     now: float,
     by: str | None = None,
 ) -> Dependency:
-    """Make one whole id depend on another. Raises UsageError if a cycle would close."""
+    """Make one bead depend on another, both given as whole ids. Raises UsageError if a cycle would
+    close."""
     one_of("dependency type", type, DEPENDENCY_TYPES)
     if from_id == to_id:
         raise UsageError(f"bead {from_id} cannot depend on itself")
@@ -215,7 +217,7 @@ def link(
 
 
 def add_edge(tx: Transaction, edge: Dependency) -> None:
-    """Write a dependency, unless it is there."""
+    """Write a dependency, unless it exists."""
     values = {**edge.model_dump(), "extra": encode(edge.extra)}
     tx.run(_ADD_EDGE, values)
 
@@ -227,7 +229,7 @@ _ADD_EDGE = (
 
 
 def remove_edge(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
-    """Remove a dependency, if it is there."""
+    """Remove a dependency, if it exists."""
     tx.run(
         "DELETE FROM dependency WHERE from_id = %(from)s AND to_id = %(to)s AND type = %(type)s",
         {"from": from_id, "to": to_id, "type": type},
@@ -238,13 +240,14 @@ def remove_edge(tx: Transaction, from_id: str, to_id: str, type: str) -> None:
 
 
 def edges(tx: Transaction, id: str) -> list[Dependency]:
-    """What a bead depends on, its parents first."""
+    """The dependencies of a bead on others, its parents first."""
     found = tx.records(Dependency, "WHERE from_id = %(id)s ORDER BY type, to_id", {"id": id})
     return sorted(found, key=lambda edge: edge.type != "parent-child")
 
 
 def edges_to(tx: Transaction, id: str) -> list[Dependency]:
-    """What depends on a bead, its children first and in the order of their creation."""
+    """The dependencies of others on a bead, its children first and in the order of their
+    creation."""
     found = tx.records(Dependency, "WHERE to_id = %(id)s ORDER BY type, from_id", {"id": id})
     children = {edge.from_id: edge for edge in found if edge.type == "parent-child"}
     beads = tx.among(Bead, "id", children)
@@ -266,7 +269,8 @@ def check(fields: Mapping[str, Any]) -> None:
 
 
 def refuse_unknown(fields: Collection[str]) -> None:
-    """Raise UsageError for names that are no field, or one that the store keeps itself."""
+    """Raise UsageError for names that are not fields, and for fields that the store keeps
+    itself."""
     known = BeadChanges.__annotations__.keys()
     for name in fields:
         if name not in known:
@@ -274,7 +278,7 @@ def refuse_unknown(fields: Collection[str]) -> None:
 
 
 def _settle(bead: Bead, now: float) -> None:
-    """Make lease and closing fields say what the status says."""
+    """Set the lease and closing fields to match the status."""
     if bead.status != "in_progress":
         bead.lease_until = None
     if bead.status == "closed":

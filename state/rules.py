@@ -1,4 +1,5 @@
-"""What people may not do with beads, though the tables would take it: close what waits, and so on."""
+"""Rules for people's changes to beads that the tables would allow, such as closing a bead that
+waits."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from state.models import BEAD_KINDS, DONE, RECORD_KINDS, WORK_KINDS, Bead
 from state.transactions import Transaction, chunks
 
 PEOPLES_KINDS = ("epic", "task", "bug", "feature", "chore")
-"""Kinds that people give to beads."""
+"""Kinds that people may give to beads."""
 
 
 def is_done(bead: Bead | None) -> bool:
-    """The bead is here, and finished."""
+    """Whether the bead exists and is finished."""
     return bead is not None and bead.status in DONE
 
 
 def unoffered(bead: Bead) -> str:
-    """Why a bead is never offered as work, if it is not: what its import set it aside for."""
+    """Why a bead is never offered as work, by a field of its import; empty if it may be offered."""
     if bead.kind not in (*WORK_KINDS, *RECORD_KINDS):
         return f"a {bead.kind}"
     if aside_of(bead.status, bead.extra) == 2:
@@ -30,10 +31,11 @@ def unoffered(bead: Bead) -> str:
 
 
 def refuse_kind(kind: str, bead: Bead | None = None) -> None:
-    """Raise UsageError for a kind that nobody chooses by hand, or a bead whose kind is not theirs.
+    """Raise UsageError for a kind that people cannot choose, or for a bead whose kind they cannot
+    change.
 
     Outcomes, routines and the like hold data that their readers rely on. A new bead may be a
-    decision, for people decide too.
+    decision, because people decide too.
     """
     chosen = (*PEOPLES_KINDS, "decision") if bead is None else PEOPLES_KINDS
     if kind in BEAD_KINDS and kind not in chosen:
@@ -45,10 +47,11 @@ def refuse_kind(kind: str, bead: Bead | None = None) -> None:
 
 
 def refuse_close(tx: Transaction, ids: Sequence[str], *, force: bool = False) -> None:
-    """Raise ClaimError if one of the beads with these whole ids is deleted, and without ``force`` if
-    it has open parts, as an epic, or waits for another one; what closes with it holds it no longer.
+    """Raise ClaimError if one of the beads with these whole ids is deleted. Without ``force``, also
+    raise it for an epic with open parts and for a bead that waits for another; blockers that are
+    closed in the same call do not count.
 
-    Closed ones may be closed again.
+    Closed beads may be closed again.
     """
     found = [
         row for those, values in chunks(ids) for row in tx.rows(_SUSPECTS.format(those), values)
@@ -81,7 +84,7 @@ _SUSPECTS = (
 
 
 def refuse_tombstone(status: str | None) -> None:
-    """Raise UsageError for the status that only deleting gives."""
+    """Raise UsageError for the status that only a deletion sets."""
     if status == "tombstone":
         raise UsageError(
             "tombstone is the status of deleted beads; `harness bead delete` deletes one"

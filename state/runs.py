@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from state.stops import StopReason
 
 LOCK_TTL_S = 60.0
-"""How long a run stays locked after its owner last renewed the lock."""
+"""Seconds that a run stays locked after its owner last renewed the lock."""
 
 _ID_LENGTH = 8
-"""40 bits: run ids stay unique across machines."""
+"""Characters of a run id: 40 bits, unique across machines."""
 
 
 class Runs:
@@ -32,7 +32,10 @@ class Runs:
     """
 
     def __init__(self, store: BeadStore, owner: str | None = None) -> None:
-        """``owner`` is who holds locks, ``host:pid``; this process by default."""
+        """Give access to the run records of ``store``.
+
+        ``owner`` is the name of the lock holder, ``host:pid``; this process by default.
+        """
         self.database = store.database
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}"
 
@@ -45,7 +48,7 @@ class Runs:
         seed: int = 0,
         ttl_s: float = LOCK_TTL_S,
     ) -> Run:
-        """Write the record of a new run, locked by this process. Call it before any work."""
+        """Write the record of a new run, locked by this process. Must be called before any work."""
         now = self.database.now()
         with self.database.writing() as tx:
             run = Run(
@@ -62,7 +65,8 @@ class Runs:
             return run
 
     def get(self, id: str) -> Run:
-        """The record of a run. A running one whose process has died reads ``interrupted``."""
+        """The record of a run. A running one whose process has died has the status
+        ``interrupted``."""
         with self.database.reading() as tx:
             run = _find(tx, id)
         return self._as_it_is(run)
@@ -84,7 +88,7 @@ class Runs:
         answer: str | None = None,
         reference_match: bool | None = None,
     ) -> Run:
-        """Close the record with its verdict and what the ledger says it cost; frees the lock."""
+        """Close the record with its verdict and its cost from the ledger; frees the lock."""
         with self.database.writing() as tx:
             run = _find(tx, id)
             before = run.model_dump()
@@ -96,9 +100,9 @@ class Runs:
             return self._leave(tx, run, before)
 
     def interrupt(self, id: str, reason: StopReason) -> Run:
-        """Mark the run as stopped before its end, to be resumed; frees the lock.
+        """Mark the run as stopped before its end, so that it can be resumed; frees the lock.
 
-        One that waits for a person's approval is in a state of its own.
+        A run that waits for a person's approval gets a status of its own.
         """
         with self.database.writing() as tx:
             run = _find(tx, id)
@@ -108,7 +112,7 @@ class Runs:
             return self._leave(tx, run, before)
 
     def score(self, id: str, reference_match: bool) -> Run:
-        """Note whether the answer of a run agrees with the hidden checks."""
+        """Record whether the answer of a run agrees with the hidden checks."""
         with self.database.writing() as tx:
             run = _find(tx, id)
             before = run.model_dump()
@@ -120,10 +124,11 @@ class Runs:
     # --- the lock ----------------------------------------------------------------------------
 
     def acquire(self, id: str, ttl_s: float = LOCK_TTL_S) -> Run:
-        """Lock an unfinished run for this process, which is then to renew within ``ttl_s`` seconds.
+        """Lock an unfinished run for this process, which must renew the lock within ``ttl_s``
+        seconds.
 
-        Raises UsageError if another process holds the lock, or the run is finished. A lock that
-        has expired, or whose process on this machine has died, is free.
+        Raises UsageError if another process holds the lock, or the run is finished. A lock that has
+        expired, or whose process on this machine has died, is free.
         """
         now = self.database.now()
         with self.database.writing() as tx:
@@ -144,7 +149,7 @@ class Runs:
             return run
 
     def renew(self, id: str, ttl_s: float = LOCK_TTL_S) -> bool:
-        """Hold the lock for another ``ttl_s`` seconds and count the time; false if it is lost."""
+        """Extend the lock by ``ttl_s`` seconds and count the time; false if the lock is lost."""
         now = self.database.now()
         with self.database.writing() as tx:
             run = _find(tx, id)
@@ -157,7 +162,7 @@ class Runs:
             return True
 
     def put_back(self, before: Run) -> Run:
-        """Free the lock of a run that nothing was done on, and leave it as ``before`` has it."""
+        """Free the lock of a run without any new work, and restore its record ``before``."""
         with self.database.writing() as tx:
             run = _find(tx, before.id)
             held = run.model_dump()
@@ -218,7 +223,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # alive, and somebody else's
+    except PermissionError:  # The process is alive and belongs to another user.
         return True
     return True
 

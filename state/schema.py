@@ -1,4 +1,4 @@
-"""Tables of a state database: made, recognised, and brought up to date by alembic's scripts."""
+"""Tables of a state database: created, recognised, and migrated by alembic's scripts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_KEY = "schema_version"
 """Row of ``meta`` that holds the version, so that a program without alembic can tell."""
 STAMP = "alembic_version"
-"""Alembic's own table: the number of the last script, as in ``0002``."""
+"""Alembic's own table, which holds the number of the last script, such as ``0002``."""
 
 _NAMES = {
     False: "SELECT name FROM sqlite_master WHERE type = 'table'",
     True: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
 }
-"""What lists the tables, whether on PostgreSQL or not."""
+"""SQL that lists the tables; the key says whether the database is PostgreSQL."""
 
 
 def is_current(tx: Transaction, name: str) -> bool:
-    """Whether the tables are of this program's version.
+    """Whether the tables have this program's version.
 
-    Raises StoreError if they are another program's or a newer version's, and NoStoreError where
+    Raises StoreError if they belong to another program or a newer version, and NoStoreError where
     there are none.
     """
     tables = _tables(tx)
@@ -52,14 +52,14 @@ def is_current(tx: Transaction, name: str) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Make the tables where there are none, else run the scripts that the database lacks.
+    """Create the tables where there are none, else run the scripts that the database lacks.
 
-    All inside the caller's transaction.
+    Everything happens inside the caller's transaction.
     """
     tx = Transaction.within(connection)
     tables = _tables(tx)
     version = _version(tx) if tables else None
-    if version == SCHEMA_VERSION:  # another process has done it
+    if version == SCHEMA_VERSION:  # Another process has done it.
         return
     if not tables:
         _create(connection, tx)
@@ -86,7 +86,7 @@ def _run_scripts(connection: Connection, version: int | None, *, stamped: bool) 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    if not stamped:  # it was made before there were scripts
+    if not stamped:  # The database was made before there were scripts.
         command.stamp(config, f"{version:04}")
     command.upgrade(config, "head")
 

@@ -1,7 +1,7 @@
-"""Full-text search: FTS5 on SQLite, ``tsvector`` on PostgreSQL; words are stemmed in both.
+"""Full-text search: FTS5 on SQLite, ``tsvector`` on PostgreSQL; both stem words.
 
-FTS5 costs a writing transaction as much as all else in it. So a write only numbers what there is to
-index, and who searches first brings the index up to the last number.
+FTS5 would double the cost of a writing transaction. So a write only numbers the documents to be
+indexed, and the next search brings the index up to the last number.
 """
 
 from __future__ import annotations
@@ -112,36 +112,36 @@ _POSTGRES_QUERY = f"""
 
 
 def create(tx: Transaction) -> None:
-    """Make what searching needs beside the tables, and index what is there."""
+    """Create the tables and triggers of the search, and index the existing documents."""
     for statement in _POSTGRES if tx.is_postgres else (*_SQLITE, *_SQLITE_FILL):
         tx.run(statement)
 
 
 def rebuild(tx: Transaction) -> None:
-    """Index everything anew. PostgreSQL's indexes need none of that."""
+    """Rebuild the index. PostgreSQL's indexes need no rebuilding."""
     if not tx.is_postgres:
         for statement in (*_SQLITE_FILL, _CATCH_UP):
             tx.run(statement)
 
 
 def is_behind(tx: Transaction) -> bool:
-    """Whether there is something to :func:`catch_up` with before a search."""
+    """Whether there are documents to index before a search; see :func:`catch_up`."""
     return not tx.is_postgres and bool(tx.value(_BEHIND))
 
 
 def catch_up(tx: Transaction) -> None:
-    """Index what has been written since the last search."""
+    """Index the documents written since the last search."""
     tx.run(_CATCH_UP)
 
 
 def is_complete(tx: Transaction) -> bool:
-    """Whether every bead and comment is numbered, all up to the last that is indexed are in the
-    index, and the index is sound."""
+    """Whether every bead and comment is numbered, all documents up to the last indexed number are
+    in the index, and the index is sound."""
     if tx.is_postgres:
         return True
     try:
         tx.run("INSERT INTO bead_search (bead_search) VALUES ('integrity-check')")
-    except sqlite3.DatabaseError:  # what the check says of a damaged index
+    except sqlite3.DatabaseError:  # SQLite's check raises this for a damaged index.
         return False
     counts = (
         "SELECT (SELECT count(*) FROM bead) + (SELECT count(*) FROM comment)",
@@ -152,8 +152,10 @@ def is_complete(tx: Transaction) -> bool:
 
 
 def find_ids(tx: Transaction, words: str, limit: int | None) -> list[str]:
-    """Ids of the beads that contain all words (``word*``: a beginning; ``"…"``: a phrase), best
-    first. Raises UsageError if there is no word.
+    """Ids of the beads that contain all words, best first. ``word*`` is a prefix and ``"…"`` a
+    phrase.
+
+    Raises UsageError if there is no word.
     """
     terms = _terms(words)
     if tx.is_postgres:
@@ -165,7 +167,7 @@ def find_ids(tx: Transaction, words: str, limit: int | None) -> list[str]:
 
 
 def _terms(words: str) -> list[tuple[list[str], bool]]:
-    """Each term as its words and whether the last of them is only a beginning."""
+    """Each term as its words, and whether the last of them is a prefix."""
     found = []
     for phrase, word in re.findall(r'"([^"]*)"?|([^\s"]+)', words):
         parts = re.findall(r"[^\W_]+", phrase or word)

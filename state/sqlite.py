@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a transaction waits for another process to end its own."""
+"""Seconds that a transaction waits for another process to end its own."""
 
 Error = sqlite3.Error
 
@@ -34,11 +34,11 @@ _EXPLANATIONS = {
 
 
 class _Connection(sqlite3.Connection):
-    """One that can be referred to weakly."""
+    """A connection that supports weak references."""
 
 
 class _Idle(threading.local):
-    """The connections of a thread that are in no transaction; the last one was used last."""
+    """A thread's connections outside any transaction; the most recently used one is last."""
 
     def __init__(self) -> None:
         self.stack: list[_Connection] = []
@@ -51,7 +51,10 @@ class Sqlite:
     is_postgres = False
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        """Raises StoreError if the file's folder cannot be created."""
+        """Use the file at ``path``.
+
+        Raises StoreError if its folder cannot be created.
+        """
         self.path = path.expanduser().absolute()
         self.name = str(self.path)
         self._idle, self._all = _Idle(), WeakSet[_Connection]()
@@ -66,7 +69,7 @@ class Sqlite:
             ) from error
 
     def refuse_missing(self) -> None:
-        """Raise NoStoreError where there is no file, StoreError where there can be none."""
+        """Raise NoStoreError where the file is missing, StoreError where there can be none."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -81,7 +84,7 @@ class Sqlite:
             raise NoStoreError(self.name)
 
     def prepare(self) -> None:
-        """See :func:`switch_to_wal`."""
+        """Switch the file to write-ahead logging; see :func:`switch_to_wal`."""
         switch_to_wal(self.path)
 
     @contextmanager
@@ -100,14 +103,14 @@ class Sqlite:
 
     @contextmanager
     def asking(self) -> Iterator[sqlite3.Connection]:
-        """See :class:`state.database.Backend`: one query sees one moment anyway."""
+        """See :class:`state.database.Backend`; a single query sees one snapshot anyway."""
         with self._lent() as connection:
             yield connection
 
     @contextmanager
     def _lent(self) -> Iterator[_Connection]:
-        """A connection that this thread keeps: the one it used last, which still holds the pages that
-        it wrote. A transaction inside another one has a connection of its own."""
+        """A connection that this thread keeps: the most recently used one, whose cache still holds
+        the pages that it wrote. A nested transaction gets a connection of its own."""
         stack = self._idle.stack
         connection = stack.pop() if stack else self._connect()
         try:
@@ -126,14 +129,15 @@ class Sqlite:
 
     @contextmanager
     def rebuilding(self) -> Iterator[Connection]:
-        """Foreign keys rest meanwhile: to drop a table would delete what points to its rows."""
+        """See :class:`state.database.Backend`. Foreign keys are off, because dropping a table would
+        delete the rows that point to it."""
         from sqlalchemy import create_engine, event
         from sqlalchemy.exc import DBAPIError
         from sqlalchemy.pool import StaticPool
 
         inner = self._connect()
         engine = create_engine("sqlite://", creator=lambda: inner, poolclass=StaticPool)
-        # The driver must not begin transactions by itself, or what a script drops stays dropped.
+        # The driver must not begin transactions by itself, or dropped tables could not be restored.
         event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         inner.execute("PRAGMA foreign_keys = OFF")
         try:
@@ -156,10 +160,10 @@ class Sqlite:
 
 
 def switch_to_wal(path: Path) -> None:
-    """Switch to write-ahead logging, once in a file's life; makes the file if need be.
+    """Switch to write-ahead logging, once in a file's life; creates the file if needed.
 
-    SQLite does not wait for the busy timeout when several processes switch a new file at the
-    same moment, so this waits in its place.
+    SQLite ignores the busy timeout when several processes switch a new file at the same moment, so
+    this function waits instead.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
@@ -177,7 +181,7 @@ def switch_to_wal(path: Path) -> None:
 
 
 def explain(error: BaseException | None) -> str:
-    """What happened, by SQLite's result code."""
+    """The meaning of an error, by SQLite's result code."""
     return _EXPLANATIONS.get(_code(error), f"refused the operation: {error}")
 
 

@@ -1,7 +1,7 @@
-"""How runs and commands end: exit codes, why a run stopped, and the states that every verb shows.
+"""How runs and commands end: exit codes, reasons to stop, and the states that every command shows.
 
-This is the one table, and it imports nothing: every command reads it. ``docs/exit-codes.md`` says the
-same for people, and a test compares the two.
+This table is the only source, and it imports nothing, because every command reads it.
+``docs/exit-codes.md`` has the same table for people, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Exit(IntEnum):
     SETUP = 4
     APPROVAL = 5
     FAULT = 70
-    """EX_SOFTWARE of sysexits.h."""
+    """Fault in the program: EX_SOFTWARE of sysexits.h."""
     INTERRUPTED = 130
-    """What shells report for SIGINT."""
+    """Stopped by SIGINT: the code that shells report."""
 
 
 EXIT_MEANINGS: dict[Exit, str] = {
@@ -83,7 +83,7 @@ RUN_STATES: dict[str, State] = {
         State("exhausted", Exit.BUDGET, "out of budget", "red"),
     )
 }
-"""The name of a state is the run's verdict where it is finished, else its status."""
+"""Name → state. The name is the verdict of a finished run, else its status."""
 
 
 def state_of(status: str, verdict: str | None) -> State:

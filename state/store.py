@@ -1,4 +1,5 @@
-"""The bead store: what the tiers know, plan and do, in one table that they all read and write."""
+"""The bead store: the tiers' knowledge, plans and results, in one table that all tiers read and
+write."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ _FREE: BeadChanges = {"status": "open", "assignee": None}
 class BeadStore:
     """Beads and their dependencies. Every method is one short transaction.
 
-    Beads come back as detached copies: changing one changes nothing in the store. Where a method
-    takes an id, the start of one will do, with or without ``hm-``, as long as it is unique. Every
-    method raises UsageError for an unknown or ambiguous id and for a value out of range, and
-    StoreError if the database fails.
+    Returned beads are detached copies: changing one changes nothing in the store. Where a method
+    takes an id, a unique prefix of one is enough, with or without ``hm-``. Every method raises
+    UsageError for an unknown or ambiguous id and for a value out of range, and StoreError if the
+    database fails.
     """
 
     def __init__(self, database: Database) -> None:
@@ -63,8 +64,8 @@ class BeadStore:
     ) -> Bead:
         """Write a new bead.
 
-        With a ``key`` (or an ``id``) that exists already, the existing bead comes back unchanged,
-        so a replay after a crash creates nothing twice.
+        If a bead with this ``key`` (or ``id``) exists already, it is returned unchanged, so a
+        replay after a crash creates nothing twice.
         """
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
@@ -90,10 +91,10 @@ class BeadStore:
     ) -> list[Bead]:
         """Write a whole plan and change open beads, or nothing of it.
 
-        Beads and dependencies that exist stay unchanged, and changes to a closed bead are passed
-        over. ``parent``, ``from_id`` and ``to_id`` name a bead by its id or, if it is one
-        of ``beads``, by its key; ids in ``changes`` are whole, and parents do not change. Returns
-        the stored beads in the order given.
+        Existing beads and dependencies stay unchanged, and changes to a closed bead are ignored.
+        ``parent``, ``from_id`` and ``to_id`` name a bead by its id or, if it is one of ``beads``,
+        by its key; ids in ``changes`` are whole, and parents do not change. Returns the stored
+        beads in the order given.
         """
         _check_changes(changes or {})
         return writes.write(self.database, beads, dependencies, changes)
@@ -105,7 +106,7 @@ class BeadStore:
             return rows.change(tx, rows.find(tx, id), fields, self.database.now())
 
     def close(self, id: str, reason: str = "", **fields: Unpack[BeadChanges]) -> Bead:
-        """Close a bead and change further fields with it. A closed bead stays as it is."""
+        """Close a bead and change further fields with it. A closed bead stays unchanged."""
         rows.refuse_unknown(fields)
         with self.database.writing() as tx:
             bead = rows.find(tx, id)
@@ -115,7 +116,8 @@ class BeadStore:
             return rows.change(tx, bead, changes, self.database.now())
 
     def apply(self, beads: Sequence[Bead], changes: Mapping[str, BeadChanges]) -> None:
-        """Like :meth:`create_many`, but each bead under a key: doing it again changes nothing."""
+        """Like :meth:`create_many`, but every bead needs a key, so repeating the call changes
+        nothing; returns nothing."""
         for bead in beads:
             if bead.key is None:
                 raise UsageError("apply writes only beads that have a key")
@@ -123,13 +125,13 @@ class BeadStore:
         writes.apply(self.database, beads, changes)
 
     def reopen(self, id: str) -> Bead:
-        """Open a closed bead again, for anybody to claim."""
+        """Open a closed bead again, so that it can be claimed."""
         return self.update(id, status="open", assignee=None)
 
     def add_dependency(
         self, from_id: str, to_id: str, type: DependencyType = "blocks"
     ) -> Dependency:
-        """Make ``from_id`` depend on ``to_id``; doing it again is no change.
+        """Make ``from_id`` depend on ``to_id``; repeating the call changes nothing.
 
         Raises UsageError if it depends on itself, or a cycle of blockers and parents would close.
         """
@@ -140,28 +142,28 @@ class BeadStore:
     # --- reading -----------------------------------------------------------------------------
 
     def find(self, id: str) -> Bead | None:
-        """The bead with this whole id, if it is here."""
+        """The bead with this whole id, or ``None``."""
         return queries.get(self.database, id)
 
     def find_all(self, ids: Sequence[str]) -> dict[str, Bead]:
-        """Like :meth:`find`, but for several ids: those that are here, by id."""
+        """Like :meth:`find`, but for several ids: id → bead, for those that exist."""
         return queries.find_all(self.database, ids)
 
     def get(self, id: str) -> Bead:
-        """The bead with this id, or the only one whose id starts so."""
+        """The bead with this id, or the only one whose id starts with it."""
         if (bead := queries.get(self.database, id)) is not None:
             return bead
         with self.database.reading() as tx:
             return rows.find(tx, id)
 
     def dependencies(self, id: str) -> list[Dependency]:
-        """What the bead depends on: its parent, its blockers, and what else it points to."""
+        """The dependencies of the bead on others: on its parent, its blockers, and other beads."""
         with self.database.reading() as tx:
             bead = rows.find(tx, id)
             return rows.edges(tx, bead.id)
 
     def dependents(self, id: str) -> list[Dependency]:
-        """What depends on the bead: its children, and what points to it."""
+        """The dependencies of others on the bead: of its children, and of other beads."""
         with self.database.reading() as tx:
             return rows.edges_to(tx, rows.find(tx, id).id)
 
@@ -177,7 +179,7 @@ class BeadStore:
         return queries.select(self.database, conditions, values, limit, order)
 
     def whole(self, filters: Filters) -> Filters:
-        """The filters, with the whole id of a parent for the start of one."""
+        """The filters with the whole id of the parent in place of its prefix."""
         if (parent := filters.get("parent")) is None:
             return filters
         return {**filters, "parent": self.get(parent).id}
@@ -190,11 +192,11 @@ class BeadStore:
         *,
         newest: int | None = None,
     ) -> list[Bead]:
-        """Beads of a run, oldest first: the last few, if asked."""
+        """Beads of a run, oldest first; with ``newest`` only so many of the last ones."""
         return queries.of_run(self.database, run_id, kind, tier, newest=newest)
 
     def stamps(self, run_id: str, kind: BeadKind) -> dict[str, float]:
-        """Id → when it was last changed, of a run's beads that are not closed."""
+        """Id → time of the last change, for a run's beads that are not closed."""
         return queries.stamps(self.database, run_id, kind)
 
     # --- the frontier ------------------------------------------------------------------------
@@ -202,14 +204,15 @@ class BeadStore:
     def ready(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
         """Work that may be claimed now, most urgent first, then oldest.
 
-        Ready work is open or its lease has expired, and neither it nor a bead above it has an
-        open blocker or is deferred. An epic is offered when its parts are done. What records
-        something is no work, and what an import set aside (pinned, a template) is not offered.
+        Ready work is open or its lease has expired, and neither it nor a bead above it has an open
+        blocker or is deferred. An epic is offered when its parts are done. Beads that only record
+        something, and imported beads that are excluded from work (pinned, a template), are not
+        offered.
         """
         return queries.ready(self.database, limit, **self.whole(filters))
 
     def blocked(self, limit: int | None = None, **filters: Unpack[Filters]) -> list[Bead]:
-        """Unfinished work that waits for an open blocker, its own or an ancestor's."""
+        """Unfinished work that waits for an open blocker of its own or of a bead above."""
         conditions, values = matching(**self.whole(filters))
         return queries.select(self.database, [BLOCKED, *conditions], values, limit)
 
@@ -221,10 +224,11 @@ class BeadStore:
         lease_s: float,
         **filters: Unpack[Work],
     ) -> Bead | None:
-        """Take a ready bead, this one or the first, for ``lease_s`` seconds; ``None`` if none is.
+        """Claim a ready bead, this one or the first, for ``lease_s`` seconds; ``None`` if none is
+        ready.
 
-        Atomic: of many claimants one gets the bead. Counts as one more of its attempts. An epic
-        whose parts are open can be claimed by its id alone.
+        Atomic: of many claimants one gets the bead. The claim adds one to the bead's attempts. An
+        epic with open parts can only be claimed by its id.
         """
         if id is not None:
             id = self.get(id).id
@@ -233,8 +237,9 @@ class BeadStore:
         )
 
     def claim_with(self, orders: Sequence[Bead], *, lease_s: float) -> list[Bead]:
-        """Claim the parents of ``orders`` (whole ids) for the assignees of the orders; with each
-        parent that was ready its order is written, in the same transaction. The orders written."""
+        """Claim the parents of ``orders`` (whole ids) for the assignees of the orders. The order
+        of each parent that was ready is written in the same transaction; returns the written
+        orders."""
         return writes.claim(self.database, orders, lease_s)
 
     def renew(self, id: str, assignee: str, lease_s: float) -> bool:
@@ -252,7 +257,7 @@ class BeadStore:
             return True
 
     def release(self, id: str, assignee: str | None = None) -> bool:
-        """Give a claimed bead back; false if it is not claimed, or not by ``assignee``."""
+        """Release a claimed bead; false if it is not claimed, or not by ``assignee``."""
         with self.database.writing() as tx:
             bead = rows.find(tx, id)
             if bead.status != "in_progress" or assignee not in (None, bead.assignee):
@@ -261,7 +266,7 @@ class BeadStore:
             return True
 
     def release_run(self, run_id: str) -> int:
-        """Give back all claimed beads of a run whose process died; returns how many.
+        """Release all claimed beads of a run whose process died; returns their number.
 
         Only for the holder of the run's lock (:meth:`state.Runs.acquire`).
         """

@@ -1,6 +1,9 @@
-"""The tables, as SQLModel defines them. Imported where a database is made or its tables compared:
-what is read and written all day are the plain records of :mod:`state.models`, which have the same
-fields, because to import SQLModel at every start takes longer than most commands do."""
+"""The tables, defined with SQLModel.
+
+Imported only where a database is created or its tables are compared. Ordinary reads and writes use
+the plain records of :mod:`state.models`, which have the same fields, because importing SQLModel at
+every start takes longer than most commands do.
+"""
 
 from __future__ import annotations
 
@@ -192,6 +195,6 @@ for _name, _columns, _where in (
 
 
 def create(connection: Any) -> None:
-    """Make the tables, inside the transaction that a connection of SQLAlchemy's has."""
+    """Create the tables, inside the transaction of an SQLAlchemy connection."""
     tables = [METADATA.tables[str(table.__tablename__)] for table in TABLES]
     METADATA.create_all(connection, tables=tables)

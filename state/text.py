@@ -1,4 +1,4 @@
-"""Text from outside, made such that every store, file and terminal can hold it."""
+"""External text, cleaned so that every store, file and terminal can hold it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ REPLACEMENT = "\ufffd"
 
 
 def is_storable(text: str) -> bool:
-    """Whether every store, file and terminal can hold ``text`` as it is."""
+    """Whether every store, file and terminal can hold ``text`` unchanged."""
     return storable(text) == text
 
 
 def storable(text: str) -> str:
-    """``text`` with U+FFFD for each NUL and each lone surrogate; two surrogates that belong together
-    become the one character that they stand for.
+    """``text`` with U+FFFD for each NUL and each lone surrogate; a surrogate pair becomes the one
+    character that it encodes.
 
-    PostgreSQL refuses NUL, and lone surrogates are no UTF-8.
+    PostgreSQL refuses NUL, and UTF-8 cannot encode lone surrogates.
     """
     if text.isascii():
         whole = text

@@ -1,4 +1,4 @@
-"""The store as an issue tracker: what people do with beads beyond what the tiers do."""
+"""The store as an issue tracker: people's operations on beads beyond those of the tiers."""
 
 from __future__ import annotations
 
@@ -27,37 +27,40 @@ from state.transactions import Transaction, chunks, inserting, listed
 
 @dataclass(frozen=True)
 class Stats:
-    """Numbers about all beads; tombstones count only as such."""
+    """Statistics of all beads; tombstones are counted by status alone."""
 
     total: int
     by_status: dict[str, int]
     by_kind: dict[str, int]
     by_priority: dict[int, int]
-    """Of unfinished beads."""
+    """Unfinished beads by priority."""
     ready: int
     blocked: int
     lead_time_s: float | None
-    """Mean time from creation to closing."""
+    """Mean time from creation to closing, in seconds."""
 
 
 EMPTY = Stats(0, {}, {}, {}, 0, 0, None)
-"""What they are where there is no bead."""
+"""The statistics of an empty store."""
 
 
 @dataclass(frozen=True)
 class Detail:
-    """A bead with what hangs on it."""
+    """A bead with its dependencies and comments."""
 
     bead: Bead
     dependencies: list[Dependency]
     dependents: list[Dependency]
     comments: list[Comment]
     related: dict[str, Bead] = field(default_factory=dict)
-    """The beads at the other ends of the dependencies, as far as they are here."""
+    """The beads at the other ends of the dependencies, those that are in the database."""
 
 
 class Tracker:
-    """Every method is one transaction, and takes ids as :class:`state.BeadStore` does."""
+    """The operations of the tracker.
+
+    Every method is one transaction, and takes ids like :class:`state.BeadStore`.
+    """
 
     def __init__(self, store: BeadStore) -> None:
         self.store = store
@@ -72,7 +75,7 @@ class Tracker:
         by: str | None = None,
         **fields: Unpack[BeadFields],
     ) -> Bead:
-        """Write a new bead with what it depends on, or nothing. Raises UsageError."""
+        """Write a new bead with its dependencies, or nothing. Raises UsageError."""
         rows.refuse_unknown(fields)
         parent = fields.pop("parent", None)
         now = self.database.now()
@@ -95,7 +98,8 @@ class Tracker:
         by: str | None = None,
         **fields: Unpack[BeadChanges],
     ) -> list[Bead]:
-        """Change all of the beads, or none. Raises UsageError, and ClaimError as :meth:`close` does."""
+        """Change all of the beads, or none. Raises UsageError, and ClaimError like
+        :meth:`close`."""
         rows.refuse_unknown(fields)
         rules.refuse_tombstone(fields.get("status"))
         with self.database.writing() as tx:
@@ -124,10 +128,11 @@ class Tracker:
         by: str | None = None,
         force: bool = False,
     ) -> list[Bead]:
-        """Close all of the beads, or none; closed ones stay as they are.
+        """Close all of the beads, or none; closed ones stay unchanged.
 
-        Raises UsageError, and ClaimError for a deleted bead, an epic with open parts and a bead that
-        waits, unless what holds it is closed with it, or by ``force``.
+        Raises UsageError. Raises ClaimError for a deleted bead. Without ``force``, raises
+        ClaimError also for an epic with open parts, and for a bead that waits for another, unless
+        the call closes that one too.
         """
         with self.database.writing() as tx:
             found = queries.by_ids(tx, list(ids))
@@ -149,11 +154,11 @@ class Tracker:
         by: str | None = None,
         force: bool = False,
     ) -> list[Bead]:
-        """Make tombstones of all of the beads, or of none: what they said stays, for other copies of
-        the store to learn of it.
+        """Turn all of the beads into tombstones, or none. Their texts stay, so that other copies of
+        the store can learn of the deletion.
 
-        Their dependencies go, in both directions. Raises UsageError, and without ``force`` ClaimError
-        if unfinished beads that stay are part of one or wait for it.
+        Their dependencies are removed, in both directions. Raises UsageError, and without ``force``
+        ClaimError if unfinished beads that stay are part of one or wait for it.
         """
         now = self.database.now()
         with self.database.writing() as tx:
@@ -181,7 +186,7 @@ class Tracker:
             return [rows.find(tx, bead.id) for bead in beads]
 
     def _cut(self, tx: Transaction, edge: Dependency, now: float) -> None:
-        """Remove a dependency, and the parent that it may stand for."""
+        """Remove a dependency, and the parent that it may represent."""
         source = rows.find(tx, edge.from_id)
         if edge.type == "parent-child" and source.parent == edge.to_id:
             rows.change(tx, source, {"parent": None}, now)
@@ -197,7 +202,8 @@ class Tracker:
         lease_s: float,
         **filters: Unpack[Work],
     ) -> Bead:
-        """Take this bead, or the most urgent that is ready. Raises ClaimError that says why not."""
+        """Claim this bead, or the most urgent one that is ready. Raises ClaimError that says why
+        not."""
         bead = self.store.claim(id, assignee=assignee, lease_s=lease_s, **filters)
         if bead is not None:
             return bead
@@ -248,7 +254,8 @@ class Tracker:
     ) -> list[Dependency]:
         """Remove the dependencies of one bead on another, of one type or all; returns them.
 
-        ``to_id`` may name a bead that is not here, if in full. Raises UsageError if there is none.
+        ``to_id`` may be the whole id of a bead that is missing here. Raises UsageError if there is
+        no such dependency.
         """
         with self.database.writing() as tx:
             source = rows.find(tx, from_id)
@@ -266,7 +273,7 @@ class Tracker:
             return removed
 
     def comment(self, id: str, text: str, author: str) -> Comment:
-        """Say something about a bead. Raises UsageError."""
+        """Add a comment to a bead. Raises UsageError."""
         if not text.strip():
             raise UsageError("a comment needs a text")
         now = self.database.now()
@@ -290,7 +297,7 @@ class Tracker:
             return Detail(bead, edges, back, comments, graph.beads_of(tx, ends))
 
     def history(self, id: str) -> list[Change]:
-        """What happened to a bead, oldest first: its creation, each change, what was said.
+        """The history of a bead, oldest first: its creation, each change, and the comments.
 
         Raises UsageError.
         """
@@ -315,7 +322,7 @@ class Tracker:
     ) -> list[Bead]:
         """Beads that contain all words in title, body, notes or comments, best first.
 
-        ``word*`` stands for its continuations, ``"…"`` for a phrase. Raises UsageError.
+        ``word*`` matches words with this prefix, ``"…"`` matches a phrase. Raises UsageError.
         """
         with self.database.reading() as tx:
             behind = search.is_behind(tx)
@@ -335,7 +342,7 @@ class Tracker:
             return [beads[id] for id in ids if id in beads][:limit]
 
     def stats(self) -> Stats:
-        """Numbers about all beads."""
+        """Statistics of all beads."""
         with self.database.reading() as tx:
 
             def count(column: str, condition: str = "1 = 1") -> dict[Any, int]:
@@ -359,7 +366,8 @@ class Tracker:
             )
 
     def ids(self, start: str, limit: int = 50) -> list[tuple[str, str]]:
-        """Ids that begin so, with or without ``hm-``, and their titles; unfinished ones first."""
+        """Ids that start with ``start``, with or without ``hm-``, and their titles; unfinished
+        beads first."""
         with self.database.reading() as tx:
             beads = [b for b in rows.starting(tx, start, 4 * limit) if b.status != "tombstone"]
         found = sorted(beads, key=lambda bead: (bead.status in DONE, bead.id))

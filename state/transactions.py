@@ -1,4 +1,4 @@
-"""SQL in the driver's own words, the same for SQLite and PostgreSQL, inside one transaction."""
+"""SQL inside one transaction, run by the database's driver; the same for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ CHUNK = 500
 
 Parameters = Mapping[str, Any]
 
-encode = json.JSONEncoder().encode  # ``json.dumps`` asks about eight options each time.
+# One encoder for all calls: ``json.dumps`` checks eight options each time.
+encode = json.JSONEncoder().encode
 
 
 class Transaction:
-    """A transaction under way: parameters are written ``%(name)s``.
+    """A running transaction. Parameters are written ``%(name)s``.
 
-    ``noted`` and ``finished`` collect what :func:`state.frontier.settle` looks at before the commit.
+    ``noted`` and ``finished`` collect the beads that :func:`state.frontier.settle` handles before
+    the commit.
     """
 
     __slots__ = ("connection", "finished", "is_postgres", "noted")
 
     def __init__(self, connection: Any) -> None:
-        """``connection`` is ``sqlite3``'s own, or SQLAlchemy's to a server."""
+        """Wrap ``connection``, which is one of ``sqlite3`` or, for a server, of SQLAlchemy."""
         self.connection = connection
         self.is_postgres = not isinstance(connection, sqlite3.Connection)
         self.noted = set[str]()
@@ -40,13 +42,13 @@ class Transaction:
 
     @classmethod
     def within(cls, connection: Any) -> Transaction:
-        """The transaction that a connection of SQLAlchemy's has, to either database."""
+        """The transaction of an SQLAlchemy connection, to either database."""
         if connection.dialect.name == "sqlite":
             return cls(connection.connection.driver_connection)
         return cls(connection)
 
     def run(self, sql: str, parameters: Parameters | None = None) -> Any:
-        """Execute a statement; what comes back has ``fetchall()``, ``fetchone()``, ``rowcount``."""
+        """Execute a statement; the result has ``fetchall()``, ``fetchone()`` and ``rowcount``."""
         if self.is_postgres:
             return self.connection.exec_driver_sql(sql, dict(parameters or {}))
         return self.connection.execute(named(sql), parameters or ())
@@ -66,21 +68,21 @@ class Transaction:
 
     def value(self, sql: str, parameters: Parameters | None = None) -> Any:
         """The first column of the first row, or ``None`` where there is no row."""
-        # All rows: a statement that has not run to its end holds up SQLite's commit.
+        # All rows are read, because an unfinished statement delays SQLite's commit.
         found = self.rows(sql, parameters)
         return found[0][0] if found else None
 
     def records(
         self, kind: type[R], rest: str = "", parameters: Parameters | None = None
     ) -> list[R]:
-        """Records of a table; ``rest`` is what stands behind its name: WHERE, ORDER BY, LIMIT."""
+        """Records of a table; ``rest`` follows the table's name: WHERE, ORDER BY, LIMIT."""
         sql = f'SELECT {kind.columns()} FROM "{kind.TABLE}" {rest}'
         return list(map(kind.of, self.run(sql, parameters).fetchall()))
 
     def among(
         self, kind: type[R], column: str, names: Collection[str], rest: str = ""
     ) -> Iterator[R]:
-        """Records in which a column has one of these values; ``rest`` may order them."""
+        """Records whose ``column`` has one of the values ``names``; ``rest`` may order them."""
         for those, values in chunks(sorted(names)):
             yield from self.records(kind, f'WHERE "{column}" IN {those} {rest}', values)
 
@@ -107,14 +109,14 @@ class Transaction:
 
 @functools.cache
 def inserting(table: str, names: tuple[str, ...]) -> str:
-    """An INSERT of these columns."""
+    """An INSERT statement for these columns."""
     columns = ", ".join(f'"{name}"' for name in names)
     values = ", ".join(f"%({name})s" for name in names)
     return f'INSERT INTO "{table}" ({columns}) VALUES ({values})'
 
 
 def encoded(record: Record, leaving_out: Collection[str] = ()) -> dict[str, Any]:
-    """The columns of a record as the database takes them."""
+    """The columns of a record in the form that the database takes."""
     values = record.model_dump(leaving_out)
     for name in type(record).JSON:
         if name in values:
@@ -123,19 +125,19 @@ def encoded(record: Record, leaving_out: Collection[str] = ()) -> dict[str, Any]
 
 
 def chunks(names: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """See :func:`among`, as many names at a time as one statement takes."""
+    """Results of :func:`among`, with as many names at a time as one statement takes."""
     for start in range(0, len(names), CHUNK):
         yield among(names[start : start + CHUNK])
 
 
 def among(names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """(what to write behind SQL's IN, its parameters)."""
+    """(list of parameters for SQL's IN, values of these parameters)."""
     values = {f"n{number}": name for number, name in enumerate(names)}
     return f"({', '.join(f'%({number})s' for number in values)})", values
 
 
 def listed(values: Iterable[str]) -> str:
-    """Fixed words of ours as SQL lists them behind IN."""
+    """Fixed words as the list of SQL's IN."""
     return "({})".format(", ".join(f"'{value}'" for value in values))
 
 

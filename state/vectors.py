@@ -23,14 +23,15 @@ from state.transactions import Transaction, among, chunks
 SHORTLIST = 512
 """Beads of each scope whose cosine is computed exactly."""
 BATCH = 256
-"""Beads embedded, and committed, at a time."""
+"""Beads that are embedded and committed at a time."""
 LONGEST = 2000
-"""Characters of a bead's text that are embedded; sentence embedders read no more."""
+"""Most characters of a bead's text that are embedded; sentence embedders read no more."""
 
 INSIGHTS, ROUTINES = "insight", "routine"
-"""Scopes of what all runs share; every other scope is a run's id, or empty for beads of no run."""
+"""Scopes of memory that all runs share; any other scope is a run's id, or empty for beads of no
+run."""
 QUIET, FOLDED = "quiet", "folded"
-"""Labels of beads that no search finds: mere book-keeping, and what a summary stands for."""
+"""Labels of beads that no search finds: book-keeping, and beads that a summary replaces."""
 
 Vector = NDArray[np.float32]
 
@@ -48,7 +49,8 @@ _TABLE = (
         UNIQUE (bead_id, model)
     )
     """,
-    # Holds all that a search loads, so that it never reads the vectors' pages.
+    # This index holds everything that a search loads, so that a search never reads the vectors'
+    # pages.
     "CREATE INDEX IF NOT EXISTS bead_vector_codes "
     "ON bead_vector (model, scope, sequence, bead_id, code)",
 )
@@ -56,7 +58,7 @@ _WORDS = {
     False: {"serial": "INTEGER", "autoincrement": "AUTOINCREMENT", "bytes": "BLOB"},
     True: {"serial": "SERIAL", "autoincrement": "", "bytes": "BYTEA"},
 }
-"""What SQLite and PostgreSQL call the same things."""
+"""Names that differ between SQLite and PostgreSQL; the key says whether it is PostgreSQL."""
 _INSERT = """
     INSERT INTO bead_vector (bead_id, model, scope, code, digest, as_of, vector)
     VALUES (%(bead_id)s, %(model)s, %(scope)s, %(code)s, %(digest)s, %(as_of)s, %(vector)s)
@@ -69,21 +71,21 @@ _CODES = """
 
 
 class Embedding(Protocol):
-    """A sentence embedder, handed in from above."""
+    """A sentence embedder, which the caller supplies."""
 
     @property
     def name(self) -> str:
-        """Which vector space it is; vectors of different names are never compared."""
+        """Name of the vector space; vectors of different names are never compared."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Vector:
-        """Unit vectors, float32 (texts, dimension)."""
+        """Unit vectors of the texts, float32 (texts, dimension)."""
         ...
 
 
 @dataclass
 class _Codes:
-    """Sign codes of one scope, read once and then only what is new."""
+    """Sign codes of one scope, read in full once and afterwards only for new beads."""
 
     ids: list[str] = field(default_factory=list)
     place: dict[str, int] = field(default_factory=dict)
@@ -109,7 +111,8 @@ class _Codes:
             self.last = sequence
 
     def nearest(self, code: NDArray[np.uint64], count: int) -> list[str]:
-        """The ``count`` ids of the least Hamming distance, whatever the order of their arrival."""
+        """The ``count`` ids with the least Hamming distance, whatever the order in which they were
+        added."""
         if len(self.ids) <= count:
             return list(self.ids)
         apart = np.bitwise_count(self.rows[: len(self.ids)] ^ code).sum(axis=1, dtype=np.int64)
@@ -142,10 +145,10 @@ class Vectors:
         return float(self.embed(one) @ self.embed(other))
 
     def sync(self, scope: str) -> int:
-        """Embed the beads of ``scope`` that have no vector yet or a new text; returns how many.
+        """Embed the beads of ``scope`` that have no vector yet or a new text; returns their number.
 
-        What all runs share, and the beads of no run, are looked through once; later additions of
-        this process come by :meth:`touch`.
+        The scopes that all runs share, and the beads of no run, are read through once;
+        :meth:`touch` reports later additions of this process.
         """
         if scope not in self._complete:
             if scope in (INSIGHTS, ROUTINES, ""):
@@ -155,7 +158,8 @@ class Vectors:
         return sum(self._embed_beads(scope, *some) for some in chunks(late))
 
     def touch(self, bead_ids: Collection[str], scope: str) -> None:
-        """These beads of ``scope`` were just written; the next :meth:`sync` embeds them."""
+        """Report that these beads of ``scope`` were just written; the next :meth:`sync` embeds
+        them."""
         self._late.setdefault(scope, []).extend(bead_ids)
 
     def search(self, query: Vector, scopes: Iterable[str], limit: int) -> list[tuple[str, float]]:
@@ -187,9 +191,9 @@ class Vectors:
     def _embed_beads(
         self, scope: str, among: str = "", names: Mapping[str, str] | None = None
     ) -> int:
-        """Bring the vectors of a scope's beads up to date, batch by batch: of all, or of some.
+        """Update the vectors of a scope's beads batch by batch, for all beads or some of them.
 
-        ``among`` and ``names`` are what :func:`state.transactions.chunks` gives.
+        ``among`` and ``names`` come from :func:`state.transactions.chunks`.
         """
         condition, values = in_scope(scope)
         some = f"AND bead.id IN {among}" if among else ""
@@ -253,7 +257,7 @@ def _create(tx: Transaction) -> None:
 
 
 def forget(tx: Transaction, bead_ids: Sequence[str]) -> None:
-    """Drop the vectors of these beads, whichever embedder made them."""
+    """Delete the vectors of these beads, of all embedders."""
     _create(tx)
     _forget(tx, bead_ids)
 
@@ -267,21 +271,22 @@ def _forget(tx: Transaction, bead_ids: Sequence[str], model: str | None = None) 
 
 
 def scope_of(bead: Bead) -> str:
-    """Where a search finds the bead."""
+    """The scope in which a search finds the bead."""
     if bead.kind in (INSIGHTS, ROUTINES):
         return bead.kind
     return bead.run_id or ""
 
 
 def audible() -> tuple[str, dict[str, str]]:
-    """(the bead is neither book-keeping nor folded into a summary, as a condition; parameters)."""
+    """SQL condition that a bead is neither book-keeping nor folded into a summary; its
+    parameters."""
     labels = (QUIET, FOLDED)
     conditions = [f"CAST(bead.labels AS VARCHAR) NOT LIKE %({label})s" for label in labels]
     return " AND ".join(conditions), {label: f'%"{label}"%' for label in labels}
 
 
 def in_scope(scope: str) -> tuple[str, dict[str, str]]:
-    """(the bead is one that a search of ``scope`` may find, as a condition; its parameters)."""
+    """SQL condition that a search of ``scope`` may find a bead; its parameters."""
     heard, values = audible()
     values |= {"insights": INSIGHTS, "routines": ROUTINES, "of": scope}
     if scope in (INSIGHTS, ROUTINES):
@@ -293,7 +298,8 @@ def in_scope(scope: str) -> tuple[str, dict[str, str]]:
 
 
 def _text(kind: str, title: str, body: str) -> str:
-    """What is embedded: of a routine the problem it solved, of other beads title and body."""
+    """The text that is embedded: for a routine the problem it solved, for other beads title and
+    body."""
     whole = body if kind == ROUTINES and body else f"{title}\n{body}"
     return whole.strip()[:LONGEST]
 

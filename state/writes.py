@@ -1,4 +1,5 @@
-"""New beads, what they depend on, and changes to others: written in one transaction or not at all."""
+"""Writes new beads, their dependencies and changes to other beads in one transaction, or
+nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _LINK = (
     "VALUES (%(from)s, %(to)s, %(type)s, %(now)s) ON CONFLICT DO NOTHING"
 )
 _MOVE = "UPDATE bead SET parent = %(parent)s WHERE id = %(id)s"
-# What the beads given wait for, and what that waits for, and so on.
+# The beads that the given ones wait for, directly or indirectly.
 _AWAITED = """
     WITH RECURSIVE awaited(id) AS (
         SELECT id FROM bead WHERE id IN {starts}
@@ -31,7 +32,8 @@ _AWAITED = """
 """
 
 _Stored = Bead | dict[str, Any]
-"""A bead that was there, or the row of one just written: a bead is made of it where one is wanted."""
+"""An existing bead, or the row of a new one, which is converted to a bead only where one is
+needed."""
 _Edge = tuple[str, str, str]
 """(from, to, type), whole ids."""
 
@@ -42,9 +44,10 @@ def write(
     dependencies: Sequence[Dependency] = (),
     changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Bead]:
-    """See :meth:`state.BeadStore.create_many`; ids in ``changes`` are whole.
+    """Write beads, dependencies and changes; see :meth:`state.BeadStore.create_many`. Ids in
+    ``changes`` are whole.
 
-    The beads as stored, in the order given. Raises UsageError.
+    Returns the beads as stored, in the order given. Raises UsageError.
     """
     with database.writing() as tx:
         stored = _write(tx, database.now(), beads, dependencies, changes)
@@ -86,7 +89,7 @@ def _write(
     for draft, row in fresh:
         if draft.parent is not None:
             edges.append((row["id"], id_of[draft.parent], "parent-child"))
-            if row["parent"] is None:  # Its parent came after it.
+            if row["parent"] is None:  # The parent came after the bead.
                 row["parent"] = edges[-1][1]
                 values = {"id": row["id"], "parent": row["parent"]}
                 tx.run(_MOVE, values)
@@ -115,9 +118,10 @@ def _insert(
     id_of: dict[str, str],
     now: float,
 ) -> tuple[list[_Stored], list[tuple[Bead, dict[str, Any]]]]:
-    """The beads as stored; of those that were not there before, (draft, row).
+    """The beads as stored, and (draft, row) of those that did not exist before.
 
-    ``id_of`` learns the names of these beads; a bead whose parent comes after it is written without.
+    ``id_of`` receives the names of these beads; a bead whose parent comes after it is written
+    without.
     """
     named = [b.id for b in beads if b.id and b.key is None]
     known: dict[str, _Stored] = {**queries.by_ids(tx, named)}
@@ -127,7 +131,8 @@ def _insert(
         id = draft.id if draft.key is None else id_of.get(draft.key, "")
         if (bead := known.get(id)) is None:
             rows.check(draft.__dict__)
-            # A microsecond apart, so that the order of the plan is the order of the work.
+            # The times differ by a microsecond, so that the order of the plan is the order of the
+            # work.
             values = queries.row(draft.__dict__, round(now + place * 1e-6, 6))
             values["parent"] = id_of.get(draft.parent or "")
             if draft.id:
@@ -150,7 +155,7 @@ def _insert(
 
 
 def _whole_ids(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
-    """Start of an id → the id. Raises UsageError."""
+    """Prefix of an id → whole id. Raises UsageError."""
     wanted = list(names)
     whole = {name: name for name in queries.statuses(tx, wanted)}
     if missing := [name for name in wanted if name not in whole]:
@@ -169,7 +174,7 @@ def _edge(id_of: Mapping[str, str], edge: Dependency) -> _Edge:
 
 
 def _link(tx: Transaction, edge: _Edge, now: float) -> bool:
-    """Write an edge; whether it is new."""
+    """Write a dependency; returns whether it is new."""
     values = {"from": edge[0], "to": edge[1], "type": edge[2], "now": now}
     return bool(tx.run(_LINK, values).rowcount)
 
@@ -205,7 +210,8 @@ def _change(tx: Transaction, changes: Mapping[str, Mapping[str, Any]], now: floa
             raise UsageError(f"unknown bead id {id!r}")
         if present[id] in DONE:
             continue
-        # Only what changes: where claims lock one row each, they do not wait for this.
+        # Only the changed columns are written, so that claims, which lock one row each, do not
+        # wait.
         changed = queries.changed(fields, now)
         update = ", ".join(f'"{name}" = %({name})s' for name in changed)
         sql = f"UPDATE bead SET {update} WHERE id = %(id)s"

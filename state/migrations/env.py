@@ -1,4 +1,5 @@
-"""Alembic runs this: the scripts inside the transaction that :mod:`state.schema` has begun."""
+"""Alembic's entry point: runs the scripts inside the transaction that :mod:`state.schema` has
+begun."""
 
 from __future__ import annotations
 
