@@ -1,4 +1,5 @@
-"""The house of models: adapters and their cards, the backends that run them, routing and training.
+"""Adapters and their cards, the backends that run them, and the routing and training of
+specialists.
 
 Names are imported on first use, so that importing the package costs nothing.
 """

@@ -1,6 +1,7 @@
-"""Takes adapters into a fleet: a plain peft folder becomes a specialist with a card, or leaves.
+"""Adds adapters to a fleet, as specialists with a card made from a plain peft folder, and removes
+them.
 
-What can be read from the adapter itself is never asked for: base, rank, modules, digest.
+Values that the adapter itself contains are never asked for: base, rank, modules, digest.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from specialists.registry import (
 from state import AdapterError, UsageError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names that are safe as a folder and at an endpoint."""
+"""Pattern of names that are safe as a folder and at an endpoint."""
 EXAMPLE_KEYS = ("prompt", "question", "instruction", "input", "statement", "text")
-"""Where a row of a data set keeps its task, in the order in which they are tried."""
+"""Keys under which a row of a data set may hold its task, in the order in which they are tried."""
 MOST_EXAMPLES = 20
-"""Prototypes that routing keeps of a specialist (specs of the embedding scorer)."""
+"""Most prototypes that routing keeps of a specialist (specs of the embedding scorer)."""
 
 
 def add(
@@ -46,12 +47,13 @@ def add(
     system: str | None = None,
     max_tokens: int | None = None,
 ) -> Card:
-    """Enter an adapter's folder into the fleet at ``fleet``, and return its card.
+    """Add an adapter's folder to the fleet at ``fleet``, and return its card.
 
-    The adapter is copied to ``fleet/adapters/NAME`` unless it lies there already; with a base model
-    at ``fleet/base`` it is checked against that. Adding it again keeps what its card says and is not
-    given anew. Raises ``AdapterError`` for what is no plain LoRA adapter or does not fit the base,
-    ``UsageError`` for a name that is taken or cannot be one; then nothing has changed.
+    The adapter is copied to ``fleet/adapters/NAME`` unless it is there already; if there is a base
+    model at ``fleet/base``, the adapter is checked against it. Adding an adapter again keeps the
+    values of its card that the call does not give. Raises ``AdapterError`` for a folder that is no
+    plain LoRA adapter or does not fit the base, and ``UsageError`` for a name that is taken or
+    invalid; in both cases nothing has changed.
     """
     name = name or adapter.resolve().name
     if not NAME.fullmatch(name):
@@ -67,7 +69,8 @@ def add(
         )
     before = read_card(adapter) if (adapter / CARD_FILE).is_file() else None
     base = fleet / "base" if has_base(fleet / "base") else None
-    check_shapes(adapter, base)  # Here, where what is wrong is named by the path that was given.
+    # Checked here, so that the error names the path that the user gave.
+    check_shapes(adapter, base)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as scratch:
         staged = Path(scratch, name)
@@ -97,9 +100,9 @@ def add(
 
 
 def remove(fleet: Path, name: str) -> Path:
-    """Delete a specialist's folder from the fleet; returns the folder that is gone.
+    """Delete a specialist's folder from the fleet; returns the deleted folder.
 
-    Raises ``UsageError`` naming those there are.
+    Raises ``UsageError`` naming the existing specialists.
     """
     folder = fleet / "adapters" / name
     if not NAME.fullmatch(name) or not folder.is_dir():
@@ -128,7 +131,8 @@ def examine(fleet: Path) -> list[tuple[str, str | None]]:
 
 
 def read_examples(file: Path) -> tuple[str, ...]:
-    """Up to :data:`MOST_EXAMPLES` example tasks: a text file of one a line, or JSON or JSONL.
+    """Up to :data:`MOST_EXAMPLES` example tasks from a text file with one a line, or from JSON or
+    JSONL.
 
     Rows of JSON are texts, objects with one of :data:`EXAMPLE_KEYS`, or chats with ``messages``.
     Raises ``UsageError`` naming the file and the row.
@@ -169,12 +173,13 @@ def _task(file: Path, number: int, row: object) -> str:
 
 
 def _description(adapter: Path, name: str, config: dict[str, object]) -> str:
-    """The first sentence of the adapter's own model card, or what its configuration tells."""
+    """The first sentence of the adapter's own model card, else a description from its
+    configuration."""
     try:
         text = (adapter / "README.md").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         text = ""
-    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # The model card's front matter.
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # Front matter of the model card.
     for line in text.split("\n"):
         line = line.strip()
         if len(line.split()) >= 3 and not re.match(r"[#<!\[\-*|`>]", line) and "[More" not in line:

@@ -1,4 +1,4 @@
-"""Cards of the fleet and the checks that keep an adapter honest: content digest, fit to the base.
+"""Cards of the fleet, and the checks of an adapter against its card and its base model.
 
 A registry is a folder with one folder per specialist: peft's ``adapter_config.json`` and
 ``adapter_model.safetensors`` beside our ``card.json``. Nothing here needs torch: shapes are read
@@ -22,9 +22,9 @@ from state import AdapterError, BackendUnavailable
 
 WEIGHTS = Path(__file__).parent / "pocket" / "weights"
 BASE_FOLDER = WEIGHTS / "base"
-"""The embedded base model."""
+"""Folder of the embedded base model."""
 ADAPTERS_FOLDER = WEIGHTS / "adapters"
-"""The embedded fleet."""
+"""Folder of the embedded fleet's adapters."""
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = (
     "adapter_config.json",
@@ -37,42 +37,45 @@ UNSUPPORTED = (
     "megatron_config", "modules_to_save", "rank_pattern", "target_parameters",
     "trainable_token_indices", "use_dora", "use_qalora",
 )  # fmt: skip
-"""Settings of peft beyond plain LoRA, which no backend here computes: set means refused."""
+"""Settings of peft beyond plain LoRA, which no backend here computes; an adapter that uses one is
+refused."""
 
 
 Status = Literal["candidate", "promoted", "control"]
-"""A candidate has not passed the gate; a control exists to be compared with, never routed to."""
+"""Status of a specialist. A candidate has not passed the gate; a control is for comparison only and
+never routed to."""
 
 
 class Card(Frozen):
-    """What the fleet knows about one specialist."""
+    """Description of one specialist for the fleet."""
 
     name: str
     description: str
     domain: str
     examples: tuple[str, ...] = ()
-    """Tasks it is meant for, as they would be asked."""
+    """Example tasks of the specialist, worded like real ones."""
     system: str | None = None
-    """System prompt it was trained with."""
+    """System prompt that the specialist was trained with."""
     adapter: str | None = None
-    """Key of the adapter, as :attr:`AdapterRef.digest` gives it; ``None`` is a specialist by prompt
-    alone."""
+    """Key of the adapter, as :attr:`AdapterRef.digest` gives it; ``None`` for a specialist that has
+    only a prompt."""
     base: str | None = None
-    """Digest of the base model it was trained on (``base_digest``); ``None`` is unknown."""
+    """Digest of the base model that it was trained on (``base_digest``); ``None`` if unknown."""
     rank: int = Field(default=0, ge=0)
     target_modules: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     status: Status = "candidate"
     retry: Literal["resample", "feedback"] = "resample"
-    """How it tries again: with a new sample, or by reading which check failed."""
+    """How the specialist tries again: with a new sample, or by reading which check failed."""
     max_tokens: int = Field(default=256, gt=0)
-    """Longest answer to ask of it, in tokens."""
+    """Most tokens to request for an answer."""
     declines: str | None = None
-    """Its whole answer to a task that is not its own, if it was trained to decline."""
+    """The specialist's complete answer to a task that is not its own, if it was trained to
+    decline."""
 
 
 class Described(Frozen):
-    """What a user says in ``harness.toml`` about an adapter that an endpoint lists."""
+    """The user's description in ``harness.toml`` of an adapter that an endpoint lists."""
 
     description: str = ""
     domain: str = ""
@@ -82,7 +85,7 @@ class Described(Frozen):
     max_tokens: int = Field(default=1024, gt=0)
 
     def card(self, adapter: AdapterRef) -> Card:
-        """The adapter's card; its name stands where nothing is said."""
+        """The adapter's card; values that the user does not give are replaced by its name."""
         words = adapter.name.replace("-", " ").replace("_", " ")
         return Card(
             name=adapter.name, adapter=adapter.digest, description=self.description or words,
@@ -192,9 +195,9 @@ def lora_scale(folder: Path) -> float:
 
 
 def check_fit(adapter: Path, base: Path) -> None:
-    """Check that an adapter belongs to a base: digest and rank on its card, then the shapes.
+    """Check that an adapter fits a base model: digest and rank on its card, then the shapes.
 
-    Raises ``AdapterError`` with the first thing that does not fit.
+    Raises ``AdapterError`` with the first mismatch.
     """
     if (adapter / CARD_FILE).is_file():
         card, found, rank = read_card(adapter), base_digest(base), read_config(adapter)["r"]
@@ -211,10 +214,11 @@ def check_fit(adapter: Path, base: Path) -> None:
 
 
 def check_shapes(adapter: Path, base: Path | None) -> tuple[str, ...]:
-    """Names of the modules that an adapter changes, its tensors checked: pairs, rank, and width.
+    """Names of the modules that an adapter changes, after checks of its tensors: pairs, rank, and
+    width.
 
-    Without a ``base`` the widths of its layers stay unknown. Raises ``AdapterError`` with the first
-    thing that does not fit.
+    Without a ``base`` the widths of its layers are not checked. Raises ``AdapterError`` with the
+    first mismatch.
     """
     config = read_config(adapter)
     try:
@@ -276,16 +280,16 @@ def read_card(folder: Path) -> Card:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a folder holds an adapter, whole or in part: peft's configuration or weights."""
+    """Whether a folder holds an adapter, complete or not: peft's configuration or weights."""
     return (folder / CONFIG_FILE).exists() or any(folder.glob("adapter_model*"))
 
 
 def checked_card(folder: Path) -> Card:
     """The card of a specialist's folder, checked against the weights beside it.
 
-    Raises ``AdapterError`` for a missing or malformed card, another's card, weights that the card
-    was not written for, weights that it does not name, and weights that it names but that are not
-    there: what a card leaves out would be answered by the base model in silence.
+    Raises ``AdapterError`` for a missing or malformed card, another specialist's card, weights that
+    the card was not written for, weights that it does not name, and weights that it names but that
+    are missing: otherwise the base model would answer unnoticed in the specialist's place.
     """
     add = f"harness specialist add {folder}"
     if not (folder / CARD_FILE).exists():
@@ -324,7 +328,7 @@ def checked_card(folder: Path) -> Card:
 
 
 def fleet_version(cards: Iterable[Card]) -> str:
-    """Digest of cards, whatever their order: changes whenever the fleet does."""
+    """Digest of cards in any order, which changes whenever the fleet does."""
     text = "\n".join(c.model_dump_json() for c in sorted(cards, key=lambda card: card.name))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
@@ -338,7 +342,7 @@ class Registry:
 
     @classmethod
     def load(cls, folder: Path) -> Registry:
-        """Read every specialist under ``folder``; one by prompt alone is just a card.
+        """Read every specialist under ``folder``; a specialist without an adapter is just a card.
 
         Raises ``AdapterError`` if the folder is missing, a card is malformed, or weights are not
         the ones its card was written for.
@@ -350,7 +354,7 @@ class Registry:
 
     @property
     def version(self) -> str:
-        """Digest of all cards: changes whenever the fleet does."""
+        """Digest of all cards, which changes whenever the fleet does."""
         return fleet_version(self._cards.values())
 
     def cards(self, status: Status | None = None) -> list[Card]:
@@ -365,7 +369,8 @@ class Registry:
         return self._cards[name]
 
     def ref(self, name: str) -> AdapterRef:
-        """What a backend needs to load it. Raises ``AdapterError`` for unknown names."""
+        """The reference with which a backend loads a specialist's adapter. Raises ``AdapterError``
+        for unknown names."""
         digest = self.card(name).adapter
         if digest is None:
             raise AdapterError(f"{name} is a specialist by prompt: it has no adapter")
@@ -389,7 +394,7 @@ class Registry:
         """Write ``card.json`` for a trained adapter after checking that it fits its base.
 
         Name, digests, rank and target modules are taken from the files; an older card is replaced.
-        Without a ``base`` its digest stays open, and only an endpoint can serve the adapter.
+        Without a ``base`` the card has no base digest, and only an endpoint can serve the adapter.
         """
         modules = check_shapes(folder, base)
         config = read_config(folder)

@@ -1,4 +1,5 @@
-"""The room that runs models: one contract; a local, an OpenAI-compatible and a recorded backend."""
+"""Backends that run models under one interface: a local, an OpenAI-compatible and a recorded
+one."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # On first use: the backends need the registry, which needs the contract in this room.
+    # Imported on first use: the backends need the registry, which needs the interface in this
+    # package.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

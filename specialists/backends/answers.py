@@ -1,7 +1,8 @@
-"""Reads the answers of OpenAI-compatible endpoints: text, why it ended, what it cost, who answered.
+"""Parses the answers of OpenAI-compatible endpoints: text, finish reason, usage, and model name.
 
-Endpoints and proxies send much that the API's description does not allow. What can be read without a
-guess is read; the rest raises :class:`Failure`, which says what there was instead.
+Endpoints and proxies send many answers that the API's description does not allow. Answers that can
+be understood without a guess are accepted; any other raises :class:`Failure`, which describes the
+actual content.
 """
 
 from __future__ import annotations
@@ -14,25 +15,26 @@ from specialists.backends.base import RemarkKind, Usage
 from specialists.backends.failures import Failure, error_object, one_line, refusal
 
 MOST_TOKENS = 2**31 - 1
-"""No usage is larger; a database's integer is not either."""
+"""Largest accepted count of tokens, which is also the largest integer of a database."""
 CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length")
-"""Reasons to end that mean the limit of tokens."""
+"""Finish reasons that mean the limit of tokens."""
 
 
 @dataclass(frozen=True)
 class ChatAnswer:
-    """What a chat completion says; ``text`` is empty where the model wrote none."""
+    """The content of a chat completion; ``text`` is empty where the model wrote none."""
 
     text: str
     finish_reason: Literal["stop", "length"]
     usage: Usage
     model: str | None
-    """The name under which it answered, where it gives one."""
+    """The name of the model that answered, where the answer gives one."""
     remarks: dict[RemarkKind, str]
 
 
 def read_chat(body: Any) -> ChatAnswer:
-    """A chat completion. Raises :class:`Failure` for an error in it, and for what is none."""
+    """Parse a chat completion. Raises :class:`Failure` for an error object and for an invalid
+    completion."""
     choice = first_choice(body)
     message = choice.get("message")
     if not isinstance(message, dict):
@@ -65,7 +67,7 @@ def first_choice(body: Any) -> dict[str, Any]:
 
 
 def check_error(body: Any) -> None:
-    """Raises :class:`Failure` for an error inside an answer that had status 200."""
+    """Raise :class:`Failure` for an error object inside an answer with status 200."""
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if isinstance(body, dict) and (body.get("error") or body.get("object") == "error"):
@@ -93,8 +95,8 @@ def read_tokens(body: Any) -> list[int]:
 
 
 def read_log_probs(body: Any, tokens: list[int]) -> tuple[str | None, tuple[float, ...] | None]:
-    """Who answered, and the log-probabilities of the last ``tokens`` of a prompt; ``None`` where the
-    endpoint gives none. Raises :class:`Failure`."""
+    """The name of the model, and the log-probabilities of the last ``tokens`` of a prompt; ``None``
+    where the endpoint gives none. Raises :class:`Failure`."""
     found, name = first_choice(body).get("prompt_logprobs"), body.get("model")
     answered = name if isinstance(name, str) and name else None
     if not isinstance(found, list) or len(found) < len(tokens):
@@ -107,7 +109,7 @@ def read_log_probs(body: Any, tokens: list[int]) -> tuple[str | None, tuple[floa
 
 
 def _content(message: dict[str, Any]) -> str | None:
-    """The text of a message: a string, or the text among its parts; a refusal is text as well."""
+    """The text of a message: a string, or the text of its parts; a refusal counts as text."""
     content, refused = message.get("content"), message.get("refusal")
     if not content and isinstance(refused, str) and refused:
         return refused
@@ -119,7 +121,7 @@ def _content(message: dict[str, Any]) -> str | None:
 
 
 def _part(part: Any, message: dict[str, Any]) -> str:
-    """The text of one part; what the model thought is not part of its answer."""
+    """The text of one part; reasoning is not part of the answer."""
     if isinstance(part, str):
         return part
     if isinstance(part, dict):
@@ -146,7 +148,7 @@ def _why_empty(message: dict[str, Any], ended: Any) -> str:
 
 
 def _usage(found: Any) -> Usage:
-    """Tokens as the endpoint counts them. A count that is missing is not zero."""
+    """Tokens as counted by the endpoint. A missing count is not zero."""
     if not isinstance(found, dict):
         raise Failure("no usage, so its tokens cannot be counted against the budget", "odd")
     counts = {
@@ -183,7 +185,7 @@ def _odd(what: str, there: Any) -> Failure:
 
 
 def _shown(value: Any) -> str:
-    """A value as JSON, short."""
+    """A value as shortened JSON."""
     try:
         return one_line(json.dumps(value, ensure_ascii=False))[:160]
     except (ValueError, RecursionError):

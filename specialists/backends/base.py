@@ -1,7 +1,7 @@
-"""What a model backend must do, whichever way it runs the model.
+"""The interface of model backends, however they run the model.
 
-A batch may mix adapters. An adapter is asked for by its content digest and the response says which
-digest answered, so nobody ever gets the base model, or stale weights, in silence.
+A batch may mix adapters. An adapter is requested by its content digest, and the response says which
+digest answered, so the base model or stale weights are never used unnoticed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from state.text import REPLACEMENT, storable
 
 
 class Frozen(BaseModel):
-    """A model that crosses a seam: immutable, unknown fields refused."""
+    """Base of the models that packages exchange: immutable, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,21 +30,21 @@ class Message(Frozen):
 
 
 class Sampling(Frozen):
-    """How tokens are chosen."""
+    """Parameters that control how tokens are chosen."""
 
     max_tokens: int = Field(default=256, gt=0)
     temperature: float = Field(default=0.0, ge=0.0)
-    """0 is greedy."""
+    """Temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     seed: int = 0
     stop: tuple[str, ...] = ()
-    """Generation ends before the first of these strings."""
+    """Strings before which generation ends, at the first occurrence of any."""
     json_schema: str | None = None
     """JSON schema that the answer must follow, for backends with constrained decoding."""
 
 
 SERVED = "served:"
-"""Begins the key of an adapter of which only the endpoint has the weights."""
+"""Prefix of the key of an adapter whose weights only the endpoint has."""
 
 
 class AdapterRef(Frozen):
@@ -74,14 +74,14 @@ class AdapterRef(Frozen):
 
     @property
     def served_name(self) -> str:
-        """The name under which servers hold it: never the same for other weights."""
+        """The name of the adapter on servers: different for different weights."""
         if self.digest.startswith(SERVED):
             return self.digest.removeprefix(SERVED)
         return f"{self.name}-{self.digest}"
 
 
 class Usage(Frozen):
-    """Tokens as counted by whoever ran the model."""
+    """Tokens as counted by the backend that ran the model."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -92,22 +92,22 @@ class GenerateRequest(Frozen):
 
     messages: tuple[Message, ...]
     adapter: str | None = None
-    """Digest of a loaded adapter; ``None`` is the base model, asked for on purpose."""
+    """Digest of a loaded adapter; ``None`` requests the base model explicitly."""
     sampling: Sampling = Sampling()
     deadline: float | None = Field(default=None, exclude=True)
-    """``time.monotonic()`` seconds by which the answer is wanted, waiting and retries included.
+    """``time.monotonic()`` seconds by which the answer is needed, waiting and retries included.
 
-    It says when, not what, is asked: a serialised request is the same with any deadline.
+    The deadline does not affect the answer, so it is left out of a serialised request.
     """
 
 
 RemarkKind = Literal["model", "text", "empty", "parameters"]
-"""What can be unusual about an answer: the model's name in it, characters that no store can hold, no
-text at all, parameters that the endpoint does not know."""
+"""Kinds of unusual answers: another model name, characters that no store can hold, no text at all,
+parameters that the endpoint does not know."""
 
 
 class GenerateResponse(Frozen):
-    """What the model wrote.
+    """The completion that the model wrote.
 
     Its text is storable: characters that are not have been replaced, and a remark says so.
     """
@@ -122,7 +122,7 @@ class GenerateResponse(Frozen):
     latency_s: float
     """Seconds from submission to completion, waiting included."""
     remarks: dict[RemarkKind, str] = Field(default_factory=dict)
-    """What was unusual about the answer, one line each."""
+    """Unusual properties of the answer, one line each."""
 
     @model_validator(mode="before")
     @classmethod
@@ -144,11 +144,11 @@ class ScoredText(Frozen):
 
 
 TEMPLATE_TOKENS = 16
-"""Tokens that a usual chat template adds to a message, and once more at the end."""
+"""Tokens that a usual chat template adds to each message, and once more at the end."""
 
 
 def most_prompt_tokens(messages: Sequence[Message]) -> int:
-    """A bound on the tokens of a prompt under any tokenizer of bytes: one token a byte."""
+    """An upper bound of a prompt's tokens under any tokenizer of bytes: one token a byte."""
     sizes = (len(m.content.encode("utf-8", "surrogatepass")) for m in messages)
     return sum(sizes) + TEMPLATE_TOKENS * (len(messages) + 1)
 
@@ -164,11 +164,12 @@ class Backend(Protocol):
 
     name: str
     context_tokens: int | None
-    """Most tokens of prompt and completion together, where that is known."""
+    """Most tokens of prompt and completion together; ``None`` where that is unknown."""
 
     @property
     def model_id(self) -> str:
-        """Identity of the base: a digest for local weights, the served name for an endpoint."""
+        """Identity of the base model: a digest for local weights, the served name for an
+        endpoint."""
         ...
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
@@ -186,7 +187,7 @@ class Backend(Protocol):
         ...
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of a prompt in the model's template, or a bound that it does not exceed."""
+        """Tokens of a prompt in the model's template, or an upper bound."""
         ...
 
     def adapters(self) -> dict[str, AdapterRef]:
@@ -198,7 +199,7 @@ class Backend(Protocol):
         ...
 
     async def unload(self, digest: str) -> None:
-        """Forget a loaded adapter."""
+        """Remove a loaded adapter."""
         ...
 
     async def close(self) -> None:

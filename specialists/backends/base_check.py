@@ -1,9 +1,9 @@
-"""Whether an endpoint serves the base model that a fleet's adapters were trained on.
+"""Checks that an endpoint serves the base model that a fleet's adapters were trained on.
 
 A server may load an adapter onto another base without complaint (vLLM does, even where the widths
-differ) and then answers nonsense under the adapter's name. So the base is compared before the first
-call of a run, by what costs least: the list of models, the tokens of a text, then *canaries*, short
-greedy answers of the bare base that are known from computing them here.
+differ) and then answers nonsense under the adapter's name. The base is therefore compared before
+the first call of a run, by the cheapest conclusive test: the list of models, the tokens of a text,
+then *canaries*, which are short greedy answers of the bare base that this machine has computed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from specialists.registry import Card, base_digest, has_base, read_config
 from state import AdapterError, BackendUnavailable, home
 
 CANARIES, CANARY_TOKENS = 3, 8
-"""How many answers are compared, and how long they are: short, since in half precision the greedy
-answers of one model drift apart with length."""
+"""Number of answers that are compared, and their tokens. They are short because the greedy answers
+of one model in half precision diverge with length."""
 COMPUTED_HERE = 2 * 2**30
-"""Bytes of base weights up to which canaries are computed on this machine."""
+"""Largest base weights, in bytes, for which canaries are computed on this machine."""
 PROBE = "The quick brown fox (x1 = 3.50) jumps over 12,345 dogs.\n\tdef f(x): return x**2"
-"""A text whose tokens tell tokenizers apart."""
+"""A text whose tokens differ between tokenizers."""
 
 
 class Canary(Frozen):
-    """A prompt and what the bare base answers greedily."""
+    """A prompt and the greedy answer of the bare base."""
 
     prompt: str
     answer: str
@@ -76,7 +76,7 @@ async def check_base(
 
 
 def _check_names(trained_on: object, served: ServedModel) -> None:
-    """Compare names where there is nothing better: the last parts of hub names and of paths."""
+    """Compare names where there is no better test: the last parts of hub names and of paths."""
     if not isinstance(trained_on, str) or not trained_on:
         return
     names = {trained_on.rstrip("/").rpartition("/")[2].lower()}
@@ -98,7 +98,7 @@ async def _check_tokens(backend: OpenAICompatibleBackend, base: Path, served: Se
     try:
         there = await backend.token_ids(PROBE)
     except BackendUnavailable:
-        return  # Not every endpoint tells; the canaries decide.
+        return  # Some endpoints do not say; the canaries decide.
     here = Tokenizer.from_file(str(file)).encode(PROBE, add_special_tokens=False).ids
     if here != there:
         raise AdapterError(_other_base(base, served, f"it cuts a text into {len(there)} tokens, "
@@ -127,9 +127,9 @@ def _other_base(base: Path, served: ServedModel, evidence: str) -> str:
 
 
 async def canaries_of(base: Path, prompts: Sequence[str]) -> tuple[Canary, ...]:
-    """Canaries of a base model: those computed before on this machine, else computed now.
+    """Canaries of a base model, from an earlier computation on this machine or computed now.
 
-    None for a base of more than :data:`COMPUTED_HERE` bytes, which is not loaded for this.
+    Empty for a base of more than :data:`COMPUTED_HERE` bytes, which is not loaded for this purpose.
     """
     prompts = [*dict.fromkeys(prompts)][:CANARIES] or ["Hello."]
     folder = home() / "canaries"

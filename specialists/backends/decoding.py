@@ -1,6 +1,7 @@
-"""The decode loop: a batch of prompts under their adapters, one token a row and step.
+"""The decode loop: generates one token for each row of a batch at each step, each row under its
+adapter.
 
-Rows keep their own sampling, random stream, stop strings and length, and leave the batch when done.
+Rows have their own sampling, random stream, stop strings and length, and leave the batch when done.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ def _nothing() -> None:
 
 @dataclass(eq=False)
 class Row:
-    """One prompt on its way through the decoder."""
+    """One prompt while it is decoded."""
 
     prompt: list[int]
     adapter: str | None
     sampling: Sampling
     cancelled: Callable[[], bool] = _never
-    """Asked every step; a cancelled row leaves the batch."""
+    """Called at every step; a row for which it returns true leaves the batch."""
     finished: Callable[[], None] = _nothing
-    """Told when the row is complete, while its batch may go on."""
+    """Called when the row is complete, while its batch may go on."""
     tokens: list[int] = field(default_factory=list)
-    """Generated so far, the end token included."""
+    """Token ids generated so far, the end token included."""
     text: str = ""
     finish: Literal["stop", "length", "cancelled"] = "length"
     rng: random.Random = field(init=False)
@@ -49,8 +50,8 @@ class Row:
 def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     """Next token of each row: greedy, or nucleus sampling (Holtzman et al. 2020).
 
-    ``logits`` (rows, vocabulary). A sampled row draws one number a step, so its batch mates do not
-    matter.
+    ``logits`` has the shape (rows, vocabulary). A sampled row draws one number a step, so its
+    result does not depend on the other rows.
     """
     tokens: list[int] = logits.argmax(dim=-1).tolist()
     drawn = [k for k, row in enumerate(rows) if row.sampling.temperature > 0]
@@ -78,7 +79,8 @@ def _ended(row: Row, end_ids: frozenset[int], tokenizer: Any) -> bool:
         row.text = tokenizer.decode(row.tokens[:-1], skip_special_tokens=True)
         return True
     if sampling.stop:
-        # A token holds at least one byte, so this tail covers a stop that has just been completed.
+        # A token holds at least one byte, so this tail covers a stop string that has just been
+        # completed.
         tail = max(len(s.encode()) for s in sampling.stop) + 8
         recent = tokenizer.decode(row.tokens[-tail:], skip_special_tokens=True)
         if any(s in recent for s in sampling.stop):
@@ -101,7 +103,7 @@ def decode(
     select: Callable[[Sequence[str | None]], None],
     end_ids: frozenset[int],
 ) -> None:
-    """Complete ``rows`` in place. ``select`` is told the adapters of the rows in the batch.
+    """Complete ``rows`` in place. ``select`` is called with the adapters of the rows in the batch.
 
     Prompts are padded on the left; positions count from each row's first real token.
     """
@@ -152,7 +154,7 @@ def log_probs(
 ) -> list[tuple[float, ...]]:
     """Natural log-probability of each text token, for rows (prompt ids, text ids, adapter).
 
-    Padded on the right, which a causal model never sees.
+    Rows are padded on the right, which does not affect a causal model.
     """
     width = max(len(prompt) + len(text) for prompt, text, _ in rows)
     ids = torch.tensor(

@@ -1,7 +1,7 @@
-"""Which parameters of a chat completion an endpoint takes, learnt from what it refuses.
+"""The parameters of a chat completion that an endpoint accepts, learned from its refusals.
 
-Models that reason refuse ``max_tokens`` under that name and a temperature; other servers know no
-``seed`` or ``top_p``. Each is told once, and remembered for the rest of the connection.
+Reasoning models refuse ``max_tokens`` under that name and a temperature; other servers know no
+``seed`` or ``top_p``. A refused parameter is left out or renamed for the rest of the connection.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from typing import Any
 from specialists.backends.failures import Failure
 
 RENAMED = {"max_tokens": "max_completion_tokens"}
-"""Parameters that go by another name where the first is refused."""
+"""Parameters that are sent under another name after the first one is refused."""
 OPTIONAL = ("temperature", "top_p", "seed", "stop", "response_format")
-"""Parameters that a request can do without: the answer is then remarked on."""
+"""Parameters that a request can omit; the answer then gets a remark."""
 UNSUPPORTED = re.compile(
     r"unsupported|not support|n't support|unrecognized|unknown|unexpected|not permitted|not allowed|"
     r"deprecated|only the default|not available|not implemented",
     re.IGNORECASE,
 )
-"""What endpoints write of a parameter that they do not take. The few that send a code as well use
-``unsupported_parameter`` or ``unsupported_value``; most say it in words alone."""
+"""Words with which endpoints refuse a parameter. The few that send a code as well use
+``unsupported_parameter`` or ``unsupported_value``; most use words alone."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How parameters are sent: ``renamed`` by their other name, ``dropped`` not at all."""
+    """How parameters are sent: ``renamed`` ones under their other name, ``dropped`` ones not at
+    all."""
 
     renamed: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
 
     def put(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """``body`` as this endpoint takes it."""
+        """``body`` with the parameters that this endpoint accepts."""
         return {
             RENAMED[name] if name in self.renamed else name: value
             for name, value in body.items()
@@ -42,11 +43,12 @@ class Dialect:
         }
 
     def missing(self, body: Mapping[str, Any]) -> frozenset[str]:
-        """What :meth:`put` leaves out."""
+        """Names of the parameters that :meth:`put` leaves out."""
         return self.dropped & body.keys()
 
     def after(self, failure: BaseException | None, sent: Mapping[str, Any]) -> Dialect:
-        """What is known after an endpoint refused ``sent``; the same where it says nothing new."""
+        """The dialect after an endpoint refused ``sent``; unchanged where the failure says nothing
+        new."""
         if not isinstance(failure, Failure):
             return self
         says = str(failure)
@@ -54,7 +56,7 @@ class Dialect:
             if name in sent and re.search(rf"\b{other}\b", says):
                 return Dialect(self.renamed | {name}, self.dropped)
         if "response_format" in sent and "response_format" in (failure.param, *_words(says)):
-            # Whatever it has against the format or its schema: the answer can be read without.
+            # Any complaint about the format or its schema: the answer can be parsed without it.
             return Dialect(self.renamed, self.dropped | {"response_format"})
         if not (UNSUPPORTED.search(says) or "unsupported" in " ".join(failure.codes)):
             return self
@@ -69,6 +71,6 @@ def _words(text: str) -> list[str]:
 
 
 def cut_at(text: str, stops: Sequence[str]) -> str:
-    """``text`` before the first of ``stops``: not every endpoint ends there."""
+    """``text`` before the first of ``stops``, because some endpoints do not stop there."""
     places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
     return text[: min(places)] if places else text

@@ -1,7 +1,7 @@
-"""What endpoints say when they fail: error objects of many shapes, each as one line and one status.
+"""Errors of endpoints: error objects of many shapes, each reduced to one line and one status.
 
-OpenAI, vLLM, llama.cpp, FastAPI, Google and the proxies before them agree on little; some send the
-error inside an answer with status 200.
+OpenAI, vLLM, llama.cpp, FastAPI, Google and the proxies in front of them agree on little; some send
+the error inside an answer with status 200.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Literal
 from state.text import storable
 
 LONGEST = 300
-"""Characters of the endpoint's words that are quoted."""
+"""Most characters of the endpoint's message that are quoted."""
 PASSING = (408, 409, 425, 429)
 """Statuses below 500 after which the same request may succeed a little later."""
 SPENT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
-"""Codes of a 429 that waiting does not mend."""
+"""Codes of a 429 error that does not pass with time."""
 STATUS_OF = {
     "rate_limit_exceeded": 429, "rate_limit_error": 429, "RESOURCE_EXHAUSTED": 429,
     "too_many_requests": 429, **dict.fromkeys(SPENT, 429),
@@ -34,13 +34,14 @@ STATUS_OF = {
     "BadRequestError": 400, "content_filter": 400, "unsupported_parameter": 400,
     "unsupported_value": 400,
 }  # fmt: skip
-"""Statuses of the codes and types that stand in error objects instead of a number."""
+"""Code or type in an error object → HTTP status."""
 
 Kind = Literal["refused", "lost", "slow", "odd"]
 
 
 class Failure(Exception):
-    """One request that got no answer; ``str(failure)`` is the endpoint's own words, on one line."""
+    """One request without an answer; ``str(failure)`` is the endpoint's own message, on one
+    line."""
 
     def __init__(
         self,
@@ -54,14 +55,14 @@ class Failure(Exception):
     ) -> None:
         super().__init__(says)
         self.kind = kind
-        """refused: an error object or status; lost: the connection; slow: no answer in time; odd: an
-        answer that is none."""
+        """Kind of failure. refused: an error object or status; lost: the connection; slow: no
+        answer in time; odd: an invalid answer."""
         self.status = status
-        """HTTP status, or the one that an error object stands for; 0 where there is none."""
+        """HTTP status, or the one that an error object means; 0 where there is none."""
         self.codes = codes
-        """The error's code and type, where they are words."""
+        """The error's code and type, those of them that are words."""
         self.param = param
-        """Which parameter of the request it is about, where it says so."""
+        """The parameter of the request that the error is about, where it says so."""
         self.wait = wait
         """Seconds that the endpoint asks to wait."""
 
@@ -71,7 +72,8 @@ class Failure(Exception):
         if self.kind == "refused":
             later = self.status in PASSING or self.status >= 500
             return later and not self.no_money
-        # What reached the endpoint may have been worked on, and is then paid for: it is not sent again.
+        # A request that reached the endpoint may have been worked on, and is then paid for: no
+        # repetition.
         return self.kind == "lost" and not self.status
 
     @property
@@ -95,7 +97,7 @@ _TOO_LONG = re.compile(
 
 
 def refusal(body: Any, status: int, wait: float | None = None) -> Failure:
-    """The failure that an error ``body`` tells of: parsed JSON, or text that is no JSON.
+    """The failure in an error ``body``: parsed JSON, or text that is no JSON.
 
     ``status`` is the HTTP status; in an answer with status 200 the error's own code counts.
     """
@@ -139,7 +141,7 @@ def _own_status(found: dict[str, Any]) -> int:
 
 
 def _said(found: dict[str, Any], body: Any) -> str:
-    """The endpoint's words on one line; markup and dumps are named, not quoted."""
+    """The endpoint's message on one line; markup and dumps are named, not quoted."""
     if isinstance(body, str):
         return one_line(_of_text(body))
     for key in ("message", "msg", "error", "detail", "error_message", "errors"):
@@ -154,7 +156,7 @@ def _said(found: dict[str, Any], body: Any) -> str:
 
 
 def _raw(found: dict[str, Any], says: str) -> Iterator[str]:
-    """What a proxy passes on of the provider behind it."""
+    """Messages of the provider behind a proxy, as the proxy passes them on."""
     metadata = found.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     if isinstance(raw, str) and raw and raw not in says:
@@ -179,7 +181,7 @@ def one_line(text: str) -> str:
 
 def asked_to_wait(headers: Any, now: float) -> float | None:
     """Seconds that a response asks to wait before the next try: ``Retry-After`` as seconds or as a
-    date (RFC 9110, 10.2.3), or ``retry-after-ms``. ``None`` where it does not say; ``now`` is Unix
+    date (RFC 9110, 10.2.3), or ``retry-after-ms``. ``None`` without such a header; ``now`` is Unix
     time."""
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = str(headers.get(name, "")).strip()

@@ -1,4 +1,5 @@
-"""One server that speaks JSON over HTTP: retries what may pass, keeps deadlines, explains failures."""
+"""One server that speaks JSON over HTTP: retries passing failures, keeps deadlines, explains
+errors."""
 
 from __future__ import annotations
 
@@ -25,28 +26,29 @@ from state.errors import (
 Read = TypeVar("Read")
 
 MOST_BYTES = 64 * 2**20
-"""An answer longer than this is none."""
+"""Most bytes of an answer; a longer one is refused."""
 LONGEST_WAIT_S = 300.0
-"""The longest pause that an endpoint may ask for; it is then as good as down."""
+"""Longest pause in seconds that an endpoint may ask for; with a longer one it counts as down."""
 CONNECT_S = 20.0
 QUEUE_S = 120.0
-"""Time that any answer may take, for the queue at the server and the prompt."""
+"""Seconds that any answer may take, for the queue at the server and the prompt."""
 SLOWEST_S = 0.5
-"""Seconds a token that are allowed for before anything is known of the endpoint."""
+"""Seconds a token that are allowed before the speed of the endpoint is known."""
 SPARE = 4.0
-"""How many times slower than the slowest answer so far an answer may be."""
+"""Factor by which an answer may be slower than the slowest answer so far."""
 SHORTEST = 32
-"""Tokens below which the duration of an answer says little of the speed."""
+"""Tokens below which the duration of an answer says little about the speed."""
 
 _AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
-"""Asks the client for the answer unread, as its ``with_streaming_response`` does."""
+"""Header that asks the client for the unread answer, as its ``with_streaming_response`` does."""
 
 
 class Pace:
-    """How long an answer may take, by the speed of the endpoint.
+    """Time limit of an answer, by the speed of the endpoint.
 
-    ``fixed`` is a limit in seconds that the user sets; else it is :data:`QUEUE_S` and, for each token
-    asked for, :data:`SPARE` times what the slowest of the latest answers took.
+    ``fixed`` is a limit in seconds that the user sets. Without it, the limit is :data:`QUEUE_S`
+    and, for each requested token, :data:`SPARE` times the time of the slowest of the latest
+    answers.
     """
 
     def __init__(self, fixed: float | None = None) -> None:
@@ -60,16 +62,16 @@ class Pace:
         return QUEUE_S + tokens * max(SLOWEST_S, SPARE * max(self._seen, default=0.0))
 
     def note(self, seconds: float, tokens: int) -> None:
-        """An answer of ``tokens`` tokens took ``seconds``."""
+        """Record that an answer of ``tokens`` tokens took ``seconds``."""
         self._seen.append(seconds / max(tokens, SHORTEST))
 
 
 class HttpEndpoint:
-    """Sends JSON and gives the JSON that comes back. Every failure is one line that names the URL.
+    """Sends JSON and returns the JSON of the answer. Every failure is one line that names the URL.
 
     ``timeout`` is the limit of one request in seconds; without it, the limit follows the endpoint's
     speed. Lost connections and passing refusals are tried ``retries`` more times. Belongs to the
-    event loop in which it is first used. Raises ``UsageError`` for a URL or key that cannot be one.
+    event loop in which it is first used. Raises ``UsageError`` for an invalid URL or key.
     """
 
     def __init__(
@@ -91,7 +93,8 @@ class HttpEndpoint:
             raise UsageError(f"--base-url {one_line(url)}: {error}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise UsageError(f"--base-url {one_line(url)}: not a URL such as http://HOST:8000/v1")
-        # Without retries and time limits of its own: they could not see the deadline of a run.
+        # The client's own retries and time limits are off, because they do not know the deadline of
+        # a run.
         self._client = AsyncOpenAI(
             base_url=self.url,
             api_key=key or "none",
@@ -119,14 +122,14 @@ class HttpEndpoint:
         plain: bool = False,
         within: AbstractAsyncContextManager[Any] | None = None,
     ) -> Read:
-        """POST ``body``, or GET where it is ``None``, and give what ``read`` makes of the answer.
+        """POST ``body``, or GET where it is ``None``, and return what ``read`` makes of the answer.
 
-        ``read`` gets parsed JSON, or with ``plain`` whatever text it is, and raises :class:`Failure`
-        for what it cannot use. ``what`` is asked for, in words; ``tokens`` is the most that the
-        answer can have; ``deadline`` is in ``time.monotonic()`` seconds and bounds everything;
-        ``within`` bounds how many such requests are under way, beside the bound on all. Raises
-        ``BackendTimeout`` when the deadline passes, else ``BackendUnavailable`` or a subclass, with
-        the :class:`Failure` as its cause.
+        ``read`` receives parsed JSON, or with ``plain`` any text, and raises :class:`Failure` for
+        an unusable answer. ``what`` names the request in words; ``tokens`` is the most that the
+        answer can have; ``deadline`` is in ``time.monotonic()`` seconds and includes retries and
+        waiting; ``within`` limits how many such requests are under way, in addition to the limit on
+        all. Raises ``BackendTimeout`` when the deadline passes, else ``BackendUnavailable`` or a
+        subclass, with the :class:`Failure` as its cause.
         """
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
@@ -187,9 +190,9 @@ class HttpEndpoint:
             cause = error.__cause__ or error
             kind: Kind = "lost" if isinstance(cause, httpx2.TransportError) else "odd"
             raise Failure(one_line(str(cause)) or type(cause).__name__, kind) from cause
-        except httpx2.InvalidURL as error:  # of a redirection
+        except httpx2.InvalidURL as error:  # Target of a redirection.
             raise Failure(one_line(str(error)), "odd", status=status) from None
-        except httpx2.RequestError as error:  # It was there, and cut its answer short.
+        except httpx2.RequestError as error:  # The server answered, but cut its answer short.
             says = one_line(str(error)) or type(error).__name__
             kind = "lost" if isinstance(error, httpx2.TransportError) else "odd"
             raise Failure(f"the answer is not whole: {says}", kind, status=status) from error
@@ -199,7 +202,7 @@ class HttpEndpoint:
         return (_json_or_text if plain else _parsed)(bytes(received), headers)
 
     async def _sent(self, path: str, body: object) -> Any:
-        """The client's answer with its body still to be read: what it holds is not yet believed."""
+        """The client's answer with its body still unread and unchecked."""
         import httpx2
 
         options: Any = {"headers": _AS_IT_COMES}
@@ -212,7 +215,8 @@ class HttpEndpoint:
         return BackendTimeout(f"{self.url} did not answer in the time left ({what}){why}")
 
     def _error(self, failure: Failure, what: str) -> BackendUnavailable:
-        """The line for people, and whether it is about this request or about the endpoint."""
+        """The error for people, which says whether it is about this request or about the
+        endpoint."""
         url, status = self.url, failure.status
         if failure.kind == "odd":
             return BadAnswer(f"{url} sent {failure} (asked for {what})")
@@ -244,18 +248,18 @@ class HttpEndpoint:
 
 
 def _asks(failure: Failure) -> str:
-    """How long the endpoint asks to wait, where that is worth a word."""
+    """The pause that the endpoint asks for, in words, where it is long enough to mention."""
     return f" (it asks to wait {failure.wait:.0f} s)" if (failure.wait or 0) >= 1 else ""
 
 
 def _backoff(tries: int) -> float:
-    """Seconds before the next try: twice as long each time, up to 8, and never in step with others."""
+    """Seconds before the next try: doubled each time up to 8, with a random part."""
     pause: float = min(8.0, 0.5 * 2 ** (tries - 1))
     return pause * random.uniform(0.75, 1.25)
 
 
 def _decoded(raw: bytes, headers: Any) -> str:
-    """The body as text, in the charset that it declares, else UTF-8."""
+    """The body as text, in its declared charset, else UTF-8."""
     declared = str(headers.get("content-type", "")).lower().partition("charset=")[2]
     charset = declared.split(";")[0].strip(" \"'") or "utf-8"
     try:
@@ -265,7 +269,7 @@ def _decoded(raw: bytes, headers: Any) -> str:
 
 
 def _parsed(raw: bytes, headers: Any) -> Any:
-    """The JSON of a body that should be some. Raises :class:`Failure`."""
+    """The JSON of a body. Raises :class:`Failure` where it is none."""
     if not raw.strip():
         raise Failure("an empty answer", "odd")
     try:

@@ -12,15 +12,15 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 ROOM = 128
-"""Columns allocated ahead."""
+"""Columns that are allocated in advance."""
 
 
 class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
     """A layer's keys and values, (rows, heads, columns, width), as views of larger buffers.
 
-    A step writes its own column and a row that leaves is overwritten by the last one, where
-    ``DynamicLayer`` copies everything each time: at a thousand columns that takes as long as the
-    attention.
+    A step writes only its own column, and the last row overwrites a row that leaves.
+    ``DynamicLayer`` copies everything at each step, which at a thousand columns takes as long as
+    the attention.
     """
 
     keys: Tensor
@@ -57,8 +57,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def new_cache(config: Any) -> Any:
-    """An empty cache for a model. Layers that keep something else than every key (a sliding window,
-    a state) are left to transformers."""
+    """An empty cache for a model. Layers that do not keep every key (a sliding window, a state) use
+    transformers' own classes."""
     cache = DynamicCache(config=config)
     if all(type(layer) is DynamicLayer for layer in cache.layers):
         cache.layers = [InPlaceLayer() for _ in cache.layers]
@@ -79,7 +79,7 @@ def keep_rows(cache: Any, order: Sequence[int], device: torch.device) -> None:
 
 
 def closed_up(kept: Sequence[int]) -> list[int]:
-    """Kept row numbers, ascending, in an order in which as many as can stay where they are."""
+    """Kept row numbers, ascending, in an order that leaves as many as possible in place."""
     count = len(kept)
     movers = iter([k for k in reversed(kept) if k >= count])
     stay = {k for k in kept if k < count}

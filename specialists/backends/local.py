@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from specialists.backends.decoding import Row
 
 ScoreRow = tuple[list[int], list[int], str | None]
-"""Prompt ids, text ids, adapter digest."""
+"""(prompt ids, text ids, adapter digest)."""
 
 LOGITS_AT_ONCE = 2**26
 """Most logits that a scoring batch holds (256 MB in float32)."""
@@ -40,8 +40,8 @@ class LocalBackend:
     """Serves a base model from a folder of safetensors; concurrent calls share batches.
 
     Computes in float32 on CPU and in the checkpoint's type elsewhere. The same request gets the
-    same answer whatever it is batched with, up to rounding of the logits. ``threads`` are those of
-    torch in the worker thread (one is the safe default beside a busy process). Raises
+    same answer whatever it is batched with, up to rounding of the logits. ``threads`` is the number
+    of torch threads of the worker thread (one is the safe default beside a busy process). Raises
     ``BackendUnavailable`` if the folder holds no usable model.
     """
 
@@ -74,7 +74,7 @@ class LocalBackend:
             raise BackendUnavailable(f"the model in {folder} cannot be loaded: {reason}") from error
         self._model, lacking = loaded[0], sorted(loaded[1]["missing_keys"])
         if lacking:
-            # transformers would go on with random numbers in their place.
+            # transformers would use random numbers in place of missing weights.
             raise BackendUnavailable(
                 f"the model in {folder} lacks weights: {', '.join(lacking[:3])}"
             )
@@ -90,7 +90,8 @@ class LocalBackend:
         self._batcher: MicroBatcher[Row] = MicroBatcher(
             self._run,
             max_batch,
-            # In the worker: OpenMP keeps its number of threads by calling thread.
+            # Set in the worker thread, because OpenMP keeps its number of threads for each calling
+            # thread.
             setup=(lambda: torch.set_num_threads(threads)) if threads else None,
         )
 
@@ -101,16 +102,16 @@ class LocalBackend:
 
     @property
     def folder(self) -> Path:
-        """Where the base model was read from."""
+        """Folder from which the base model was read."""
         return self._folder
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
         """Complete a batch that may mix adapters; responses stand in the order of the requests.
 
         Raises ``AdapterError`` for an adapter that is not loaded, ``UsageError`` for a JSON schema
-        (no constrained decoding here), ``PromptTooLong`` for a prompt that leaves no room for
-        ``max_tokens``, ``BackendTimeout`` at the earliest deadline: decoding then ends at its next
-        step.
+        (this backend has no constrained decoding), ``PromptTooLong`` for a prompt that with
+        ``max_tokens`` exceeds the context, and ``BackendTimeout`` at the earliest deadline:
+        decoding then ends at its next step.
         """
         from specialists.backends.decoding import Row
 
@@ -128,7 +129,8 @@ class LocalBackend:
                     f"the model's {self._context}"
                 )
             rows.append(Row(ids, request.adapter, request.sampling))
-        # Prompts of like length together: less padding when they take several batches.
+        # Prompts of similar length share a batch, which needs less padding when there are several
+        # batches.
         jobs = await self._by_deadline(requests, sorted(rows, key=lambda row: len(row.prompt)))
         waited = {id(job.item): job.seconds for job in jobs}
         return [
@@ -184,12 +186,13 @@ class LocalBackend:
         return await self._batcher.call(lambda: self._score(rows))
 
     def token_ids(self, text: str) -> list[int]:
-        """Token ids of ``text``, special tokens recognised, none added."""
+        """Token ids of ``text``; special tokens are recognised, but none is added."""
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
     def prompt_text(self, messages: Sequence[Message]) -> str:
-        """What the model reads: the messages in its chat template, ready for the answer."""
+        """The text that the model reads: the messages in its chat template, ready for the
+        answer."""
         plain = [{"role": m.role, "content": m.content} for m in messages]
         text: str = self._tokenizer.apply_chat_template(
             plain, tokenize=False, add_generation_prompt=True
@@ -209,20 +212,20 @@ class LocalBackend:
         return dict(self._adapters)
 
     async def load(self, adapter: AdapterRef) -> None:
-        """Load an adapter after checking its digest and its fit; again, it does nothing.
+        """Load an adapter after checking its digest and its fit; loading it again does nothing.
 
         Raises ``AdapterError`` if the files changed, do not fit the base, or hold NaN.
         """
         await self._batcher.call(lambda: self._load(adapter))
 
     async def unload(self, digest: str) -> None:
-        """Forget a loaded adapter; requests made before still get their answers."""
+        """Remove a loaded adapter; requests made before still get their answers."""
         self._check_loaded(digest)
         del self._adapters[digest]
         await self._batcher.call(lambda: self._bank.remove(digest))
 
     async def close(self) -> None:
-        """Refuse what waits and release the model."""
+        """Refuse waiting requests and release the model."""
         await asyncio.to_thread(self._batcher.close)
         self._adapters.clear()
         self._model = None

@@ -1,10 +1,10 @@
 """LoRA adapters of one base model, computed for a batch that mixes them.
 
 peft's mixed batch loops over adapters in Python inside every layer. Here the A matrices of all
-adapters in the batch stand stacked in one, the scaled B matrices beside each other in another, and
-a mask keeps each row to its own columns: two matrix products a layer however many adapters there
-are (the batching of Punica, Chen et al. 2023, arXiv 2310.18547, for ranks so small that computing
-the masked columns costs less than gathering).
+adapters in the batch are stacked in one matrix, the scaled B matrices are concatenated in another,
+and a mask restricts each row to the columns of its own adapter. This takes two matrix products a
+layer for any number of adapters (the batching of Punica, Chen et al. 2023, arXiv 2310.18547, for
+ranks so small that computing the masked columns costs less than gathering).
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ class LoraBank:
         self._weights[adapter.digest] = layers
 
     def remove(self, digest: str) -> None:
-        """Free an adapter."""
+        """Remove an adapter from memory."""
         del self._weights[digest]
         self._packed, self._masks = ((), {}), {}
 
     def clear(self) -> None:
-        """Free all adapters."""
+        """Remove all adapters from memory."""
         self._weights.clear()
         self._packed, self._masks = ((), {}), {}
 
     def select(self, adapters: Sequence[str | None]) -> None:
-        """Assign the rows of the coming forward passes to adapters; ``None`` is the bare base."""
+        """Assign the rows of the next forward passes to adapters; ``None`` is the bare base."""
         chosen = tuple(sorted({a for a in adapters if a is not None}))
         if self._packed[0] != chosen:
             self._packed = (chosen, self._pack(chosen))
@@ -91,7 +91,7 @@ class LoraBank:
             self._masks[module] = shared[key]
 
     def _pack(self, chosen: tuple[str, ...]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-        """By module: A (sum of ranks, inputs), B (outputs, sum of ranks), owner of each column."""
+        """Module → A (sum of ranks, inputs), B (outputs, sum of ranks), owner of each column."""
         packed = {}
         for module in sorted({m for a in chosen for m in self._weights[a]}):
             parts = [

@@ -1,4 +1,4 @@
-"""One worker thread that runs a model, and batches whatever is waiting for it."""
+"""A worker thread that runs a model on batches of the waiting requests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ CLOSED = "the backend is closed"
 
 @dataclass(eq=False)
 class Job(Generic[Item]):
-    """Work somebody waits for; a cancelled waiter cancels ``done``."""
+    """A request that a caller waits for; cancelling the caller cancels ``done``."""
 
     item: Item
     done: Future[None] = field(default_factory=Future)
     submitted: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
-    """From submission to release."""
+    """Seconds from submission to release."""
 
     def release(self, error: BaseException | None = None) -> None:
-        """Wake the waiter, to an error or to its result on ``item``; again, it does nothing."""
+        """Wake the caller, with an error or with its result on ``item``; releasing again does
+        nothing."""
         if self.done.done() or not self.done.set_running_or_notify_cancel():
             return
         self.seconds = time.monotonic() - self.submitted
@@ -43,8 +44,8 @@ class MicroBatcher(Generic[Item]):
     """Collects jobs of concurrent callers into batches; any event loop may submit.
 
     ``run`` is called in the worker thread with 1 to ``max_batch`` jobs, in order of submission; it
-    may release some before it returns. What it raises reaches the callers of that batch and nobody
-    else.
+    may release some before it returns. An exception of ``run`` reaches only the callers of that
+    batch.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class MicroBatcher(Generic[Item]):
         self._closed = False
 
     async def submit(self, items: Sequence[Item]) -> list[Job[Item]]:
-        """Queue the items and wait until all are done; raises what their batch raised."""
+        """Queue the items and wait until all are done; raises the exception of their batch."""
         jobs = [Job(item) for item in items]
         self._waiting.extend(jobs)
         for _ in jobs:
@@ -77,11 +78,11 @@ class MicroBatcher(Generic[Item]):
         return jobs
 
     async def call(self, function: Callable[[], Result]) -> Result:
-        """Run ``function`` in the worker thread, after what was submitted before it."""
+        """Run ``function`` in the worker thread, after everything submitted before it."""
         return await asyncio.wrap_future(self._submit(function))
 
     def close(self) -> None:
-        """Let the running batch finish, refuse what waits, end the thread."""
+        """Let the running batch finish, refuse waiting jobs, and end the thread."""
         self._closed = True
         self._worker.shutdown(wait=True)
 

@@ -1,4 +1,5 @@
-"""Any OpenAI-compatible endpoint; on vLLM, adapters are loaded at run time and texts are scored.
+"""A backend for OpenAI-compatible endpoints; on vLLM it also loads adapters at run time and scores
+texts.
 
 The endpoint's run-time updates of adapters are for trusted networks only.
 """
@@ -42,26 +43,26 @@ Result = TypeVar("Result")
 
 RUNTIME_HINT = "start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
 LIST_S = 20.0
-"""Seconds in which an endpoint lists its models, or it is not there."""
+"""Seconds in which an endpoint must list its models, else it counts as unavailable."""
 NO_LIST = (403, 404, 405, 501)
 """HTTP statuses by which endpoints say that they do not list their models."""
 TOKEN_LIKE = re.compile(r"[A-Za-z]{1,3}|\n|[^A-Za-z\s]")
 
 
 class ServedModel(BaseModel):
-    """One entry of an endpoint's list of models; vLLM fills in all of it."""
+    """One entry of an endpoint's list of models; only vLLM fills in all fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     parent: str | None = None
-    """For an adapter: the base model that it belongs to."""
+    """Base model of an adapter; ``None`` for a base model."""
     root: str | None = None
-    """Folder or hub name that it was loaded from."""
+    """Folder or hub name from which the entry was loaded."""
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Run concurrently; the first failure cancels the others."""
+    """Run coroutines concurrently; the first failure cancels the others."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         return await asyncio.gather(*tasks)
@@ -78,11 +79,12 @@ def estimate_tokens(text: str) -> int:
 class OpenAICompatibleBackend:
     """Chat completions of one served model and its adapters.
 
-    ``base_url`` ends in ``/v1``. ``timeout`` is the limit of one request in seconds; without one, it
-    follows the speed of the endpoint. ``max_retries`` is for lost connections and for what passes by
-    itself (429, 5xx, an error object of that kind). ``concurrency`` caps requests in flight and
+    ``base_url`` ends in ``/v1``. ``timeout`` is the limit of one request in seconds; without one,
+    it follows the speed of the endpoint. ``max_retries`` applies to lost connections and passing
+    failures (429, 5xx, an error object of that kind). ``concurrency`` limits requests in flight and
     ``score_concurrency`` those among them that score texts: more than one has brought servers down.
-    Belongs to the event loop in which it is first used. Every failure is one line that names the URL.
+    Belongs to the event loop in which it is first used. Every failure is one line that names the
+    URL.
     """
 
     name = "openai"
@@ -117,8 +119,8 @@ class OpenAICompatibleBackend:
         """Complete the requests concurrently, in order; the first failure cancels the rest.
 
         Raises ``AdapterError`` for an adapter that is not loaded or an answer by another model,
-        ``BadAnswer`` where a request got nothing usable (``RequestRefused`` where it is to blame),
-        ``BackendTimeout`` when a deadline passes, ``BackendUnavailable`` otherwise.
+        ``BadAnswer`` for a request with an unusable answer (``RequestRefused`` where the request is
+        at fault), ``BackendTimeout`` when a deadline passes, ``BackendUnavailable`` otherwise.
         """
         for request in requests:
             self._served_name(request.adapter)
@@ -145,22 +147,23 @@ class OpenAICompatibleBackend:
         return [[ScoredText(adapter=a, log_probs=next(flat)) for a in adapters] for _ in pairs]
 
     def count_tokens(self, text: str) -> int:
-        """An upper estimate: three letters a token, every other visible character by its bytes."""
+        """An upper estimate: three letters a token, and one token for each byte of other visible
+        characters."""
         return estimate_tokens(text)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """A bound: one token a byte, and the usual template."""
+        """An upper bound: one token a byte, and the usual template."""
         return most_prompt_tokens(messages)
 
     def adapters(self) -> dict[str, AdapterRef]:
-        """Adapters known to be served, by digest."""
+        """Adapters that the endpoint is known to serve, by digest."""
         return dict(self._adapters)
 
     async def load(self, adapter: AdapterRef) -> None:
         """Find the adapter among the served models by its content-hashed name, or have it loaded.
 
         The adapter's path must be the same on the endpoint's machine. Raises ``AdapterError`` if
-        the files are not those of the digest, or the endpoint refuses or cannot load at run time.
+        the files do not match the digest, or the endpoint refuses or cannot load at run time.
         """
         if adapter.digest in self._adapters:
             return
@@ -177,7 +180,7 @@ class OpenAICompatibleBackend:
             try:
                 await self._update("/load_lora_adapter", body)
             except AdapterError as error:
-                refusal = error  # fine if somebody else loaded it in between
+                refusal = error  # Another process may have loaded it meanwhile, which is fine.
             if adapter.served_name not in await self._served_models():
                 raise refusal or AdapterError(
                     f"{self._url} accepted {adapter.served_name} but does not list it"
@@ -225,8 +228,8 @@ class OpenAICompatibleBackend:
     async def _chat(
         self, request: GenerateRequest, served: str
     ) -> tuple[ChatAnswer, frozenset[str]]:
-        """The answer, and the parameters that it was asked for without: those that the endpoint
-        refuses, as it says when they are first sent."""
+        """The answer, and the parameters that were left out of its request: those that the endpoint
+        refuses, as learned when they are first sent."""
         sampling = request.sampling
         body = {
             "model": served,
@@ -251,7 +254,7 @@ class OpenAICompatibleBackend:
                 return answer, spoken.missing(body)
 
     def _lost(self, error: BackendUnavailable, adapter: str | None) -> Exception:
-        """``error``, or that an adapter is gone where that is what it says."""
+        """``error``, or an AdapterError where it says that an adapter is gone."""
         cause = error.__cause__
         if adapter is not None and isinstance(cause, Failure) and cause.status == 404:
             return AdapterError(str(error))
@@ -260,11 +263,11 @@ class OpenAICompatibleBackend:
     def _other_name(
         self, answered: str | None, asked: str, adapter: str | None
     ) -> dict[RemarkKind, str]:
-        """What to remark where another name answered than was asked.
+        """Remarks for an answer under another name than the requested one.
 
-        Servers call a base model by its dated or full name, and proxies put their own before it or
-        give none. An adapter must answer by its name, which says what its weights are, and no adapter
-        may answer for the base. Raises ``AdapterError``.
+        Servers call a base model by its dated or full name, and proxies add their own prefix or
+        give no name. An adapter must answer by its name, which identifies its weights, and no
+        adapter may answer for the base. Raises ``AdapterError``.
         """
         if answered == asked:
             return {}
@@ -290,7 +293,7 @@ class OpenAICompatibleBackend:
         return await self._http.ask(url, body, read_tokens, what="/tokenize")
 
     async def token_ids(self, text: str) -> list[int]:
-        """Tokens of ``text`` under the served base, by vLLM's ``/tokenize``.
+        """Token ids of ``text`` under the served base, by vLLM's ``/tokenize``.
 
         Raises ``BackendUnavailable`` where the endpoint has no such route.
         """
@@ -323,9 +326,10 @@ class OpenAICompatibleBackend:
         return found
 
     async def models(self, seconds: float = LIST_S) -> list[ServedModel]:
-        """What the endpoint lists: base models, and adapters where it says whose they are.
+        """The entries of the endpoint's list: base models, and adapters where it says whose they
+        are.
 
-        Raises ``BackendUnavailable`` where it has no list, is not there, or does not answer within
+        Raises ``BackendUnavailable`` where there is no list, no endpoint, or no answer within
         ``seconds``.
         """
         deadline = time.monotonic() + seconds
@@ -339,7 +343,7 @@ class OpenAICompatibleBackend:
         ]
 
     async def models_if_listed(self, seconds: float = LIST_S) -> list[ServedModel]:
-        """Like :meth:`models`, but nothing where the endpoint answers with anything but a list."""
+        """Like :meth:`models`, but returns nothing where the endpoint answers without a list."""
         try:
             return await self.models(seconds)
         except BackendUnavailable as error:
@@ -352,14 +356,14 @@ class OpenAICompatibleBackend:
         return {model.id for model in await self.models()}
 
     async def _update(self, path: str, body: dict[str, str]) -> None:
-        """Ask for a run-time change of adapters."""
+        """Request a run-time change of adapters."""
         try:
             await self._http.ask(path, body, check_error, what=body["lora_name"], plain=True)
         except BackendUnavailable as error:
             cause = error.__cause__
             if not isinstance(cause, Failure) or cause.status not in (400, 404, 405, 422):
                 raise
-            if cause.status != 400 and not cause.codes:  # the route itself is missing
+            if cause.status != 400 and not cause.codes:  # The route itself is missing.
                 raise AdapterError(
                     f"{self._url} cannot change adapters at run time: {RUNTIME_HINT}"
                 ) from cause
@@ -369,12 +373,13 @@ class OpenAICompatibleBackend:
 
 
 def _same_but_for_provider(one: str, other: str) -> bool:
-    """Whether two names of a model are the same, but for what a proxy puts before a slash."""
+    """Whether two names of a model are equal without the prefix that a proxy puts before a
+    slash."""
     return one.endswith(f"/{other}") or other.endswith(f"/{one}")
 
 
 def _parameters(sampling: Sampling) -> dict[str, Any]:
-    """The sampling as parameters of a chat completion."""
+    """The sampling as the parameters of a chat completion."""
     sent: dict[str, Any] = {
         "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
         "top_p": sampling.top_p, "seed": sampling.seed,

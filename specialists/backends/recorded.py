@@ -1,7 +1,7 @@
-"""Recorded model calls: replay a file without a model, or record another backend into one.
+"""Recorded model calls: replays a file without a model, or records another backend into one.
 
-A recording is JSONL. ``base`` and ``adapter`` lines say what was served; ``generate``, ``score``,
-``count`` and ``prompt`` lines hold one answer each under the SHA-256 of what was asked.
+A recording is JSONL. ``base`` and ``adapter`` lines describe the served models; ``generate``,
+``score``, ``count`` and ``prompt`` lines hold one answer each under the SHA-256 of the request.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def _score_key(messages: Sequence[Message], text: str, adapter: str | None) -> s
 class RecordedBackend:
     """Answers from a recording, or passes requests on and records the answers.
 
-    Asking a replay for what the file does not hold raises ``BackendUnavailable`` naming the
-    request.
+    A request that a replayed file does not hold raises ``BackendUnavailable`` naming the request.
     """
 
     name = "recorded"
@@ -62,8 +61,8 @@ class RecordedBackend:
     def replay(cls, path: Path) -> RecordedBackend:
         """Open a recording. Raises ``BackendUnavailable`` if missing, ``UsageError`` if malformed.
 
-        It opens with the recorded adapters loaded, their path that of the recording.
-        A last line without its end was cut off when the recorder was killed and is left out.
+        The recorded adapters are loaded from the start, with the path of the recording. A last line
+        without its end, from a killed recorder, is left out.
         """
         backend = cls(path, None)
         try:
@@ -84,7 +83,7 @@ class RecordedBackend:
 
     @classmethod
     def record(cls, inner: Backend, path: Path) -> RecordedBackend:
-        """Pass requests to ``inner`` and append what it answers to ``path``.
+        """Pass requests to ``inner`` and append its answers to ``path``.
 
         Raises ``UsageError`` if the file already holds a recording of another base model.
         """
@@ -108,7 +107,7 @@ class RecordedBackend:
 
     @property
     def model_id(self) -> str:
-        """Identity of the recorded base."""
+        """Identity of the recorded base model."""
         return self._model_id
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
@@ -162,7 +161,8 @@ class RecordedBackend:
         return int(self._answers[key])
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens as the recorded backend counted them; a bound where an older recording does not say."""
+        """Tokens as the recorded backend counted them; an upper bound where an older recording
+        lacks the count."""
         key = _key("prompt", [m.model_dump() for m in messages])
         if key not in self._answers:
             if self._inner is None:
@@ -176,7 +176,7 @@ class RecordedBackend:
         return self._inner.adapters() if self._inner else dict(self._loaded)
 
     def listed(self) -> list[str]:
-        """Names of the recorded adapters of which only the endpoint had the weights."""
+        """Names of the recorded adapters whose weights only the endpoint had."""
         return [ref.name for ref in self._known.values() if ref.digest.startswith(SERVED)]
 
     async def load(self, adapter: AdapterRef) -> None:
@@ -193,7 +193,7 @@ class RecordedBackend:
             self._loaded[adapter.digest] = adapter
 
     async def unload(self, digest: str) -> None:
-        """Forget a loaded adapter."""
+        """Remove a loaded adapter."""
         if self._inner is not None:
             await self._inner.unload(digest)
             return
@@ -235,7 +235,8 @@ class RecordedBackend:
             self._append({"kind": "adapter", "name": adapter.name, "digest": adapter.digest})
 
     def _append(self, line: dict[str, Any]) -> None:
-        """Add one line by one write, so that concurrent recorders and kills leave whole lines."""
+        """Append one line by a single write, so that concurrent or killed recorders leave only
+        whole lines."""
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:

@@ -1,10 +1,10 @@
-"""Arithmetic as a pupil writes it: one operation, worked column by column, then ``= result``.
+"""Written arithmetic: one operation, worked column by column, then ``= result``.
 
-Operations are ``+ - * /`` on natural numbers: sums and differences of up to four digits, products of
-up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits by long
-division, which writes each multiple of the divisor beside the number that it must fit into. Operands
-are written to equal width first, and lines end with the digits of the result found so far, so that a
-line needs only the one before.
+Operations are ``+ - * /`` on natural numbers: sums and differences of up to four digits, products
+of up to 3 x 2 digits through partial products, exact quotients by divisors of up to two digits by
+long division, which writes each multiple of the divisor beside the number that it must fit into.
+Operands are first written to equal width, and lines end with the digits of the result found so far,
+so that each line depends only on the line before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def apply(op: str, a: int, b: int) -> int:
 
 
 def within_reach(op: str, a: int, b: int) -> bool:
-    """Whether ``a op b`` lies in what the math specialist is trained on."""
+    """Whether ``a op b`` is within the range that the math specialist is trained on."""
     if min(a, b) < 0 or max(a, b) > LIMIT:
         return False
     if op == "+":
@@ -46,13 +46,13 @@ def within_reach(op: str, a: int, b: int) -> bool:
 
 
 def work(op: str, a: int, b: int) -> str:
-    """The worked answer of ``a op b``; its last line is ``= result``."""
+    """The written work of ``a op b``; its last line is ``= result``."""
     lines = {"+": _add, "-": _subtract, "*": _multiply, "/": _divide}[op](a, b)
     return "\n".join([*lines, f"= {apply(op, a, b)}"])
 
 
 def read_result(answer: str) -> int | None:
-    """The number after the last ``=`` at the end of a worked answer, or ``None``."""
+    """The number after the last ``=`` at the end of a written answer, or ``None``."""
     match = _RESULT.search(answer.strip())
     return int(match[1]) if match else None
 
@@ -85,7 +85,7 @@ def _subtract(a: int, b: int) -> list[str]:
 def _subtract_columns(a: int, b: int, width: int) -> list[str]:
     lines, borrow, done = [f"{a:0{width}}-{b:0{width}}"], 0, ""
     for x, y in zip(_digits(a, width), _digits(b, width), strict=True):
-        # Borrow and digit stand where a sum has carry and digit.
+        # Borrow and digit stand in the places of carry and digit in a sum.
         lent = int(x < y + borrow)
         digit = x + 10 * lent - y - borrow
         done = f"{digit}{done}"
@@ -134,7 +134,7 @@ def _number(rng: random.Random, digits: int) -> int:
 
 
 def draw_pair(rng: random.Random, op: str, *, test: bool) -> tuple[int, int]:
-    """Operands of ``op`` from the asked split, evenly over digit lengths."""
+    """Operands of ``op`` from the requested split, evenly over digit lengths."""
     while True:
         if op in "+-":
             a, b = _number(rng, rng.randint(1, 4)), _number(rng, rng.randint(1, 4))
@@ -187,10 +187,11 @@ def draw_chain(rng: random.Random, *, test: bool) -> list[tuple[int, str, int]]:
 
 
 def work_chain(chain: list[tuple[int, str, int]]) -> str:
-    """Worked answer of a chain: each operation named, worked and closed by its own ``= result``."""
+    """The written work of a chain: each operation is named, worked and closed by its own ``=
+    result``."""
     return "\n".join(f"{a} {op} {b}\n{work(op, a, b)}" for a, op, b in chain)
 
 
 def chain_prompt(chain: list[tuple[int, str, int]]) -> str:
-    """The chain as it is asked: ``12 + 30 - 7``, to be read from left to right."""
+    """The prompt of a chain: ``12 + 30 - 7``, to be read from left to right."""
     return f"{chain[0][0]}" + "".join(f" {op} {b}" for _, op, b in chain)

@@ -1,7 +1,8 @@
-"""The pocket fleet's domains: seeded examples by domain, cell and split, and the judge of an answer.
+"""The pocket fleet's domains: seeded examples by domain, cell and split, and the judge of an
+answer.
 
-A *cell* is a reported slice of a domain (``math/add``, ``code/ops2``). ``draw`` makes one example of
-a cell; what is held out, and how, stands in :mod:`specialists.pocket.heldout` and in each generator.
+A *cell* is a reported slice of a domain (``math/add``, ``code/ops2``). ``draw`` makes one example
+of a cell; :mod:`specialists.pocket.heldout` and each generator define what is held out, and how.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from specialists.pocket.stories import numbered
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt, the answer that training teaches, and what judging needs beyond the text."""
+    """A prompt, the answer that training teaches, and further data for judging."""
 
     domain: str
     cell: str
@@ -41,17 +42,17 @@ def _math_chain(rng: random.Random, test: bool) -> Example:
 
 
 def decompose_prompt(parts: Sequence[str]) -> str:
-    """What ``decompose`` is asked about one to four sentences, or about one expression."""
+    """The prompt of ``decompose`` about one to four sentences, or about one expression."""
     return "Write the steps.\n" + numbered(parts)
 
 
 def solve_prompt(parts: Sequence[str]) -> str:
-    """What ``chain`` and ``generalist`` are asked when they must solve a story in one call."""
+    """The prompt of ``chain`` and ``generalist`` for solving a story in one call."""
     return "Solve the story.\n" + numbered(parts)
 
 
 def program_prompt(parts: Sequence[str]) -> str:
-    """What ``code`` is asked when a program must tell a story's answer."""
+    """The prompt of ``code`` for a program that computes a story's answer."""
     return "Write solve() for the story.\n" + numbered(parts)
 
 
@@ -127,12 +128,12 @@ def _split(rng: random.Random, test: bool) -> Example:
 
 
 def split_prompt(request: str) -> str:
-    """What ``split`` is asked about a request of several stages."""
+    """The prompt of ``split`` about a request of several stages."""
     return f"Split the request. {request}"
 
 
 def worked_story(story: stories.Story) -> str:
-    """A story solved in one go, an operation with its result a line: what ``chain`` is taught."""
+    """A story solved in one pass, one operation with its result a line, as ``chain`` is taught."""
     lines, values = [], iter(story.values)
     for number, event in enumerate(story.events, 1):
         if not event.steps:
@@ -193,7 +194,7 @@ CELLS: dict[str, dict[str, tuple[float, Callable[[random.Random, bool], Example]
 
 SPECIALISTS = ("math", "decompose", "code", "explain", "split")
 DECLINED = "not mine"
-"""What a specialist answers to a task of another domain."""
+"""Answer of a specialist to a task of another domain."""
 
 
 def draw(domain: str, cell: str, rng: random.Random, *, test: bool) -> Example:
@@ -236,7 +237,7 @@ def held_out_examples(domain: str, cell: str, count: int, seed: int = 0) -> list
 
 
 def judge(example: Example, output: str) -> bool | None:
-    """Whether ``output`` is right; ``None`` where only running it can tell (``code``)."""
+    """Whether ``output`` is right; ``None`` where only running it can decide (``code``)."""
     if example.domain == "math":
         return arithmetic.read_result(output) == arithmetic.read_result(example.answer)
     if example.domain == "explain":

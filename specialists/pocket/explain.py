@@ -1,4 +1,4 @@
-"""Explaining a solution: numbered steps in, sentences out that cite every step."""
+"""Explanations of a solution: sentences that cite every one of its numbered steps."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def explanation(values: Sequence[tuple[Step, int, int | None, int]], answer: int
 
 
 def explain_prompt(values: Sequence[tuple[Step, int, int | None, int]], answer: int) -> str:
-    """What ``explain`` is asked: the numbered steps and the answer."""
+    """The prompt of ``explain``: the numbered steps and the answer."""
     return "\n".join(["Explain these steps.", step_lines(values), f"answer: {answer}"])
 
 
 def explains(text: str, values: Sequence[tuple[Step, int, int | None, int]], answer: int) -> str:
-    """Why ``text`` fails to explain the steps, or an empty string when it does.
+    """Why ``text`` fails to explain the steps; empty when it explains them.
 
     Every step must be cited once, in order, by a line that holds the step's numbers and no others,
     and the last line must hold the answer.
@@ -71,7 +71,7 @@ def explains(text: str, values: Sequence[tuple[Step, int, int | None, int]], ans
 def draw_explain(
     rng: random.Random, *, test: bool
 ) -> tuple[list[tuple[Step, int, int | None, int]], int]:
-    """Solved steps of a short story, from the asked split."""
+    """Solved steps of a short story, from the requested split."""
     story: Story = draw_story(rng, rng.randint(1, 6), test=test, people=rng.choice((1, 2, 2, 3)))
     for step, a, b, result in story.values:
         if step.op and b is not None and apply(step.op, a, b) != result:

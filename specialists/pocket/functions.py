@@ -1,8 +1,8 @@
-"""Small Python functions told in one line: a chain of one to four numbered operations on a list, a
-string or a number, written as a body whose comments name the operation they carry out.
+"""Small Python functions specified in one line: a chain of one to four numbered operations on a
+list, a string or a number. The comments of the body name the operation that each line carries out.
 
-Every operation is a phrase, a line of code and a Python callable; the callable computes the expected
-values of checks, so a written function is judged by what it does, never by its text.
+Every operation is a phrase, a line of code and a Python callable; the callable computes the
+expected values of checks, so a written function is judged by its behaviour, never by its text.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ _NAMES = ("f", "g", "solve", "run", "apply", "work", "task", "process", "convert
 
 @dataclass(frozen=True)
 class FunctionTask:
-    """A one-line specification, a reference body and the operations behind it."""
+    """A one-line specification, a reference body and the operations behind them."""
 
     prompt: str
     solution: str
@@ -186,10 +186,10 @@ def _pick(rng: random.Random, length: int) -> list[Operation] | None:
 
 
 def draw_function(rng: random.Random, operations: int, *, test: bool) -> FunctionTask:
-    """A task of ``operations`` operations from the asked split.
+    """A task of ``operations`` operations from the requested split.
 
-    Split by the combination of operations; in training no two neighbours form a held-out pair
-    either. A single operation is split by its whole prompt.
+    The split is by the combination of operations; in training no two neighbouring operations form a
+    held-out pair either. A single operation is split by its whole prompt.
     """
     while True:
         chosen = _pick(rng, operations)

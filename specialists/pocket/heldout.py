@@ -1,7 +1,8 @@
-"""What training may never see: a tenth of every domain's contents, chosen by hash of the content.
+"""The held-out contents: a tenth of every domain, chosen by hash of the content, never seen in
+training.
 
 Training generators redraw until :func:`held_out` is false, test generators until it is true, so the
-two splits cannot meet whatever the seeds are.
+two splits are disjoint for any seeds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def held_out(key: str) -> bool:
 def pair_held_out(op: str, a: int, b: int) -> bool:
     """Whether the operand pair of ``a op b`` is reserved for tests.
 
-    Pairs of single digits are the tables that column arithmetic is made of: never held out.
+    Pairs of single digits are never held out, because column arithmetic is built from their tables.
     """
     if a < 10 and b < 10:
         return False

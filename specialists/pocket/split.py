@@ -1,4 +1,4 @@
-"""Splitting a request of several stages into labelled segments: solve, explain, code."""
+"""The split of a request with several stages into labelled segments: solve, explain, code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LAST = (", and finally ", " and finally ", ". Finally, ", ". At last, ", ", and
 
 
 def draw_split(rng: random.Random, *, test: bool) -> tuple[str, list[tuple[str, str]]]:
-    """(request, [(label, segment), …]) of two or three stages, from the asked split."""
+    """(request, [(label, segment), …]) of two or three stages, from the requested split."""
     while True:
         labels = rng.choice(
             (LABELS, LABELS, ("solve", "explain"), ("solve", "code"), ("explain", "code"),
@@ -67,5 +67,5 @@ def draw_split(rng: random.Random, *, test: bool) -> tuple[str, list[tuple[str, 
 
 
 def segment_lines(segments: list[tuple[str, str]]) -> str:
-    """The labelled segments as the ``split`` specialist writes them, one a line."""
+    """The labelled segments in the output format of the ``split`` specialist, one a line."""
     return "\n".join(f"{label}: {text}" for label, text in segments)

@@ -1,10 +1,12 @@
-"""Arithmetic stories: people who gain, lose, pass on and compare amounts of one item, event by event.
+"""Arithmetic stories: people who gain, lose, pass on and compare amounts of one item, event by
+event.
 
-A story is the program it was drawn from (:class:`Step`) and the sentences that tell it. The notation
-of a step, ``Ben@market: Ben + 12``, is what the ``decompose`` specialist writes: who it changes, at
-which place, and the operation on a name, on an earlier amount (``Ana@fair``) or on a number. In
-prompts the sentences are numbered (:func:`numbered`); the answer repeats each sentence behind its
-number and puts its steps below, so that a step is read off the line above it.
+A story consists of the program from which it was drawn (:class:`Step`) and of sentences. The
+notation of a step, ``Ben@market: Ben + 12``, is the output of the ``decompose`` specialist: the
+person whose amount changes, the place, and the operation on a name, on an earlier amount
+(``Ana@fair``) or on a number. In prompts the sentences are numbered (:func:`numbered`); the answer
+repeats each sentence behind its number and puts its steps below, so that each step can be read from
+the sentence above it.
 """
 
 from __future__ import annotations
@@ -145,7 +147,7 @@ _ASK_SUM = (
 
 
 def numbered(parts: Iterable[str]) -> str:
-    """``parts`` a line each, behind their numbers: ``#1 Ana has 3 nuts at first.``"""
+    """``parts``, one a line, each behind its number: ``#1 Ana has 3 nuts at first.``"""
     return "\n".join(f"#{k} {part}" for k, part in enumerate(parts, 1))
 
 
@@ -166,7 +168,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Event:
-    """One sentence and the steps it stands for (none for a distractor)."""
+    """One sentence and its steps (none for a distractor)."""
 
     sentence: str
     steps: tuple[Step, ...] = ()
@@ -198,7 +200,8 @@ class Story:
 
     @property
     def told(self) -> list[tuple[str, Sequence[object]]]:
-        """Each sentence, the question included, and what ``decompose`` writes under it."""
+        """Each sentence, the question included, and the steps that ``decompose`` writes below
+        it."""
         return [*((e.sentence, e.steps) for e in self.events), (self.question, (self.ask,))]
 
     @property
@@ -325,10 +328,10 @@ class _Teller:
 def draw_story(
     rng: random.Random, events: int, *, test: bool, people: int | None = None, noise: float = 0.15
 ) -> Story:
-    """A story of ``events`` events over one to four people, from the asked split.
+    """A story of ``events`` events over one to four people, from the requested split.
 
-    Each person's first amount is told before the first event and does not count as an event; about
-    ``noise`` distractors an event are mixed in.
+    Each person's first amount stands before the first event and does not count as an event; about
+    ``noise`` distractors for each event are mixed in.
     """
     while True:
         teller = _Teller(rng, people or rng.randint(1, 4), test=test, places=0.35)
@@ -344,13 +347,15 @@ def draw_story(
 
 
 def step_lines(told: Iterable[tuple[str, Sequence[object]]]) -> str:
-    """The decomposition of (sentence, its steps): each sentence once more, then its steps or ``none``."""
+    """The decomposition of (sentence, its steps): each sentence repeated, then its steps or
+    ``none``."""
     parts = ("\n".join([text, *map(str, steps or ("none",))]) for text, steps in told)
     return numbered(parts)
 
 
 def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[list[str], str]:
-    """(sentences, answer) of ``decompose``: up to ``events`` of them out of the middle of a story."""
+    """(sentences, answer) for ``decompose``: up to ``events`` sentences from the middle of a
+    story."""
     story = draw_story(rng, rng.randint(events, events + 8), test=test)
     first = rng.randrange(max(1, len(story.told) - events + 1))
     chunk = story.told[first : first + events]
@@ -358,9 +363,9 @@ def draw_chunk(rng: random.Random, events: int, *, test: bool) -> tuple[list[str
 
 
 def draw_expression(rng: random.Random, operations: int, *, test: bool) -> tuple[str, str]:
-    """(prompt, answer) of ``decompose`` on a bracketed expression.
+    """(prompt, answer) for ``decompose`` on a bracketed expression.
 
-    In training its first pair of operands, the only one in sight, is never a held-out one.
+    In training its first pair of operands, the only pair of numbers in the text, is never held out.
     """
     first, lines = rng.randint(2, 999), []
     text = left = str(first)

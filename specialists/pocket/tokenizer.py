@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(examples: int = 30_000, seed: int = 0) -> PreTrainedTokenizerFast:
-    """Learn the vocabulary from training examples of all domains in equal shares."""
+    """Train the vocabulary on training examples of all domains in equal shares."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -47,7 +47,7 @@ def train_tokenizer(examples: int = 30_000, seed: int = 0) -> PreTrainedTokenize
 
 
 def chat_text(prompt: str, tag: str | None = None) -> str:
-    """The text before the answer; the same as the chat template with a generation prompt.
+    """The text before the answer, equal to the chat template with a generation prompt.
 
     ``tag`` becomes the system message: the frozen base obeys it, specialists need none.
     """
@@ -56,5 +56,5 @@ def chat_text(prompt: str, tag: str | None = None) -> str:
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write ``tokenizer.json`` and its configuration, chat template inside."""
+    """Write ``tokenizer.json`` and its configuration, which includes the chat template."""
     tokenizer.save_pretrained(folder)

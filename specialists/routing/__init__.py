@@ -1,4 +1,4 @@
-"""The room that decides who does what: scorers rate specialists, policies choose among them."""
+"""Routing: scorers rate specialists for a task, and policies choose among them."""
 
 from specialists.routing.abstention import AbstentionScorer
 from specialists.routing.adaptive import AdaptiveRouter

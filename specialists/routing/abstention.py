@@ -1,8 +1,8 @@
 """Routing by abstention: every specialist is asked how likely it is to decline the task.
 
-A loss probe reads how well an adapter predicts the words of a task, which adapters that were trained on
-answers alone never learned. Those that were also shown other specialists' tasks, and trained to decline
-them, have learned exactly what routing asks: whether the task is theirs.
+A loss probe measures how well an adapter predicts the words of a task, which adapters that were
+trained on answers alone never learned. Adapters that were also trained to decline the tasks of
+other specialists have learned exactly what routing asks: whether the task is theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from specialists.routing.contract import Scores, check_fleet
 from state import UsageError
 
 LEAST = 1e-9
-"""Probabilities are kept this far from 0 and 1, so that log-odds stay finite."""
+"""Distance that probabilities keep from 0 and 1, so that log-odds stay finite."""
 
 
 class AbstentionScorer:
@@ -36,7 +36,7 @@ class AbstentionScorer:
         check_declines(cards)
         refusals = dict.fromkeys(str(card.declines) for card in cards)
         log_p = np.zeros((len(tasks), len(cards)))
-        for refusal in refusals:  # In practice one.
+        for refusal in refusals:  # There is one length in practice.
             those = [k for k, card in enumerate(cards) if card.declines == refusal]
             pairs = [((Message(role="user", content=task),), refusal) for task in tasks]
             scored = await self._backend.score(pairs, [cards[k].adapter for k in those])
@@ -47,7 +47,7 @@ class AbstentionScorer:
 
 
 def check_declines(cards: Sequence[Card]) -> None:
-    """Raises ``UsageError`` for a specialist that was not trained to decline."""
+    """Raise ``UsageError`` for a specialist that was not trained to decline."""
     for card in cards:
         if card.declines is None:
             raise UsageError(
@@ -57,5 +57,5 @@ def check_declines(cards: Sequence[Card]) -> None:
 
 
 def can_decline(cards: Sequence[Card]) -> bool:
-    """Whether all of them were trained to decline."""
+    """Whether all of these specialists were trained to decline."""
     return all(card.declines is not None for card in cards)

@@ -44,16 +44,17 @@ RADIUS = 0.5
 """Least cosine of two tasks of one form: on the pocket domains 98% of the tasks then share their
 cluster's domain."""
 WINDOW = 4
-"""Last decisions that belong to a cached decision's context."""
+"""Number of the last decisions that belong to a cached decision's context."""
 
 
 class AdaptiveRouter:
-    """Wraps an expensive scorer; see the module. One batch is embedded and scored in one call.
+    """The verifiable adaptive router around an expensive scorer. A batch is embedded and scored in
+    one call.
 
-    Tasks are clustered by ``embedder``, by their form unless told otherwise: an embedding that
-    costs as much as the expensive scorer would save nothing. ``fallback`` is a cheap scorer that
-    guesses for degraded tasks of clusters that the table knows nothing of. ``snapshot`` is read if
-    it exists and fits the fleet, and written after each batch that learned something.
+    Tasks are clustered by ``embedder``, by default by their form: an embedding that costs as much
+    as the expensive scorer would save nothing. ``fallback`` is a cheap scorer for degraded tasks in
+    clusters that the table does not know. ``snapshot`` is read if it exists and fits the fleet, and
+    written after each batch from which something was learned.
     """
 
     def __init__(
@@ -124,7 +125,8 @@ class AdaptiveRouter:
         self.core.save(file, leaders=self.clusters.leaders, fleet=np.array(self._fleet))
 
     def _suit(self, cards: Sequence[Card]) -> None:
-        """Start anew when the fleet has changed: nothing learned of another fleet may decide."""
+        """Reset the state when the fleet has changed: values learned for another fleet must not
+        decide."""
         version = fleet_version(cards)
         if version == self._fleet:
             return
@@ -137,7 +139,9 @@ class AdaptiveRouter:
     def _load(self, file: Path, experts: int) -> None:
         core, extra = AdaptiveCore.load(file)
         if str(extra.get("fleet")) != self._fleet or core.table.experts != experts:
-            return  # Of another fleet: it starts anew, as after any change of the fleet.
+            # The snapshot is of another fleet, so the state starts empty, as after any change of
+            # the fleet.
+            return
         if core.settings != self._settings:
             raise UsageError(f"{file}: was made with other settings; delete it to start anew")
         self.core = core

@@ -1,4 +1,4 @@
-"""How far probabilities can be believed: Brier score, expected calibration error, reliability."""
+"""Calibration of probabilities: Brier score, expected calibration error, reliability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Bin:
     confidence: float
     """Mean of the stated probabilities."""
     accuracy: float
-    """Share that was right."""
+    """Share of right answers."""
     count: int
 
 

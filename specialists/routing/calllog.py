@@ -1,4 +1,4 @@
-"""What the store knows about routing: which specialist was given which task, and how it ended."""
+"""Routing data in the store: which specialist was given which task, and how it ended."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from state import BeadStore, Runs
 
 DECIDED = {"verified": True, "failed": False}
-"""Outcomes that say something about a specialist; unverified, cancelled and exhausted do not."""
+"""Outcomes that are evidence about a specialist; unverified, cancelled and exhausted ones are
+not."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One specialist on one task."""
+    """The outcome of one specialist on one task."""
 
     task: str
-    """What the scorer saw."""
+    """The text that the scorer saw."""
     specialist: str
     verified: bool
     problem: str
-    """Training and test sets are split by it."""
+    """Id of the problem, by which training and test sets are split."""
 
 
 def examples(store: BeadStore) -> list[Example]:
-    """Every decided outcome in the store, oldest first; forced choices included."""
+    """Every decided outcome in the store, oldest first, forced choices included."""
     found: list[Example] = []
     for run in reversed(Runs(store).list()):
         orders = {

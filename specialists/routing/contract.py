@@ -1,7 +1,7 @@
-"""What routing is made of: a scorer rates every specialist, a policy turns rates into a choice.
+"""The interfaces of routing: a scorer rates every specialist, a policy turns ratings into a choice.
 
-A router is the two together, for a batch: :class:`specialists.routing.plain.PlainRouter` scores
-every task, :class:`specialists.routing.adaptive.AdaptiveRouter` only those that need it.
+A router combines the two for a batch: :class:`specialists.routing.plain.PlainRouter` scores every
+task, :class:`specialists.routing.adaptive.AdaptiveRouter` only those that need it.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ Scores = NDArray[np.float64]
 Path = Literal["expensive", "fast", "cache", "degraded", "forced"]
 
 Team = Literal["one", "ensemble", "cascade"]
-"""One specialist; several at once, the best checked answer wins; several in turn until one passes."""
+"""Kinds of team: one specialist; several at once, of which the best checked answer wins; several in
+turn until one passes."""
 
 
 class Decision(Frozen):
-    """A choice and what it was made of."""
+    """A choice of specialists and its basis."""
 
     specialist: str
     scores: dict[str, float]
     """Score of every card, by name."""
     confidence: float
-    """In [0, 1]; how it was computed is the policy's business."""
+    """Confidence in [0, 1]; each policy defines how it is computed."""
     path: Path = "expensive"
-    """Which part of an adaptive router decided; plain routers score every task; ``forced`` is a
+    """The part of an adaptive router that decided; plain routers score every task; ``forced`` is a
     person's choice."""
     team: Team = "one"
     others: tuple[str, ...] = ()
-    """Further specialists of the team, in order; empty for one."""
+    """Further specialists of the team, in order; empty for a single specialist."""
     records: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Beta parameters of verified success on such a task, by specialist, where a scorer knows them."""
     cost: float = 0.0
@@ -48,7 +49,7 @@ class Decision(Frozen):
 
 
 class Scorer(Protocol):
-    """Rates specialists; higher is better, the scale is the scorer's own."""
+    """Rates specialists; higher is better, on the scorer's own scale."""
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> Scores:
         """Scores (tasks, cards). Raises ``UsageError`` for an empty fleet."""
@@ -57,26 +58,26 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A scorer that knows how specialists fared."""
+    """A scorer with records of how specialists did."""
 
     async def records(
         self, tasks: Sequence[str], cards: Sequence[Card]
     ) -> list[dict[str, tuple[float, float]]]:
-        """For each task the Beta parameters of success by specialist."""
+        """Specialist → Beta parameters of success, for each task."""
         ...
 
 
 class Policy(Protocol):
-    """Chooses for one task."""
+    """Chooses specialists for one task."""
 
     temperature: float
-    """Of the softmax that makes probabilities of scores."""
+    """Temperature of the softmax that turns scores into probabilities."""
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
         """Turn one row of scores (cards,) into a decision.
 
-        ``key`` names the task for policies that sample: the same key samples the same.
-        Raises ``UsageError`` for an empty fleet, a row of another length, or NaN.
+        ``key`` identifies the task for policies that sample: equal keys give equal samples. Raises
+        ``UsageError`` for an empty fleet, a row of another length, or NaN.
         """
         ...
 
@@ -87,9 +88,9 @@ class Ask:
 
     task: str
     key: str = ""
-    """Names the task for policies that sample."""
+    """Identifies the task for policies that sample."""
     barred: frozenset[str] = frozenset()
-    """Specialists that have failed on it; ignored when nobody else is left."""
+    """Specialists that have failed on the task; ignored when no other is left."""
     native: frozenset[str] = frozenset()
     """Specialists that the kind of work belongs to; see :func:`favoured`."""
 
@@ -109,19 +110,19 @@ def allowed(ask: Ask, cards: Sequence[Card]) -> list[int]:
 
 
 NATIVE_ODDS = 30.0
-"""How many times as likely a native specialist is to be the right one, before anything is scored."""
+"""Prior odds of a native specialist to be the right one, compared with another."""
 
 
 def favoured(row: Scores, ask: Ask, cards: Sequence[Card], temperature: float) -> Scores:
-    """A row of scores (cards,) with the native prior: odds of :data:`NATIVE_ODDS`, on the scale on
-    which softmax(scores / ``temperature``) are probabilities."""
+    """A row of scores (cards,) with the native prior added: odds of :data:`NATIVE_ODDS`, on the
+    scale on which softmax(scores / ``temperature``) are probabilities."""
     native = np.array([card.name in ask.native for card in cards])
     found: Scores = row + native * (temperature * math.log(NATIVE_ODDS))
     return found
 
 
 def natives(cards: Sequence[Card], domains: Sequence[str]) -> frozenset[str]:
-    """Names of the specialists of the first of ``domains`` that the fleet has; nobody's, where it has
+    """Names of the specialists of the first of ``domains`` that the fleet has; empty where it has
     none of them."""
     for domain in domains:
         if names := frozenset(card.name for card in cards if card.domain == domain):
@@ -130,13 +131,13 @@ def natives(cards: Sequence[Card], domains: Sequence[str]) -> frozenset[str]:
 
 
 def check_fleet(cards: Sequence[Card]) -> None:
-    """Raises ``UsageError`` when there is nobody to route to."""
+    """Raise ``UsageError`` for an empty fleet."""
     if not cards:
         raise UsageError("the fleet is empty: there is no specialist to route to")
 
 
 def check_scores(scores: Scores, cards: Sequence[Card]) -> None:
-    """Raises ``UsageError`` unless ``scores`` is one finite number for each card."""
+    """Raise ``UsageError`` unless ``scores`` is one finite number for each card."""
     check_fleet(cards)
     if scores.shape != (len(cards),):
         raise UsageError(

@@ -33,16 +33,17 @@ Vectors = NDArray[np.float32]
 
 _lock = threading.Lock()
 BULK = 256
-"""Texts from which on loading sentence-transformers pays, and speed counts more than the fourth digit:
-bfloat16 turns a vector by up to half a degree."""
+"""Number of texts from which loading sentence-transformers pays, and speed matters more than the
+fourth digit: bfloat16 turns a vector by up to half a degree."""
 
 KNOWN = 4096
-"""Texts whose vectors are kept (1.5 kB each): every run of a sweep embeds the same cards."""
+"""Number of texts whose vectors are kept (1.5 kB each), because every run of a sweep embeds the
+same cards."""
 _known: dict[str, Vectors] = {}
 
 
 class Embeds(Protocol):
-    """Whatever turns texts into vectors."""
+    """An object that turns texts into vectors."""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector (N, dimension) for each text."""
@@ -59,7 +60,7 @@ def default_folder() -> Path:
 
 
 def check_weights(folder: Path) -> None:
-    """Raises ``SetupError`` unless the weights are those of all-MiniLM-L6-v2."""
+    """Raise ``SetupError`` unless the weights are those of all-MiniLM-L6-v2."""
     with (folder / "model.safetensors").open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != WEIGHTS_SHA256:
@@ -68,7 +69,7 @@ def check_weights(folder: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _packaged() -> MiniLM:
-    """The default model without torch."""
+    """The default model, computed without torch."""
     from specialists.routing.minilm import MiniLM
 
     folder = default_folder()
@@ -94,11 +95,11 @@ def _load(model: str | None, device: str) -> Any:
 
 
 class Embedder:
-    """Texts to unit vectors.
+    """Turns texts into unit vectors.
 
     ``model`` is a folder or a sentence-transformers name; ``None`` is the packaged default.
     Instances of one model share its weights and may be used from several threads. Errors
-    (``SetupError``) come with the first use.
+    (``SetupError``) are raised at the first use.
     """
 
     def __init__(
@@ -110,11 +111,11 @@ class Embedder:
 
     @property
     def name(self) -> str:
-        """Which vector space it is."""
+        """Name of the vector space."""
         return self._model or DEFAULT_NAME
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed; returns float32 (texts, dimension) of unit norm."""
+        """Embed the texts; returns float32 (texts, dimension) of unit norm."""
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         small = self._model is None and self._device == "cpu" and len(places) < BULK
         with _lock:
@@ -144,7 +145,8 @@ class Embedder:
 
 
 def _precision(device: str, count: int) -> AbstractContextManager[Any]:
-    """For many texts: matrix products in bfloat16, where the processor has instructions for it."""
+    """Context in which many texts are computed in bfloat16, where the processor has instructions
+    for it."""
     import torch
 
     able = device == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)

@@ -15,7 +15,7 @@ from specialists.routing.embedder import Embedder, Vectors
 
 
 class EmbeddingWeights(Frozen):
-    """How the two likenesses add up; the defaults were never fitted, fit them on outcomes."""
+    """Weights of the two similarities; the defaults were never fitted, so fit them on outcomes."""
 
     centroid: float = Field(default=0.6, ge=0.0)
     """Weight of the cosine to the mean of description, example tasks and prototypes."""
@@ -26,8 +26,8 @@ class EmbeddingWeights(Frozen):
 class EmbeddingScorer:
     """``centroid · cos(task, mean) + prototype · max cos(task, example)``, batched.
 
-    ``prototypes`` are tasks by specialist that it has verifiably solved. A card with neither
-    examples nor prototypes is its description alone.
+    ``prototypes`` are, by specialist, tasks that it has verifiably solved. A card with neither
+    examples nor prototypes is represented by its description alone.
     """
 
     def __init__(

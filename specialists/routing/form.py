@@ -1,8 +1,8 @@
-"""The form of a task: which words and signs it is made of, all numbers being alike.
+"""The form of a task: the words and signs that it contains, with all numbers treated alike.
 
-Hashed character n-grams (Weinberger et al. 2009, arXiv 0902.2206), a hundred times as fast as a sentence
-embedding. Two tasks of one form are close, two of one meaning need not be: enough to recognise what has
-been routed before, not to judge what has not.
+Computed by hashed character n-grams (Weinberger et al. 2009, arXiv 0902.2206), a hundred times as
+fast as a sentence embedding. Two tasks of one form are close, two of one meaning need not be. This
+is enough to recognise tasks that have been routed before, but not to judge new ones.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 SIZE = 1024
 READ = 60
-"""Characters at the beginning of a task that show its form."""
+"""Characters at the beginning of a task from which its form is computed."""
 
 
 class FormEmbedder:
     """Unit vectors of tasks' forms."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, SIZE); a text without a letter or sign is a zero vector."""
+        """Unit vectors (N, SIZE); a text without a letter or sign is a zero vector."""
         if not texts:
             return np.zeros((0, SIZE), dtype=np.float32)
         found: NDArray[np.float32] = _hashing().transform(map(_plain, texts)).toarray()

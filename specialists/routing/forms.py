@@ -1,8 +1,8 @@
-"""Which tasks a trained specialist takes: those of the form that all of its example tasks share.
+"""The tasks that a trained specialist takes: those of the form that all of its example tasks share.
 
-A specialist that was trained to decline others' tasks (``Card.declines``) says by that that it takes
-its own form alone. The form is read off the card: the first word of an example, and the words and
-signs that no example lacks. Nothing is generated and nothing embedded.
+A specialist that was trained to decline others' tasks (``Card.declines``) takes only tasks of its
+own form. The form is read from the card: the first word of an example, and the words and signs that
+all examples contain. Nothing is generated and nothing embedded.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from functools import lru_cache
 from specialists.registry import Card
 
 LEAST = 3
-"""Examples below which a card says too little about its form to keep anything out."""
+"""Number of examples below which a card does not define a form and excludes no task."""
 LIKE_DECLINING = 0.7
-"""Likeness (difflib) from which an answer is the specialist's refusal, garbled: it was trained on
-that text alone as a refusal, and meets tasks that nobody trained it on."""
+"""Likeness (difflib) from which an answer counts as the specialist's refusal in garbled form. The
+specialist knows that text only as a refusal, and receives tasks unlike any in its training."""
 _PUNCTUATION = frozenset(".,;:!?'\"")
 _TOKEN = re.compile(r"[^\W\d_]+|#?\d+|[^\w\s]")
 
 
 def closed(cards: Sequence[Card]) -> bool:
-    """Whether every specialist takes nothing but tasks in its trained form."""
+    """Whether every specialist takes only tasks in its trained form."""
     return bool(cards) and all(
         card.declines is not None and card.retry != "feedback" for card in cards
     )
@@ -42,7 +42,8 @@ def takes(card: Card, task: str) -> bool:
 
 
 def declined(card: Card, answer: str) -> bool:
-    """Whether ``answer`` is the specialist's refusal, or what is left of one on a strange task."""
+    """Whether ``answer`` is the specialist's refusal, or a garbled form of it on an unfamiliar
+    task."""
     if card.declines is None:
         return False
     said = answer.replace("\ufffd", "").strip()
@@ -50,8 +51,8 @@ def declined(card: Card, answer: str) -> bool:
 
 
 def legible(card: Card, answer: str) -> bool:
-    """Whether ``answer`` is text that such a specialist may write: one with a trained form never
-    breaks off inside a character unless it has lost it."""
+    """Whether ``answer`` is text that such a specialist may write: one with a trained form breaks
+    off inside a character only if it has lost that form."""
     return card.retry == "feedback" or "\ufffd" not in answer
 
 
@@ -59,7 +60,8 @@ def legible(card: Card, answer: str) -> bool:
 def _form(
     examples: tuple[str, ...],
 ) -> tuple[frozenset[str], frozenset[str], frozenset[str] | None]:
-    """(tokens in every example but punctuation, first tokens, all tokens where no example has a word)."""
+    """(tokens in every example except punctuation, first tokens, all tokens where no example has a
+    word)."""
     read = [_tokens(example) for example in examples]
     if not read:
         return frozenset(), frozenset(), None
@@ -70,5 +72,5 @@ def _form(
 
 
 def _tokens(text: str) -> list[str]:
-    """Words and signs, all numbers being alike."""
+    """Words and signs of ``text``, with all numbers treated alike."""
     return _TOKEN.findall(re.sub(r"\d+", "0", text))

@@ -1,9 +1,9 @@
 """A learned router: multinomial logistic regression on task embeddings, calibrated.
 
-Trained on verified outcomes alone: a task's label is the specialist whose answer passed its checks.
-The regression is scikit-learn's, its temperature fitted on folds that share no problem
-(``CalibratedClassifierCV``; Guo et al. 2017, arXiv 1706.04599). What is stored is three arrays, so
-routing needs neither scikit-learn nor anything unpickled.
+The router is trained on verified outcomes alone: a task's label is the specialist whose answer
+passed its checks. The regression is scikit-learn's; its temperature is fitted on folds that share
+no problem (``CalibratedClassifierCV``; Guo et al. 2017, arXiv 1706.04599). Only three arrays are
+stored, so routing needs neither scikit-learn nor unpickling.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from specialists.routing.embedder import Embedder, Vectors
 from state import UsageError
 
 MIN_EXAMPLES = 50
-"""Verified outcomes below which nothing is trained and nobody is routed."""
+"""Least number of verified outcomes for training."""
 MIN_PROBLEMS = 10
-"""Different problems that these must come from."""
+"""Least number of different problems among these outcomes."""
 MIN_EACH = 5
-"""Problems that a specialist must have been verified on to be a class of its own."""
+"""Least number of problems on which a specialist must have been verified to be a class of its
+own."""
 FOLDS = 5
 UNSEEN = 1e-6
-"""Probability of a specialist that the training data never saw verified."""
+"""Probability of a specialist that was never verified in the training data."""
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ class LearnedModel:
     def __init__(
         self, names: Sequence[str], weights: Floats, bias: Floats, beta: float, examples: int
     ) -> None:
-        """``weights`` (dimension, specialists), ``bias`` (specialists,)."""
+        """Set the parameters: ``weights`` (dimension, specialists), ``bias`` (specialists,)."""
         self.names, self.weights, self.bias = tuple(names), weights, bias
         self.beta, self.examples = beta, examples
 
@@ -47,9 +48,10 @@ class LearnedModel:
     def fit(
         cls, vectors: Vectors, labels: Sequence[str], problems: Sequence[str], seed: int = 0
     ) -> LearnedModel:
-        """Train on (N, dimension) vectors; folds of the calibration keep a problem together.
+        """Train on (N, dimension) vectors; the calibration keeps all examples of a problem in one
+        fold.
 
-        Raises ``UsageError`` where there is too little to learn from.
+        Raises ``UsageError`` where there are too few examples.
         """
         check_enough(labels, problems)
         from sklearn.calibration import CalibratedClassifierCV
@@ -75,14 +77,14 @@ class LearnedModel:
         return cls(names, weights, bias, float(one.calibrators[0].beta_), len(labels))
 
     def probabilities(self, vectors: Vectors) -> Floats:
-        """(N, specialists of :attr:`names`)"""
+        """Probabilities (N, specialists of :attr:`names`)."""
         logits = self.beta * (vectors @ self.weights + self.bias)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         found: Floats = powers / powers.sum(axis=1, keepdims=True)
         return found
 
     def state(self) -> dict[str, Any]:
-        """Arrays to store."""
+        """The parameters as arrays to store."""
         return {
             "names": np.array(self.names), "weights": self.weights, "bias": self.bias,
             "beta": np.array(self.beta), "examples": np.array(self.examples),
@@ -90,14 +92,15 @@ class LearnedModel:
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> LearnedModel:
-        """The opposite of :meth:`state`."""
+        """The model from the arrays of :meth:`state`."""
         names = [str(n) for n in state["names"]]
         beta, examples = float(state["beta"]), int(state["examples"])
         return cls(names, state["weights"], state["bias"], beta, examples)
 
 
 class LearnedScorer:
-    """Scores are log-probabilities; a specialist that the training never saw has almost none."""
+    """Scores are log-probabilities; a specialist that is not in the training data has a very low
+    score."""
 
     def __init__(self, model: LearnedModel, embedder: Embedder | None = None) -> None:
         if model.examples < MIN_EXAMPLES:
@@ -120,7 +123,7 @@ class LearnedScorer:
 
 
 def check_enough(labels: Sequence[str], problems: Sequence[str]) -> None:
-    """Raises ``UsageError`` where verified outcomes are too few, or all of one kind."""
+    """Raise ``UsageError`` where verified outcomes are too few, or all of one specialist."""
     if len(labels) < MIN_EXAMPLES:
         raise UsageError(
             f"{len(labels)} verified outcomes are too few to train a router: it needs "

@@ -1,9 +1,10 @@
 """Routing by loss: how well each adapter predicts the text of the task.
 
-Two forms. :class:`RawLossProbe` is the two-stage scorer of the Sequential Specialist router, kept for
-comparison; raw perplexity of a query measures familiarity of style, not competence.
-:class:`LossProbe` corrects for that: what counts is how many bits per byte an adapter saves against
-its base, in units of that adapter's own spread on calibration texts, with the native role as a prior.
+There are two scorers. :class:`RawLossProbe` is the two-stage scorer of the Sequential Specialist
+router, kept for comparison; raw perplexity of a query measures familiarity of style, not
+competence. :class:`LossProbe` corrects for that: it measures how many bits per byte an adapter
+saves against its base, in units of that adapter's own spread on calibration texts, with the native
+role as a prior.
 """
 
 from __future__ import annotations
@@ -29,21 +30,22 @@ PRUNED = 1e3
 
 Floats = NDArray[np.float64]
 Roles = Mapping[str, Sequence[str]]
-"""Role in a request → domains of the cards that take it, the first that the fleet has."""
+"""Role in a request → domains of the cards that take it; the first one that the fleet has
+counts."""
 
 
 class ProbeCalibration(Frozen):
     """Mean and standard deviation of Δ (bits per byte) of each specialist on calibration texts."""
 
     fleet: str
-    """``fleet_version`` of the cards it was made for."""
+    """``fleet_version`` of the cards that were calibrated."""
     texts: int = Field(ge=2)
     mean: dict[str, float]
     deviation: dict[str, float]
 
     @classmethod
     def read(cls, file: Path) -> ProbeCalibration:
-        """Raises ``UsageError`` if there is none, or it is malformed."""
+        """Read a calibration. Raises ``UsageError`` if there is none, or it is malformed."""
         try:
             return cls.model_validate_json(file.read_text("utf-8"))
         except OSError:
@@ -54,7 +56,7 @@ class ProbeCalibration(Frozen):
             raise UsageError(f"{file}: is no calibration: {error.errors()[0]['msg']}") from None
 
     def check(self, cards: Sequence[Card]) -> None:
-        """Raises ``UsageError`` when it was made for another fleet."""
+        """Raise ``UsageError`` if the calibration is for another fleet."""
         if self.fleet != fleet_version(cards):
             raise UsageError(
                 "the loss probe's calibration is stale, the fleet has changed: run "
@@ -100,7 +102,7 @@ class LossProbe:
     """Log-odds of competence: −z(Δ) + the native prior, Δ = bits per byte under adapter − base.
 
     All adapters and the base are scored in one mixed batch. Raises ``UsageError`` for a calibration
-    of another fleet. ``prior`` is what being native adds, in nats of odds.
+    of another fleet. ``prior`` is added for native specialists, in nats of odds.
     """
 
     def __init__(
@@ -155,7 +157,8 @@ async def bits_saved(backend: Backend, tasks: Sequence[str], cards: Sequence[Car
 
 
 def native_card(cards: Sequence[Card], domains: Sequence[str]) -> int | None:
-    """Index of the first card of the first of ``domains`` that the fleet has; ``None`` without one."""
+    """Index of the first card of the first of ``domains`` that the fleet has; ``None`` if there is
+    none."""
     names = natives(cards, domains)
     return next((k for k, card in enumerate(cards) if card.name in names), None)
 
@@ -173,5 +176,5 @@ def _nats(scored: ScoredText) -> float:
 
 
 def _before() -> tuple[Message, ...]:
-    """What stands before a probed text: an empty turn of the user, the same for all adapters."""
+    """The messages before a probed text: an empty turn of the user, the same for all adapters."""
     return (Message(role="user", content=""),)

@@ -1,7 +1,7 @@
-"""Instructions about form: how long, in which language, for whom, in which shape an answer shall be.
+"""Instructions about form: length, language, audience or shape of an answer.
 
 "Why is the sky blue? Answer in two sentences." is one request. Its second sentence has a verb, but
-asks for nothing that the first does not: it belongs to the request that it modifies.
+asks for nothing beyond the first: it belongs to the request that it modifies.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _INSTRUCTION = re.compile("|".join(_FORMS), re.I)
 def instructs(text: str) -> bool:
     """Whether ``text`` opens with an instruction about the form of an answer.
 
-    Polite and sequential words before its verb are left out by the caller.
+    The caller removes polite and sequential words before the verb.
     """
     return bool(_INSTRUCTION.match(text))
 
@@ -90,8 +90,8 @@ _BRIEF = re.compile(
 
 
 def brief(text: str) -> bool:
-    """Whether ``text`` asks for the same answer with a word of explanation: "Explain briefly."
+    """Whether ``text`` asks for the same answer with a short explanation: "Explain briefly."
 
-    After a question that is part of its answer; after anything else it is a request of its own.
+    Such a text belongs to a question before it; after any other text it is a request of its own.
     """
     return bool(_BRIEF.match(text))

@@ -1,8 +1,9 @@
 """all-MiniLM-L6-v2 in NumPy: the sentence embedder without torch, for a few texts at a time.
 
-Importing sentence-transformers costs more than ten seconds of processor time, a run embeds a handful
-of short texts. This is the same model (BERT, Devlin et al. 2019, arXiv 1810.04805; mean of the last
-layer's tokens, normalised), so its vectors agree with those of sentence-transformers to 1e-5.
+Importing sentence-transformers costs more than ten seconds of processor time, but a run embeds only
+a handful of short texts. This is the same model (BERT, Devlin et al. 2019, arXiv 1810.04805; mean
+of the last layer's tokens, normalised), so its vectors agree with those of sentence-transformers to
+1e-5.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Array = NDArray[np.float32]
 
 LAYERS, HEADS, EPSILON = 6, 12, 1e-12
 LONGEST = 256
-"""Tokens of a text that are read, as sentence-transformers is configured for this model."""
+"""Most tokens of a text that are read, as sentence-transformers is configured for this model."""
 
 
 class MiniLM:
@@ -35,10 +36,10 @@ class MiniLM:
         self._threads = ThreadpoolController()
 
     def embed(self, texts: Sequence[str], batch_size: int) -> Array:
-        """Unit vectors (texts, 384); texts of like length go together."""
+        """Unit vectors (texts, 384); texts of similar length share a batch."""
         order = sorted(range(len(texts)), key=lambda k: len(texts[k]))
         found = np.empty((len(texts), 384), np.float32)
-        # For texts this short, further threads of the matrix library do nothing but wait busily.
+        # For texts this short, further threads of the matrix library only busy-wait.
         with self._threads.limit(limits=1, user_api="blas"):
             for start in range(0, len(order), batch_size):
                 some = order[start : start + batch_size]
@@ -93,8 +94,8 @@ class MiniLM:
 
 
 def gelu(x: Array) -> Array:
-    """x · Φ(x), with erf to 1.5e-7 by Abramowitz and Stegun, 7.1.26: NumPy has none, and importing
-    SciPy's costs more than it saves."""
+    """x · Φ(x), with erf to 1.5e-7 by Abramowitz and Stegun, 7.1.26. NumPy has no erf, and
+    importing SciPy's costs more than it saves."""
     z = np.abs(x) * np.float32(np.sqrt(0.5))
     t = 1 / (1 + np.float32(0.3275911) * z)
     series = np.zeros_like(t)

@@ -1,4 +1,5 @@
-"""A scorer and a policy as one router: every task is scored, and its native specialists favoured."""
+"""A scorer and a policy as one router: every task is scored, and its native specialists get a
+bonus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies: from scores to a choice."""
+"""Policies, which turn scores into a choice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specialists.routing.contract import Decision, Scores, Team, check_scores
 from state import UsageError
 
 TEMPERATURE = 0.1
-"""Of the softmax over scores; fits scorers whose scores lie within about one of each other."""
+"""Temperature of the softmax over scores; fits scorers whose scores differ by about one at most."""
 
 
 def shares(scores: Scores, temperature: float) -> Scores:
@@ -23,7 +23,7 @@ def shares(scores: Scores, temperature: float) -> Scores:
 
 
 class _Softmax:
-    """What all policies share: a temperature, and the decision as a row."""
+    """Common part of all policies: a temperature, and the decision from a row of scores."""
 
     def __init__(self, temperature: float = TEMPERATURE) -> None:
         if not temperature > 0:
@@ -69,7 +69,7 @@ class Probabilistic(_Softmax):
     """Samples a specialist with probability softmax(scores / temperature).
 
     The sample depends on ``seed`` and the task's key alone, so a resumed run decides as before.
-    Confidence is the share of the sampled one.
+    Confidence is the share of the sampled specialist.
     """
 
     def __init__(self, temperature: float = TEMPERATURE, *, seed: int = 0) -> None:
@@ -77,7 +77,7 @@ class Probabilistic(_Softmax):
         self._seed = seed
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """Like :meth:`WinnerTakeAll.choose`, sampled."""
+        """Like :meth:`WinnerTakeAll.choose`, but samples."""
         share = self._shares(scores, cards)
         digest = hashlib.sha256(f"{self._seed}|{key}".encode()).digest()
         at = int.from_bytes(digest[:8], "big") / 2**64
@@ -86,7 +86,8 @@ class Probabilistic(_Softmax):
 
 
 class Ensemble(_Softmax):
-    """The ``size`` highest scores work at once; the answer that passes most public checks wins.
+    """The ``size`` specialists with the highest scores work at once; the answer that passes most
+    public checks wins.
 
     Ties go to the higher score. Confidence is the sum of their shares.
     """
@@ -98,18 +99,19 @@ class Ensemble(_Softmax):
         self._size = size
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """Like :meth:`WinnerTakeAll.choose`, for a team."""
+        """Like :meth:`WinnerTakeAll.choose`, but for a team."""
         share = self._shares(scores, cards)
         best = [int(k) for k in np.argsort(-scores, kind="stable")[: self._size]]
         return self._decision(scores, cards, best, float(share[best].sum()), "ensemble")
 
 
 class Cascade(_Softmax):
-    """The cheapest acceptable specialist first, then dearer ones while verification fails.
+    """The cheapest acceptable specialist first, then more expensive ones while verification fails.
 
-    Acceptable is whoever has at least ``floor`` of the winner's share; the winner always is. Within
-    one price the higher score goes first. ``costs`` are relative prices of an answer by name; a
-    specialist without one costs what its longest answer may, in tokens (``Card.max_tokens``).
+    A specialist is acceptable if it has at least ``floor`` of the winner's share; the winner always
+    is. At equal prices the higher score goes first. ``costs`` are relative prices of an answer by
+    name; a specialist without one costs as much as its longest answer, in tokens
+    (``Card.max_tokens``).
     """
 
     def __init__(
@@ -126,7 +128,7 @@ class Cascade(_Softmax):
         self._costs, self._floor, self._most = dict(costs or {}), floor, most
 
     def choose(self, scores: Scores, cards: Sequence[Card], key: str = "") -> Decision:
-        """Like :meth:`WinnerTakeAll.choose`, for a sequence; ``most`` bounds its length."""
+        """Like :meth:`WinnerTakeAll.choose`, but for a sequence; ``most`` bounds its length."""
         share = self._shares(scores, cards)
         fit = [k for k in range(len(cards)) if share[k] >= self._floor * share.max()]
         fit = sorted(fit, key=lambda k: -scores[k])[: self._most]

@@ -1,8 +1,8 @@
 """Routing by record: a Beta posterior of verified success for each specialist and task cluster.
 
-Thompson sampling (Thompson 1933) explores by itself: a specialist that was seldom tried has a wide
-posterior and is drawn high now and then. The mean is the estimate; −log p under it, with the outcomes
-of the run itself, is the fleet's surprise.
+Thompson sampling (Thompson 1933) explores without a separate rule: a specialist that was seldom
+tried has a wide posterior, so its sample is high now and then. The mean is the estimate; −log p
+under it, updated by the outcomes of the run itself, is the fleet's surprise.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Posterior:
     """Verified successes and failures by (cluster, specialist)."""
 
     def __init__(self, clusters: Clusters, counts: dict[str, NDArray[np.float64]]) -> None:
-        """``counts``: specialist → (clusters, 2) successes and failures."""
+        """Set the counts: specialist → (clusters, 2) successes and failures."""
         self.clusters, self.counts = clusters, counts
 
     @classmethod
     def fit(
         cls, vectors: NDArray[np.float32], who: Sequence[str], won: Sequence[bool]
     ) -> Posterior:
-        """From task vectors (N, dimension), specialists, and whether each was verified."""
+        """Fit on task vectors (N, dimension), specialists, and whether each was verified."""
         clusters = Clusters()
         at = clusters.assign(vectors)
         counts = {name: np.zeros((len(clusters), 2)) for name in sorted(set(who))}
@@ -44,7 +44,8 @@ class Posterior:
         return cls(clusters, counts)
 
     def parameters(self, vectors: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float64]:
-        """(N, specialists, 2): alpha and beta. A task far from every cluster has the prior alone."""
+        """Parameters (N, specialists, 2): alpha and beta. A task far from every cluster has the
+        prior alone."""
         near, cosine = self.clusters.nearest(vectors)
         found = np.full((len(vectors), len(names), 2), PRIOR)
         known = cosine >= self.clusters.radius
@@ -60,7 +61,7 @@ class Posterior:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Arrays to store."""
+        """The counts and clusters as arrays to store."""
         names = sorted(self.counts)
         return {
             "leaders": self.clusters.leaders, "names": np.array(names),
@@ -69,7 +70,7 @@ class Posterior:
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Posterior:
-        """The opposite of :meth:`state`."""
+        """The posterior from the arrays of :meth:`state`."""
         clusters = Clusters()
         clusters.restore(state["leaders"])
         names = [str(n) for n in state["names"]]

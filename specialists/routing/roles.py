@@ -1,8 +1,8 @@
-"""What a piece of a request asks for, by its cue words: to solve, to explain, or to write code.
+"""The role of a piece of a request, by its cue words: to solve, to explain, or to write code.
 
-The verb that opens a piece decides, polite and sequential words left aside: "Explain the code" asks
-to explain, "write code that explains" to write code. An instruction about form ("Answer in two
-sentences.") asks for nothing of its own: see :mod:`specialists.routing.manner`.
+The verb that opens a piece decides, after polite and sequential words: "Explain the code" asks to
+explain, "write code that explains" to write code. An instruction about form ("Answer in two
+sentences.") has no role: see :mod:`specialists.routing.manner`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ LEAD = (
 _OPENS = {
     role: re.compile(LEAD + rf"(?P<verb>{cues})(?!\w|\()", re.I) for role, cues in _VERBS.items()
 }
-"""A verb right before a bracket is the name of a function: "get(x) returns how many"."""
+"""Patterns of opening verbs. A verb right before a bracket is the name of a function: "get(x)
+returns how many"."""
 _WHAT = re.compile(r"what\b", re.I)
 _QUANTITY = re.compile(
     r"\d|[=+*/^%]|\b(?:numbers?|amount|sum|total|values?|probabilit\w+|chances?|odds|areas?|volume"
@@ -74,7 +75,7 @@ _QUANTITY = re.compile(
     r"|weight|time|rate|ratio|change|profit|salary|temperature|factorial|gcd|lcm|x|y|n)\b",
     re.I,
 )
-"""What a "what is" that asks to solve is about; any other asks to explain."""
+"""Topics of a "what is" question that asks to solve; any other topic asks to explain."""
 _LEADS = re.compile(LEAD, re.I)
 _INSIDE = {role: re.compile(rf"\b(?:{cues})\b", re.I) for role, cues in _VERBS.items()}
 _NAMED = {role: re.compile(rf"\b(?:{cues})(?!\w)", re.I) for role, cues in _NOUNS.items()}
@@ -89,16 +90,17 @@ _GERUND = {role: re.compile(_BY + rf"(?:{cues})\b", re.I) for role, cues in _GER
 
 
 def instructs(text: str) -> bool:
-    """Whether ``text`` opens with an instruction about form, with or without polite words before."""
+    """Whether ``text`` opens with an instruction about form, with or without polite words before
+    it."""
     lead = _LEADS.match(text)
     return manner.instructs(text.lstrip()) or bool(lead and manner.instructs(text[lead.end() :]))
 
 
 def opening_role(text: str, before: str = "") -> Role | None:
-    """The role of the verb that ``text`` opens with, polite and sequential words left aside; what
-    stands ``before`` it may give the numbers that a "what is" is about.
+    """The role of the verb that ``text`` opens with, after polite and sequential words. The text
+    ``before`` may contain the numbers that a "what is" is about.
 
-    Of several cues that match there the longest is meant: "convert it to Python" asks for code.
+    Among several cues that match there, the longest counts: "convert it to Python" asks for code.
     """
     if instructs(text):
         return None

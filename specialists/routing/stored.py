@@ -1,7 +1,7 @@
 """Trained routers on disk: numbered versions, each with the fleet it was trained for.
 
 ``learned-3.npz`` is the third version of the kind ``learned``; the highest number is in force. A
-file of another fleet is stale and refused: what it learned is about specialists that are gone.
+file of another fleet is stale and refused, because it is about specialists that no longer exist.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Stored:
     number: int
     fleet: str
     figures: dict[str, Any]
-    """What was measured when it was trained."""
+    """Measurements at the time of training."""
     state: dict[str, Any]
     """Arrays by name."""
 
     def check(self, cards: Sequence[Card]) -> Stored:
-        """Itself. Raises ``UsageError`` when the fleet is not the one it was trained for."""
+        """The version itself. Raises ``UsageError`` when it was trained for another fleet."""
         if self.fleet != fleet_version(cards):
             raise UsageError(
                 f"the {self.kind} router {self.number} is stale, the fleet has changed: run "

@@ -1,9 +1,9 @@
-"""The training loop that every recipe on a causal LM shares.
+"""The training loop that all recipes on a causal LM share.
 
 Answer-only loss, length-bucketed batches, bf16 autocast, Muon (Jordan 2024) for matrices and AdamW
 for the rest or AdamW alone, a warm-up / constant / linear-decay schedule, a JSONL log, checkpoints
 and resumption at a shard boundary. The data stream is a pure function of the seed and the shard
-number, so a resumed run sees what an uninterrupted one would have seen.
+number, so a resumed run sees the same data as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ from specialists.pocket.tokenizer import END, chat_text
 
 IGNORE = -100
 SORTED_TOGETHER = 512
-"""Rows among which batches of like length are formed."""
+"""Number of rows that are sorted by length together before they are split into batches."""
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long, how fast, where to."""
+    """Settings of a training run: length, rates, batch sizes and files."""
 
     tokens: int
     """Training length in tokens seen, prompts included."""
     learning_rate: float
     """Peak rate of AdamW."""
     muon_rate: float | None = None
-    """Peak rate of Muon on matrices; ``None`` trains everything by AdamW."""
+    """Peak rate of Muon on matrices; ``None`` trains everything with AdamW."""
     batch_tokens: int = 4096
-    """Padded tokens a batch; a batch holds rows of like length."""
+    """Most padded tokens of a batch; a batch holds rows of similar length."""
     accumulate: int = 2
-    """Batches an optimizer step: one batch is one length, so one kind of task."""
+    """Batches for each optimizer step, because the rows of one batch have one length and so one
+    kind of task."""
     shard_examples: int = 4096
     warmup: float = 0.02
     decay: float = 0.5
-    """Last share of the run over which the rate falls linearly to zero."""
+    """Last part of the run, as a share, over which the rate falls linearly to zero."""
     clip: float = 1.0
     tag: bool = False
     """Whether each prompt carries its domain as system message."""
@@ -73,11 +74,12 @@ def encode(
 def batches(
     rows: list[tuple[list[int], int]], batch_tokens: int, rng: random.Random
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """(input ids, labels, tokens) padded to a multiple of 16, rows of like length together."""
+    """(input ids, labels, tokens) padded to a multiple of 16; rows of similar length share a
+    batch."""
     rng.shuffle(rows)
     groups: list[list[tuple[list[int], int]]] = [[]]
     for start in range(0, len(rows), SORTED_TOGETHER):
-        # Sorting all rows would give each batch one length, and with it one kind of task.
+        # Sorting all rows would give each batch one length, and therefore one kind of task.
         for row in sorted(rows[start : start + SORTED_TOGETHER], key=lambda r: len(r[0])):
             if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > batch_tokens:
                 groups.append([])
@@ -127,7 +129,7 @@ def rate_at(done: float, config: LoopConfig) -> float:
 
 
 def _cut_log(file: Path, step: int) -> None:
-    """Drop the rows after ``step``: a resumed run writes them again."""
+    """Drop the rows after ``step``, because a resumed run writes them again."""
     if file.exists():
         rows = [r for r in file.read_text().splitlines() if json.loads(r)["step"] <= step]
         file.write_text("".join(r + "\n" for r in rows))
@@ -148,7 +150,7 @@ def train(
     """Train ``model`` in place and return the last log row.
 
     ``shard(k)`` gives the k-th shard of examples; ``extract``/``restore`` say which tensors are the
-    result; ``backbone`` is ``model.model``, compiled if so wished (a minute or two at the start, then
+    result; ``backbone`` is ``model.model``, compiled if desired (a minute or two at the start, then
     about twice the speed on two cores). Writes ``training_log.jsonl`` and ``checkpoint.pt`` under
     ``folder``; a checkpoint found there is resumed.
     """

@@ -1,7 +1,7 @@
 """LoRA specialists: a recipe, trained on one frozen base, exported as a plain peft adapter.
 
-Prompt tokens are masked from the loss, the end token is trained, rows of like length share a batch.
-The result is a candidate; ``scripts/evaluate_pocket.py`` holds the gate that promotes it.
+Prompt tokens are masked from the loss, the end token is trained, rows of similar length share a
+batch. The result is a candidate; ``scripts/evaluate_pocket.py`` contains the gate that promotes it.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 
 class Recipe(BaseModel):
-    """How one adapter is trained."""
+    """The training recipe of one adapter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     description: str
-    """What the specialist does, for its card and for routing by likeness."""
+    """Purpose of the specialist, for its card and for routing by similarity."""
     domain: str
     shares: dict[str, float]
     """Domain or ``domain/cell`` → share of the training examples."""
     declines: float = Field(default=0.0, ge=0, lt=1)
-    """Further examples, as a share of its own: prompts of the other domains, to be declined."""
+    """Further examples, as a share of the adapter's own: prompts of the other domains, to be
+    declined."""
     control: bool = False
-    """Exists to be compared with; the dispatcher never routes to it."""
+    """Whether the specialist is for comparison only; the dispatcher never routes to it."""
     tokens: int = Field(gt=0)
     """Training length in tokens, prompts included."""
     max_tokens: int = Field(default=256, gt=0)
-    """Longest answer to ask of it."""
+    """Most tokens to request for an answer."""
     rank: int = Field(default=32, gt=0)
     alpha: int = Field(default=64, gt=0)
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -80,7 +81,7 @@ def read_recipes(file: Path) -> list[Recipe]:
 class LoraTrainer:
     """Trains adapters of one rank, one after the other, on one frozen base.
 
-    The base is read, and with ``compile`` compiled, once for all of them.
+    The base is read, and with ``compile`` compiled, once for all adapters.
     """
 
     def __init__(
@@ -111,8 +112,8 @@ class LoraTrainer:
     ) -> dict[str, float]:
         """Train ``recipe`` from a fresh adapter and write a peft adapter folder at ``out``.
 
-        Log and checkpoint live under ``work``; started again there, it goes on. Returns the last
-        log row.
+        Log and checkpoint are kept under ``work``; an interrupted training resumes from there.
+        Returns the last log row.
         """
         torch.manual_seed(recipe.seed)
         for module in self._wrapped.modules():
@@ -147,7 +148,7 @@ class LoraTrainer:
         (part / "README.md").unlink(missing_ok=True)
         config_file = part / "adapter_config.json"
         settings = json.loads(config_file.read_text())
-        # peft writes where the base lay; the card's digest names the base, on every machine.
+        # peft writes the path of the base; the card's digest names the base on every machine.
         settings["base_model_name_or_path"] = "pocket"
         config_file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
         weights = part / "adapter_model.safetensors"

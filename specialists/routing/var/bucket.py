@@ -18,7 +18,7 @@ from __future__ import annotations
 from state import UsageError
 
 UNIT = 1_000_000
-"""Millionths of a token: what one draw costs."""
+"""Cost of one draw, in millionths of a token."""
 
 
 class TokenBucket:
@@ -39,21 +39,22 @@ class TokenBucket:
         if self.burst < 1 or self.burst > share * horizon:
             most = int(share * horizon)
             raise UsageError(f"a burst is 1 to {most} for {share} of {horizon}, not {self.burst}")
-        # A share of 1 caps nothing: every request may draw.
+        # A share of 1 limits nothing: every request may draw.
         self.rate = UNIT if share == 1 else int(UNIT * share) - -(-UNIT * self.burst // horizon)
         self.level = UNIT * self.burst
 
     def advance(self, requests: int) -> None:
-        """Count ``requests`` that came by: the bucket fills."""
+        """Count ``requests`` new requests, which fill the bucket."""
         self.level = min(UNIT * self.burst, self.level + requests * self.rate)
 
     def draw(self) -> bool:
-        """Take a token for the request counted last; false, and nothing taken, when there is none."""
+        """Take a token for the request counted last; returns false, and takes nothing, when there
+        is none."""
         if self.level < UNIT:
             return False
         self.level -= UNIT
         return True
 
     def limit(self, requests: int) -> int:
-        """Most draws in any window of so many requests."""
+        """Most draws in any window of this many requests."""
         return min(requests, (UNIT * self.burst + requests * self.rate) // UNIT)

@@ -1,4 +1,5 @@
-"""Decisions remembered for a short while: least recently used out first, each for its time."""
+"""A cache of recent decisions with a time limit, in which the least recently used ones are dropped
+first."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ class _Entry:
 
 
 class DecisionCache:
-    """Score rows by key. ``ttl`` in the clock's seconds; only confident rows enter."""
+    """Score rows by key, kept for ``ttl`` seconds of the clock; only confident rows are stored."""
 
     def __init__(self, size: int = 1000, ttl: float = 60.0, confidence: float = 0.8) -> None:
         if size < 0 or ttl < 0:
@@ -40,7 +41,7 @@ class DecisionCache:
         return entry.row
 
     def put(self, key: Hashable, row: Scores, confidence: float, now: float) -> None:
-        """Remember ``row`` if it is confident enough."""
+        """Store ``row`` if it is confident enough."""
         if confidence < self._confidence or not self._size:
             return
         self._entries[key] = _Entry(row.copy(), now + self._ttl)
@@ -49,9 +50,9 @@ class DecisionCache:
             self._entries.popitem(last=False)
 
     def drop(self, key: Hashable) -> None:
-        """Forget ``key``, if it is there."""
+        """Remove ``key``, if it is there."""
         self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything: the fleet has changed."""
+        """Remove everything, after a change of the fleet."""
         self._entries.clear()

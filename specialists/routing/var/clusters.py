@@ -1,4 +1,5 @@
-"""Clusters of tasks: a task joins the nearest leader, or becomes one (Hartigan 1975, leader)."""
+"""Clusters of tasks: a task joins the nearest leader, or becomes one (the leader algorithm,
+Hartigan 1975)."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ from specialists.routing.embedder import Vectors
 
 
 class Clusters:
-    """Leaders of unit vectors. A vector with a cosine below ``radius`` to all leads a new cluster.
+    """Leaders among unit vectors. A vector whose cosine to all leaders is below ``radius`` leads a
+    new cluster.
 
-    At ``limit`` clusters the nearest leader takes whatever comes. Distances are one matrix product
-    on ``device`` (``cpu``, ``cuda``).
+    With ``limit`` clusters, every further vector joins the nearest leader. Distances are one matrix
+    product on ``device`` (``cpu``, ``cuda``).
     """
 
     def __init__(self, radius: float = 0.6, limit: int = 512, device: str = "cpu") -> None:
@@ -59,5 +61,5 @@ class Clusters:
         return nearest.cpu().numpy().copy(), cosine.cpu().numpy().copy()
 
     def restore(self, leaders: Vectors) -> None:
-        """Take these leaders (clusters, dimension)."""
+        """Replace the leaders by these (clusters, dimension)."""
         self.leaders, self._held = np.array(leaders, dtype=np.float32), None

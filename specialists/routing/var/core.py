@@ -35,39 +35,42 @@ VERSION = 2
 
 
 class AdaptiveSettings(Frozen):
-    """What an adaptive router may spend and what it must prove."""
+    """Limits of an adaptive router, and the evidence that its fast path needs."""
 
     share: float = Field(default=0.15, gt=0, le=1)
-    """Most of any ``horizon`` or more consecutive requests that may be scored, audits included."""
+    """Largest share of any ``horizon`` or more consecutive requests that may be scored, audits
+    included."""
     horizon: int = Field(default=100, ge=7)
     """Shortest window of requests in which the share holds."""
     min_count: int = Field(default=50, ge=1)
-    """Expensive scores of a cluster before the fast path may answer for it."""
+    """Expensive scores that a cluster needs before the fast path may answer for it."""
     max_entropy: float = Field(default=0.5, ge=0)
     """Highest mean routing entropy of a fast cluster, in nats."""
     adaptive: bool = True
-    """Loosen these two to quantiles of what has been seen, where they are out of reach."""
+    """Whether ``min_count`` and ``max_entropy`` are loosened to quantiles of the observed values
+    where they are out of reach."""
     disagreement: float = Field(default=0.05, gt=0, le=1)
     """Highest 95% bound of a fast cluster's disagreement with the expensive scorer."""
     audit: float = Field(default=0.05, ge=0, le=1)
-    """Chance that a fast or cached decision is scored again to compare."""
+    """Probability that a fast or cached decision is scored again for comparison."""
     cache_size: int = Field(default=1000, ge=0)
     cache_seconds: float = Field(default=60.0, ge=0)
     cache_confidence: float = Field(default=0.8, ge=0, le=1)
-    """Least confidence of a decision that is remembered."""
+    """Least confidence of a decision that is cached."""
     temperature: float = Field(default=TEMPERATURE, gt=0)
-    """Of the softmax that gives a score row its entropy and confidence."""
+    """Temperature of the softmax from which a score row's entropy and confidence are computed."""
 
 
 @dataclass
 class Plan:
-    """Where each request of a batch goes."""
+    """The path of each request of a batch."""
 
     clusters: Ints
     paths: NDArray[np.int8]
     """Index into :data:`PATHS`."""
     rows: Scores
-    """(N, experts): filled for fast, cached and degraded requests; NaN where nothing is known."""
+    """Score rows (N, experts), filled for fast, cached and degraded requests; NaN where nothing is
+    known."""
     need: Ints
     """Requests that the expensive scorer must see: those on its path, then those audited."""
     keys: Sequence[Hashable] | None
@@ -76,14 +79,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Routed:
-    """What became of a batch."""
+    """The results of a batch."""
 
     rows: Scores
-    """(N, experts)"""
+    """Score rows (N, experts)."""
     paths: NDArray[np.int8]
     audited: int
     disagreed: int
-    """Audited decisions whose winner the expensive scorer would not have chosen."""
+    """Number of audited decisions whose winner differs from that of the expensive scorer."""
 
 
 class AdaptiveCore:
@@ -171,19 +174,20 @@ class AdaptiveCore:
     def train(self, clusters: Ints, scores: Scores) -> None:
         """Build the table offline from expensive scores (N, experts), one row at a time in order.
 
-        So every row but a cluster's first is evidence on what the rows before it have said.
+        Every row except a cluster's first is thus evidence about the prediction from the rows
+        before it.
         """
         for k in range(len(clusters)):
             self.observe(clusters[k : k + 1], scores[k : k + 1])
 
     def observe(self, clusters: Ints, scores: Scores) -> None:
-        """Take in expensive scores (N, experts) that were made anyway, as one batch."""
+        """Learn from expensive scores (N, experts) that were computed anyway, as one batch."""
         self.table.grow(int(clusters.max()) + 1 if len(clusters) else 0)
         self.table.visit(clusters)
         self.table.learn(clusters, scores, entropy(shares(scores, self.settings.temperature)))
 
     def save(self, file: Path, **extra: Any) -> None:
-        """Write a snapshot; the cache is left out, its entries live for seconds."""
+        """Write a snapshot without the cache, whose entries live only for seconds."""
         meta = {
             "version": VERSION, "experts": self.table.experts,
             "settings": self.settings.model_dump(), "level": self.bucket.level,
@@ -200,7 +204,8 @@ class AdaptiveCore:
 
     @classmethod
     def load(cls, file: Path) -> tuple[AdaptiveCore, dict[str, Any]]:
-        """A snapshot and what else was saved with it. Raises ``UsageError`` if it is no snapshot."""
+        """The core of a snapshot, and the other values saved with it. Raises ``UsageError`` if it
+        is no snapshot."""
         try:
             with np.load(file, allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files}

@@ -55,9 +55,9 @@ class FastTable:
         self.disagreement, self.confidence = disagreement, confidence
         self.adaptive, self.coverage = adaptive, coverage
         self.traffic = np.zeros(0, dtype=np.int64)
-        """Requests by cluster, on whatever path."""
+        """Number of requests by cluster, on any path."""
         self.count = np.zeros(0, dtype=np.int64)
-        """Expensive scores by cluster."""
+        """Number of expensive scores by cluster."""
         self.total = np.zeros((0, experts))
         self.entropy_sum = np.zeros(0)
         self.trials = np.zeros(0, dtype=np.int64)
@@ -66,7 +66,7 @@ class FastTable:
         self._eligible = np.zeros(0, dtype=np.bool_)
 
     def grow(self, clusters: int) -> None:
-        """Make room for clusters 0 to ``clusters`` − 1."""
+        """Extend the table to clusters 0 to ``clusters`` − 1."""
         more = clusters - len(self.count)
         if more <= 0:
             return
@@ -82,7 +82,7 @@ class FastTable:
         return self._eligible
 
     def visit(self, clusters: Ints) -> None:
-        """Count requests, whatever path they take."""
+        """Count requests, on any path."""
         np.add.at(self.traffic, clusters, 1)
 
     def rows(self, clusters: Ints) -> Scores:
@@ -98,10 +98,11 @@ class FastTable:
         return found
 
     def learn(self, clusters: Ints, scores: Scores, entropy: Floats) -> NDArray[np.bool_]:
-        """Take in expensive scores (N, experts), entropies in nats; which ones disagreed.
+        """Learn from expensive scores (N, experts), entropies in nats; returns which rows
+        disagreed.
 
-        A row is compared with what the table held before this batch; a cluster new in the batch
-        gives no evidence.
+        A row is compared with the table before this batch; a cluster that is new in the batch gives
+        no evidence.
         """
         known = self.count[clusters] > 0
         said = self.rows(clusters).argmax(axis=1) if known.any() else np.zeros(len(clusters), int)
@@ -117,8 +118,8 @@ class FastTable:
     def thresholds(self) -> tuple[float, float]:
         """(count, entropy) in force.
 
-        Adaptive: the fixed ones, loosened just so far that clusters with ``coverage`` of the
-        traffic could pass each; what then decides is the bound on disagreement.
+        With ``adaptive`` these are the fixed thresholds, loosened just so far that clusters with
+        ``coverage`` of the traffic can pass each of them; the bound on disagreement then decides.
         """
         seen = self.count > 0
         if not self.adaptive or not seen.any():
@@ -134,7 +135,8 @@ class FastTable:
         return clopper_pearson_upper(self.failures, self.trials, self.confidence)
 
     def refresh(self) -> None:
-        """Decide anew which clusters are eligible; one that fails its bound starts from nothing."""
+        """Decide again which clusters are eligible; a cluster that fails its bound loses all its
+        evidence."""
         least, most = self.thresholds()
         with np.errstate(all="ignore"):
             entropy = self.entropy_sum / self.count
@@ -147,12 +149,12 @@ class FastTable:
         self._eligible = fit & ~fallen
 
     def state(self) -> dict[str, Any]:
-        """Everything learned, as arrays."""
+        """All learned values, as arrays."""
         names = ("traffic", "count", "total", "entropy_sum", "trials", "failures", "demotions")
         return {name: getattr(self, name) for name in names} | {"eligible": self._eligible}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The opposite of :meth:`state`."""
+        """Restore the values of :meth:`state`."""
         for name, value in state.items():
             setattr(self, "_eligible" if name == "eligible" else name, np.array(value))
 
