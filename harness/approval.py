@@ -1,4 +1,4 @@
-"""A person's say on a plan: the plan as text to read and edit, and the edited text back as beads."""
+"""Approval of a plan by a person: the plan as editable text, and the edited text back as beads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this machine can do a run: each thing that it takes, looked at or tried out."""
+"""Checks whether this machine can do a run, by testing each requirement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from state.errors import HarnessError, SetupError
 State = Literal["ok", "warn", "fail"]
 DISTRIBUTION = "hi-moe"
 LEAST_SPACE = 500 * 2**20
-"""Bytes of free disk below which the runs folder is in danger."""
+"""Bytes of free disk below which the runs folder may become full."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)\s*(?:>=\s*([0-9.]+))?")
 
 
@@ -36,16 +36,16 @@ class Finding(BaseModel):
     name: str
     state: State
     detail: str
-    """What was found, and what to do where it is not ok."""
+    """The result of the check, and what to do where it is not ok."""
 
 
 def examine(flags: Mapping[str, object] | None = None) -> Iterator[Finding]:
-    """Look at everything, one finding after the other; nothing raises, each fault is a finding.
+    """Check everything, one finding after the other; nothing raises, each fault is a finding.
 
     ``flags`` are settings of the command line.
     """
     pool = ThreadPoolExecutor(1)
-    torch = pool.submit(_torch)  # It takes longer than all of the others together.
+    torch = pool.submit(_torch)  # This check takes longer than all others together.
     pool.shutdown(wait=False)
     yield _python()
     yield from _packages()
@@ -86,7 +86,8 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """The versions of what we require, in one line; a line for each that is missing or too old."""
+    """The versions of the required packages, in one line; a further line for each missing or
+    outdated one."""
     try:
         required = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -126,7 +127,8 @@ print(json.dumps([torch.__version__, device, torch.get_num_threads()]))
 
 
 def _torch() -> str:
-    """In a process of its own: beside the other checks, and it may crash as it likes."""
+    """Result of importing torch in a separate process, beside the other checks and safe from its
+    crashes."""
     command = [sys.executable, "-P", "-c", _TRY_TORCH]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -146,7 +148,7 @@ def _sandbox() -> str:
 
 
 def _models(in_force: Settings) -> Iterator[Finding]:
-    """Base and adapters against their hashes, where the configured backend uses them."""
+    """Check base and adapters against their hashes, where the configured backend uses them."""
     from harness.wiring import PROMPT_FLEET, folders
     from specialists import Registry, base_digest, check_fit
 

@@ -1,6 +1,6 @@
-"""Runs a problem from its statement to the report, and resumes a run where it stopped.
+"""Runs a problem from its statement to the report, and resumes interrupted runs.
 
-This is where the rooms are wired: state, backend, fleet, routing, validators, graph.
+This module connects the packages: state, backend, fleet, routing, validators, graph.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ REMARKS_IN_WORDS = {
     "empty": "{says}",
     "parameters": "{asked} is {says}, which it does not take",
 }
-"""What is unusual about an answer, by kind, as it is told: each line once a run."""
+"""Kind of remark on an answer → its text for the user; each line is shown once a run."""
 CUT_OFF_S = 0.5
-"""After a request to stop, how long what is left may go on when the calls have been given up."""
+"""Seconds that other work may go on after a request to stop, once the calls have been given up."""
 
 
 async def start(
@@ -51,8 +51,8 @@ async def start(
 ) -> RunReport:
     """Run ``problem`` (an ``eval.problems.Problem``) under ``options`` and report.
 
-    ``fleet`` is an open backend with its cards, ``store`` an open store, for runs that share one;
-    they stay open.
+    ``fleet`` is an open backend with its cards and ``store`` an open store, for runs that share
+    one; the function leaves both open.
     """
     from harness import routing
 
@@ -60,7 +60,7 @@ async def start(
         observer(Event(kind="note", text=f"{problem.id}: {_opening(options)}"))
     with _store(store) as store:
         async with _backend(options, stop, fleet) as (backend, cards):
-            # Before there is a run: it may be untrained.
+            # The router is opened before there is a run, because it may be untrained.
             router = routing.open_router(options, backend, cards, store)
             runs = Runs(store)
             run = runs.start(
@@ -75,7 +75,7 @@ async def start(
                     run, problem, options, store, backend, cards, observer, stop, None, router
                 )
             except Exception as error:
-                if runs.get(run.id).status == "running":  # It failed before it could begin.
+                if runs.get(run.id).status == "running":  # The run failed before it could begin.
                     runs.interrupt(run.id, _failure(error))
                 raise
 
@@ -100,9 +100,9 @@ async def resume(
     base_url: str | None = None,
     model: str | None = None,
 ) -> RunReport:
-    """Go on with an interrupted run; a finished one is only reported again.
+    """Resume an interrupted run; a finished one is only reported again.
 
-    ``base_url`` and ``model`` replace those that the run was started with, for good. Raises
+    ``base_url`` and ``model`` permanently replace those that the run was started with. Raises
     ``UsageError`` for an unknown run, for one that another process works on, and for a model other
     than the one that has answered calls of the run.
     """
@@ -138,7 +138,7 @@ async def resume(
                     run, problem, options, store, backend, cards, observer, stop, approval
                 )
         except BaseException:
-            if runs.get(run.id).status == "running":  # Nothing was done on it.
+            if runs.get(run.id).status == "running":  # No work was done on the run.
                 runs.put_back(before)
             raise
     finally:
@@ -146,7 +146,7 @@ async def resume(
 
 
 def _opening(options: RunOptions) -> str:
-    """What takes the time until a run can start."""
+    """Description of the step that delays the start of a run."""
     match options.backend:
         case "local":
             return f"loading the model of {options.fleet or 'the pocket fleet'}"
@@ -157,7 +157,7 @@ def _opening(options: RunOptions) -> str:
 
 
 def _check_change(store: BeadStore, run: Run, old: RunOptions, new: RunOptions) -> None:
-    """Raises UsageError where a run cannot go on at another endpoint or with another model."""
+    """Raise UsageError where a run cannot continue with another endpoint or another model."""
     if old.backend != "openai":
         raise UsageError(
             f"run {run.id} uses the {old.backend} backend: --base-url and --model are for openai"
@@ -194,7 +194,7 @@ async def _drive(
     from eval.validators import validators
 
     runs = Runs(store)
-    store.create(  # Here, where a run comes by that was killed before it had its root.
+    store.create(  # The root is created here too, for a run that was killed before it had one.
         "epic", problem.id, key=f"{run.id}|root", run_id=run.id, body=problem.statement,
         tier="monitor",
     )  # fmt: skip
@@ -211,7 +211,7 @@ async def _drive(
                 raise UsageError(f"run {run.id} does not wait for approval: leave out --approve")
             if paused and approval is None:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
-            # Not by ``held.next``: it leaves out nodes whose writes are saved but not yet applied.
+            # ``held.next`` is not used: it omits nodes whose writes are saved but not yet applied.
             begun = held.created_at is not None
             entry: Any = None if begun else {"run_id": run.id, "wave": 0}
             if "plan" in context.root.data:
@@ -220,11 +220,12 @@ async def _drive(
                 if approval["decision"] == "edit":
                     apply_answer(
                         context, approval["plan"]
-                    )  # Before the graph hears of it: it may refuse.
+                    )  # An edit may be refused, so it is applied first.
                     context.emit_plan("edit", "as edited")
                 entry = Command(resume=approval)
             working = True
-            if "verdict" not in context.root.data:  # Else it was killed with nothing left to do.
+            # Otherwise the run was killed with nothing left to do.
+            if "verdict" not in context.root.data:
                 await _attended(
                     graph.ainvoke(entry, config, durability="sync"),
                     runs,
@@ -232,7 +233,8 @@ async def _drive(
                     stop,
                     context.caller,
                 )
-            await context.caller.drain()  # What was under way when the budget ran out is paid for.
+            # Calls that were under way when the budget ran out are paid for.
+            await context.caller.drain()
             held = await graph.aget_state(config)
             if held.interrupts:
                 return _awaiting(store, runs, run, held.interrupts[0].value, observer)
@@ -270,7 +272,7 @@ async def _attended(
     stop: asyncio.Event,
     caller: Caller,
 ) -> Result:
-    """Do ``work`` while the run's lock is renewed; soon after a request to stop, cut it off."""
+    """Run ``work`` while the run's lock is renewed; cancel it soon after a request to stop."""
     task = asyncio.ensure_future(work)
     keeper = asyncio.create_task(_keep(task, runs, run_id, stop, caller))
     try:
@@ -283,16 +285,16 @@ async def _attended(
 
 
 def _stop_reason(root: Bead) -> StopReason:
-    """Why the run ended, as its report wrote it into the root bead."""
-    # A run that an older program was killed in holds the words alone.
+    """Why the run ended, from the root bead, as its report wrote it."""
+    # Runs of older program versions store only the text.
     kind = "budget" if root.data["verdict"] == "exhausted" else "done"
     older = {"kind": kind, "text": root.close_reason or ""}
     return StopReason.model_validate(root.data.get("stop", older))
 
 
 def _matches(problem: Any, hidden: tuple[CheckResult, ...]) -> bool | None:
-    """Whether every hidden check passed; no answer passes none. ``None`` where there is no hidden
-    check, or one could not decide."""
+    """Whether every hidden check passed; a missing answer passes none. ``None`` where there is no
+    hidden check, or one could not decide."""
     if not problem.hidden_checks:
         return None
     if any(check.refutes for check in hidden) or not hidden:
@@ -303,7 +305,8 @@ def _matches(problem: Any, hidden: tuple[CheckResult, ...]) -> bool | None:
 async def _keep(
     work: asyncio.Task[Any], runs: Runs, run_id: str, stop: asyncio.Event, caller: Caller
 ) -> None:
-    """Renew the run's lock, and pass on a request to stop: calls first, then whatever else waits."""
+    """Renew the run's lock, and pass on a request to stop: first to the calls, then to all other
+    work."""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOCK_RENEWAL_S)
@@ -324,7 +327,7 @@ def make_context(
     observer: Observer,
     router: Router | None = None,
 ) -> RunContext:
-    """The surroundings that all tiers of ``run`` share; ``router`` is opened unless it is given."""
+    """The context that all tiers of ``run`` share; ``router`` is opened unless it is given."""
     from harness import routing
     from harness.wiring import open_embedding
 
@@ -400,9 +403,11 @@ async def _backend(
 
 
 async def _opened(options: RunOptions, stop: asyncio.Event) -> tuple[Backend, list[Card]]:
-    """The backend and its cards; a wish to stop and an endpoint's time limit reach the opening.
+    """The backend and its cards; a request to stop and the endpoint's time limit cancel the
+    opening.
 
-    Raises ``Interrupted`` and ``BackendTimeout`` for these, beside what opening itself raises.
+    Raises ``Interrupted`` and ``BackendTimeout`` in these cases, besides the errors of the opening
+    itself.
     """
     from harness.wiring import open_backend
 

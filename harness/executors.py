@@ -1,7 +1,7 @@
-"""Where attempts of a sweep are made: in this process, or by workers on the nodes of a Ray cluster.
+"""Executors of a sweep's attempts: this process, or workers on the nodes of a Ray cluster.
 
-The sweep and its journal stay here, and here alone an attempt is counted. A worker only answers; if
-its node dies, what it had not answered is asked of another.
+The sweep and its journal stay in this process, and only they count attempts. A worker only returns
+results; if its node dies, its unfinished work goes to another worker.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from state.home import home
 
 EXECUTORS = ("local", "ray")
 DEATHS = 5
-"""Workers that may die over one attempt before the sweep gives up."""
+"""Number of workers that may die during one attempt before the sweep gives up."""
 RETURN_S = 300.0
-"""How long all workers may be gone: Ray starts a lost one again on a node that is left."""
+"""Seconds without any worker before the sweep gives up: Ray restarts a lost worker on a remaining
+node."""
 LOSSES = ("RayActorError", "ObjectLostError", "WorkerCrashedError", "NodeDiedError",
           "OutOfMemoryError")  # fmt: skip
-"""Names in ``ray.exceptions`` of what says that a worker is gone, not that its work failed."""
+"""Names in ``ray.exceptions`` which mean that a worker is gone, not that its work failed."""
 FORWARDED = ("HARNESS_", "OMP_NUM_THREADS", "PYTHONPATH", "HF_")
-"""Environment variables, by prefix, that workers get from here."""
+"""Prefixes of environment variables that workers receive from this process."""
 
 
 @asynccontextmanager
@@ -46,11 +47,11 @@ async def open_executor(
     address: str | None = None,
     concurrency: int = 4,
 ) -> AsyncIterator[Solve]:
-    """A ``solve`` function, by executor.
+    """A ``solve`` function for the named executor.
 
-    ``address`` is of a running Ray cluster (``HOST:PORT``, ``auto``); without one, Ray is started on
-    this machine. Raises UsageError for an unknown executor or an address that another one has no use
-    for, SetupError where Ray is not installed or not reached.
+    ``address`` is that of a running Ray cluster (``HOST:PORT``, ``auto``); without one, Ray is
+    started on this machine. Raises UsageError for an unknown executor or for an address that the
+    executor cannot use, SetupError where Ray is not installed or not reached.
     """
     if name not in EXECUTORS:
         raise UsageError(f"--executor {name}: one of {', '.join(EXECUTORS)}")
@@ -65,9 +66,10 @@ async def open_executor(
 
 
 class Worker:
-    """Makes attempts on one node: a fleet of its own, opened at the first, and a store of its own.
+    """Makes attempts on one node, with its own store and its own fleet, which is opened at the
+    first attempt.
 
-    Its store is the database of ``HARNESS_DATABASE_URL`` where that is set, else a folder below
+    The store is the database of ``HARNESS_DATABASE_URL`` where that is set, else a folder below
     ``root`` on the node's disk.
     """
 
@@ -83,12 +85,12 @@ class Worker:
         self._solve: Solve | None = None
 
     async def ready(self) -> None:
-        """Answers as soon as the worker is there."""
+        """Return as soon as the worker has started."""
 
     async def solve(
         self, suite: str, system: str, number: int, seed: int
     ) -> Attempt | HarnessError:
-        """Attempt at problem ``number`` of ``suite``; what the harness raised, where it did."""
+        """Attempt at problem ``number`` of ``suite``, or the error that the harness raised."""
         try:
             async with self._opening:
                 if self._solve is None:
@@ -97,12 +99,12 @@ class Worker:
             return await self._solve(suite, system, self._suites[suite][number], seed)
         except HarnessError as error:
             return error
-        except OSError as error:  # A full disk, for one: the attempt did not end.
+        except OSError as error:  # The attempt did not end, for example because of a full disk.
             return StoreError(f"worker on {socket.gethostname()}: {error}")
 
 
 class _Crew:
-    """Workers as seen from here: who is there, and who has the least to do."""
+    """The workers as seen from this process: which are alive, and which has the least to do."""
 
     def __init__(self, workers: Sequence[Any], losses: tuple[type[Exception], ...]) -> None:
         self._workers = workers
@@ -114,7 +116,8 @@ class _Crew:
         self._returning: set[asyncio.Task[None]] = set()
 
     async def ask(self, *task: Any) -> Attempt | HarnessError:
-        """A worker's answer; asked of another where one is lost. Raises SetupError in the end."""
+        """A worker's result; another worker is asked where one is lost. Raises SetupError when all
+        fail."""
         reason = ""
         for _ in range(DEATHS):
             place = await self._free()
@@ -166,7 +169,7 @@ class _Crew:
                 return
 
     def close(self) -> None:
-        """Wait for nobody."""
+        """Stop all workers without waiting for them."""
         for task in self._returning:
             task.cancel()
 
@@ -213,11 +216,11 @@ def _connect(address: str | None) -> Any:
     except ImportError:
         raise SetupError("--executor ray needs Ray: pip install 'hi-moe[ray]'") from None
     if address not in (None, "auto"):
-        _reach(address)  # Ray itself would try for minutes.
+        _reach(address)  # Ray itself would retry for minutes.
     on_term = signal.getsignal(signal.SIGTERM)
     forwarded = {k: v for k, v in os.environ.items() if k.startswith(FORWARDED)}
     try:
-        # A given cluster, or one of our own: never one that happens to run on this machine.
+        # A given cluster or a new one, never a cluster that happens to run on this machine.
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False,
             logging_level=logging.ERROR, runtime_env={"env_vars": forwarded},
@@ -226,7 +229,7 @@ def _connect(address: str | None) -> Any:
         reason = str(error).strip().split("\n")[0]
         raise SetupError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray puts its own in the place of the sweep's.
+        signal.signal(signal.SIGTERM, on_term)  # Ray replaces the signal handlers of the sweep.
     return ray
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from state.errors import StoreError, UsageError
 
 
 def write_whole(file: Path, lines: Iterable[str]) -> None:
-    """Write the lines of a file, or leave it as it was. Raises UsageError."""
+    """Write the lines of a file, or leave the file unchanged. Raises UsageError."""
     try:
         _replace(file, lines)
     except OSError as error:
@@ -19,7 +19,7 @@ def write_whole(file: Path, lines: Iterable[str]) -> None:
 
 
 def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
-    """Write files by name, each whole or not at all, into a folder made for them. Raises StoreError."""
+    """Write files by name, each completely or not at all, into a new folder. Raises StoreError."""
     for name, text in pages.items():
         try:
             folder.mkdir(parents=True, exist_ok=True)

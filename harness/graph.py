@@ -1,7 +1,7 @@
 """The state machine of a run: monitor → architect → dispatcher ⇉ fleet → monitor → … → report.
 
-State carries ids, counters and the verdict; content lives in beads. The nodes know the tiers, the
-tiers do not know each other.
+The state holds ids, counters and the verdict; content is in beads. The nodes call the tiers; the
+tiers do not call each other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RECURSION_LIMIT = 100_000
 
 
 class RunState(TypedDict, total=False):
-    """Everything that a checkpoint holds."""
+    """The content of a checkpoint."""
 
     run_id: str
     wave: int
@@ -47,7 +47,7 @@ class RunState(TypedDict, total=False):
 
 
 class Order(TypedDict):
-    """What one ``Send`` carries to the fleet."""
+    """The content of one ``Send`` to the fleet."""
 
     run_id: str
     delegation: str
@@ -60,10 +60,10 @@ def build(
     state: type[RunState] = RunState,
     entry: bool = True,
 ) -> StateGraph[Any]:
-    """The graph; ``context_of(run_id)`` gives each node its surroundings.
+    """The graph; ``context_of(run_id)`` gives each node its context.
 
     With ``approve`` a person is asked after each plan, through LangGraph's interrupt. Without
-    ``entry`` the caller joins start and end itself, under a larger ``state``.
+    ``entry`` the caller connects start and end itself, under a larger ``state``.
     """
 
     def context(state: RunState | Order) -> RunContext:
@@ -152,6 +152,6 @@ def build(
 
 
 def _spent(context: RunContext) -> str | None:
-    """The limit that stopped an outcome, if the last wave ran into one."""
+    """The limit that ended an outcome of the last wave, if one did."""
     outcomes = reversed(context.outcomes().values())
     return next((o.error for _, o in outcomes if o.status == "exhausted"), None)

@@ -1,7 +1,7 @@
-"""Finds the project's own packages beside this one, where a user's folder has the same names.
+"""Makes imports find the project's own packages even if a user's folder has the same names.
 
-``python -m harness`` puts the working folder first on the path, and ``PYTHONPATH`` does it for any
-command: a folder with a ``state`` or an ``eval`` of its own would hide ours.
+``python -m harness`` puts the working folder first on the path, and ``PYTHONPATH`` does so for any
+command: a folder with a ``state`` or an ``eval`` of its own would hide the project's packages.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class OwnPackages:
-    """Finds the packages that are ours, and nothing else; an entry of ``sys.meta_path``."""
+    """Finder for the project's own packages and nothing else; an entry of ``sys.meta_path``."""
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where one of ours is; ``None`` leaves every other name to the other finders."""
+        """Location of one of the project's packages; ``None`` leaves every other name to the other
+        finders."""
         return PathFinder.find_spec(name, [ROOT]) if name in NAMES else None
 
 
 def claim() -> None:
-    """Make ``import state`` and the like give our packages.
+    """Make ``import state`` and the like import the project's packages.
 
     Raises ImportError, one line, if another package of such a name has been imported already.
     """
@@ -45,9 +46,10 @@ def claim() -> None:
 
 
 def leave_working_folder() -> None:
-    """Take off the path the working folder that ``python -m`` puts first, as the script never has.
+    """Remove from the path the working folder that ``python -m`` puts first; the installed script
+    has none there.
 
-    Any module of a library that is imported later could be hidden by a file there.
+    A file in that folder could hide any module of a library that is imported later.
     """
     if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]

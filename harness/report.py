@@ -1,4 +1,4 @@
-"""What a run tells the outside: events while it goes, one report at its end."""
+"""Output of a run to its caller: events during the run, and one report at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tiers.protocol import Budget, CheckResult
 Strategy = Literal["auto", "direct", "plan"]
 BackendName = Literal["local", "openai", "recorded"]
 Part = Literal["monitor", "memory", "verification", "routing", "decomposition"]
-"""What a comparison can leave out of the hierarchy."""
+"""Parts of the hierarchy that a comparison can leave out."""
 ScorerName = Literal[
     "embedding", "loss_probe", "loss_probe_raw", "abstention", "learned", "posterior"
 ]
@@ -29,17 +29,17 @@ class Frozen(BaseModel):
 
 
 class RunOptions(Frozen):
-    """How a run is made; written to the run row, so that a resume uses the same."""
+    """Options of a run, written to the run row, so that a resume uses the same."""
 
     backend: BackendName = "local"
     base_url: str | None = None
     """Endpoint of the ``openai`` backend."""
     api_key: str | None = Field(default=None, exclude=True)
-    """Never stored: a resume takes it from the settings again."""
+    """Key of the endpoint; never stored, so a resume takes it from the settings again."""
     max_connections: int = 64
     """Requests in flight at the endpoint."""
     request_timeout: float | None = None
-    """Most seconds of one request; ``None`` follows the speed of the endpoint."""
+    """Most seconds of one request; ``None`` adapts the limit to the speed of the endpoint."""
     score_concurrency: int = 1
     """Texts scored at once at the endpoint."""
     model: str | None = None
@@ -47,14 +47,14 @@ class RunOptions(Frozen):
     recording: str | None = None
     """File of the ``recorded`` backend."""
     record: str | None = None
-    """Record every call of this run into this file."""
+    """File into which every call of this run is recorded."""
     fleet: str | None = None
     """Folder of base and adapters; ``None`` is the embedded pocket fleet."""
     strategy: Strategy = "auto"
     specialists: dict[str, Described] = Field(default_factory=dict)
-    """What the user says about adapters that the endpoint lists, by their names there."""
+    """The user's descriptions of adapters that the endpoint lists, by their names there."""
     specialist: str | None = None
-    """Send every step to this specialist instead of routing it."""
+    """Specialist that gets every step in place of routing."""
     scorer: ScorerName = "embedding"
     routing_mode: RoutingMode = "winner_take_all"
     embedder: str | None = None
@@ -63,13 +63,13 @@ class RunOptions(Frozen):
     budget: Budget = Budget()
     seed: int = 0
     temperature: float = 0.0
-    """The least that any sample is drawn at; at 0 the first of each is greedy."""
+    """Least temperature of every sample; at 0 the first sample of each call is greedy."""
     without: tuple[Part, ...] = ()
-    """Parts left out, for comparisons."""
+    """Parts that are left out, for comparisons."""
     system: str | None = None
-    """The baseline that makes the run, for comparisons; ``None`` is the hierarchy."""
+    """Baseline that answers the problem, for comparisons; ``None`` is the hierarchy."""
     approve: Literal["plan"] | None = None
-    """Pause for a person after planning."""
+    """Whether the run pauses for a person's approval after planning."""
     price_prompt: float = 0.0
     """US dollars per million prompt tokens."""
     price_completion: float = 0.0
@@ -82,9 +82,9 @@ class Event(Frozen):
         "start", "monitor", "plan", "approval", "dispatch", "call", "outcome", "report", "note"
     ]
     text: str
-    """One line for people."""
+    """Text of the event, one line for people."""
     data: dict[str, Any] = Field(default_factory=dict)
-    """Ids and counters; see ``tiers`` where each event is made."""
+    """Ids and counters; see the place in ``tiers`` that creates each event."""
 
 
 Observer = Callable[[Event], None]
@@ -103,12 +103,12 @@ class StepReport(Frozen):
 
 
 class RunReport(Frozen):
-    """The one object that ``--json`` prints."""
+    """Report of a run: the one object that ``--json`` prints."""
 
     run_id: str
     problem: str
     status: Literal["finished", "interrupted", "awaiting-approval"]
-    """See :data:`state.status.RUN_STATES`."""
+    """Status of the run; see :data:`state.status.RUN_STATES`."""
     verdict: Verdict | None
     answer: str | None
     reference_match: bool | None
@@ -120,22 +120,22 @@ class RunReport(Frozen):
     cost: float = 0.0
     """US dollars."""
     stop_kind: StopKind | None = None
-    """Why it stopped, for programs: see :data:`state.status.STOP_KINDS`."""
+    """Why the run stopped, for programs: see :data:`state.status.STOP_KINDS`."""
     stop_reason: str | None = None
-    """Why it stopped, one line for people."""
+    """Why the run stopped, one line for people."""
     specialists: dict[str, int] = Field(default_factory=dict)
-    """Specialist → calls made to it."""
+    """Specialist → number of calls to it."""
     checks: tuple[str, ...] = ()
-    """What verified the answer, in words."""
+    """The checks that verified the answer, in words."""
     doubts: tuple[str, ...] = ()
     """Checks that could not decide whether the answer is right, in words."""
     lost: int = 0
-    """Calls that were paid for and gave no answer that counts; given up ones count at the most that
-    they can have cost."""
+    """Number of calls that were paid for and gave no usable answer; calls that were given up count
+    at the most that they can have cost."""
     hidden: tuple[CheckResult, ...] = ()
-    """How the hidden checks went; scored after the run."""
+    """Results of the hidden checks, which score the run after its end."""
 
     @property
     def exit_code(self) -> int:
-        """See :class:`state.status.Exit`."""
+        """Exit code of the run; see :class:`state.status.Exit`."""
         return int(state_of(self.status, self.verdict).exit)

@@ -52,25 +52,25 @@ def routing_home() -> Path:
 
 
 def calibration_file() -> Path:
-    """Where the loss probe's calibration is kept."""
+    """File of the loss probe's calibration."""
     return routing_home() / "loss_probe.json"
 
 
 def routed(cards: Sequence[Card]) -> list[Card]:
-    """The cards that may be routed to: controls exist to be compared with."""
+    """The cards that may be routed to; controls exist for comparison only."""
     return [card for card in cards if card.status != "control"]
 
 
 def open_router(
     options: RunOptions, backend: Backend, cards: Sequence[Card], store: BeadStore
 ) -> Router:
-    """The router of a run; embedding models are loaded when they are first needed.
+    """The router of a run; embedding models are loaded at first use.
 
     Raises ``UsageError`` for a scorer that is not trained, or stale.
     """
     fleet = routed(cards)
     embedder = Embedder(options.embedder)
-    if options.specialist is not None:  # Nothing will be routed.
+    if options.specialist is not None:  # A forced specialist needs no routing.
         return PlainRouter(EmbeddingScorer(embedder), WinnerTakeAll())
     scorer = open_scorer(options.scorer, backend, fleet, embedder, seed=options.seed)
     temperature = SOFTMAX[options.scorer]

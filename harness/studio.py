@@ -1,7 +1,7 @@
 """The graph for LangGraph's own tools: ``langgraph.json`` names :func:`graph`.
 
-Its input is ``{"problem": "horizon/16-0"}``; it starts a run under the settings in force, walks the
-very nodes of ``harness run``, and closes the run at its end.
+Its input is ``{"problem": "horizon/16-0"}``. It starts a run under the current settings, goes
+through the same nodes as ``harness run``, and closes the run at its end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class StudioState(RunState, total=False):
 
 
 def graph() -> Any:
-    """The compiled graph, without a checkpointer: the tool that opens it brings its own."""
+    """The compiled graph, without a checkpointer: the tool that opens it supplies its own."""
     rooms: dict[str, RunContext] = {}
 
     async def begin(state: StudioState) -> RunState:

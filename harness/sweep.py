@@ -1,4 +1,4 @@
-"""What a comparison is handed: opens the fleet once and solves a problem with any system."""
+"""Solves problems for comparisons: opens the fleet once and solves each problem with any system."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SYSTEMS = (*BASELINES, HIERARCHY)
 
 
 def check_systems(systems: Sequence[str]) -> None:
-    """Raises UsageError for a system that does not exist, or is named twice."""
+    """Raise UsageError for a system that does not exist, or is named twice."""
     known = (*SYSTEMS, *(WITHOUT + part for part in PARTS))
     for system in systems:
         if system not in known:
@@ -49,7 +49,7 @@ def check_systems(systems: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Place:
-    """What attempts are made with: one open backend and one store."""
+    """Resources of attempts: one open backend and one store."""
 
     backend: Backend
     cards: list[Card]
@@ -102,9 +102,10 @@ async def open_solver(
 async def open_variants(
     suite: str, problems: Sequence[Problem], options: Mapping[str, RunOptions], journal: Journal
 ) -> AsyncIterator[Try]:
-    """A function that makes an attempt of a variant at a problem, each variant with its own backend.
+    """A function that makes an attempt of a variant at a problem, each variant with its own
+    backend.
 
-    What ``journal`` holds is not made again.
+    Attempts in ``journal`` are not made again.
     """
     async with AsyncExitStack() as stack:
         places = {
@@ -153,7 +154,7 @@ async def _hierarchy(
     options: RunOptions,
     place: _Place,
 ) -> Attempt:
-    options = options.model_copy(update={"approve": None})  # Nobody is there to say yes.
+    options = options.model_copy(update={"approve": None})  # No person is present to approve.
     report = await engine.start(
         problem, options, lambda event: None, stop=asyncio.Event(),
         fleet=(place.backend, place.cards), store=place.store,
@@ -172,7 +173,7 @@ async def _hierarchy(
 
 
 def unjudged(hidden: Sequence[CheckResult]) -> str | None:
-    """Why hidden checks cannot tell whether an answer is right; ``None`` where they can."""
+    """Why hidden checks cannot decide whether an answer is right; ``None`` where they can."""
     if any(result.refutes for result in hidden):
         return None
     return next((r.detail or r.signature for r in hidden if r.inconclusive), None)
@@ -237,5 +238,5 @@ async def _baseline(
 
 
 def _cost(options: RunOptions, dollars: float) -> float | None:
-    """Dollars where a price is known; a local model has none."""
+    """Cost in dollars where a price is known; ``None`` for a local model, which has none."""
     return dollars if options.price_prompt or options.price_completion else None

@@ -36,13 +36,13 @@ PROMPT_FLEET: tuple[Card, ...] = (
         system="You write correct Python. Reply with one code block and nothing else.",
     ),
 )  # fmt: skip
-"""Specialists by prompt, for endpoints that serve a general model and no adapters."""
+"""Specialists that have only a prompt, for endpoints that serve a general model and no adapters."""
 
 
 async def open_backend(options: RunOptions) -> tuple[Backend, list[Card]]:
     """The backend with its adapters loaded, and the cards of the fleet.
 
-    Raises ``UsageError`` for missing options, ``SetupError`` for what the machine lacks.
+    Raises ``UsageError`` for missing options, ``SetupError`` where the machine lacks a requirement.
     """
     backend = _open(options)
     try:
@@ -58,7 +58,8 @@ async def open_backend(options: RunOptions) -> tuple[Backend, list[Card]]:
 
 
 def check_specialist(name: str | None, cards: Sequence[Card]) -> None:
-    """Raises ``UsageError`` for a specialist that the fleet lacks; ``None`` is nobody in particular."""
+    """Raise ``UsageError`` for a specialist that the fleet lacks; ``None`` means no particular
+    specialist."""
     if name not in (None, *(card.name for card in cards)):
         names = ", ".join(card.name for card in cards)
         raise UsageError(f"no specialist {name!r} in the fleet: it has {names}")
@@ -128,8 +129,8 @@ async def _fleet(backend: Backend, options: RunOptions) -> list[Card]:
 async def _listed(backend: Backend, options: RunOptions) -> list[Card]:
     """Cards of the adapters that an endpoint serves already, loaded under their served names.
 
-    They are those that the endpoint says belong to the base model in use, and those that the user
-    names, as ``--specialist`` or in ``harness.toml``. An endpoint without a list has none.
+    These are the adapters that the endpoint assigns to the base model in use, and those that the
+    user names, as ``--specialist`` or in ``harness.toml``. An endpoint without a list has none.
     """
     from specialists.backends.recorded import RecordedBackend
 
@@ -157,7 +158,7 @@ async def _listed(backend: Backend, options: RunOptions) -> list[Card]:
 
 
 def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
-    """Counts tokens as the model in force does, without loading the model."""
+    """A function that counts tokens like the configured model, without loading the model."""
     if backend == "openai" and not (fleet and (folders(fleet)[0] / "tokenizer.json").is_file()):
         from specialists.backends.openai import estimate_tokens
 
@@ -169,7 +170,7 @@ def open_counter(backend: str, fleet: str | None) -> Callable[[str], int]:
 
 
 def open_embedding(embedder: str | None) -> Embedding:
-    """The embedder that memory searches with: the one that routing uses; loaded when needed."""
+    """The embedder with which memory searches, the same that routing uses; loaded at first use."""
     from specialists.routing.embedder import Embedder
 
     return Embedder(embedder)

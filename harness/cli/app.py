@@ -1,4 +1,4 @@
-"""The command tree and its one error boundary."""
+"""The command tree, and the one place where its errors are caught."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from harness.cli import lazy
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_FILE = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EPERM)
 BAD_COMMAND_LINE: type[Exception] = typer.BadParameter.__mro__[2]
-"""What typer raises for any bad command line: ``ClickException``, whichever package it is in."""
+"""The class of typer's exceptions for a bad command line: ``ClickException``, whichever package
+defines it."""
 
 COMMANDS = {
     "run": ("harness.cli.run:run", "Solve a problem, and say how sure the answer is."),
@@ -55,11 +56,12 @@ COMMANDS = {
     "bench": ("harness.cli.bench:bench", "Measure routing."),
     "version": ("harness.cli.look:version", "Show the version."),
 }
-"""Command → where it is, and its line in ``harness --help``, which imports none of them."""
+"""Command → its location, and its line in ``harness --help``, which imports none of the
+commands."""
 
 
 class Root(lazy.LazyGroup):
-    """The top of the command tree."""
+    """The root of the command tree."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -97,9 +99,10 @@ def root(
 def main(
     arguments: Sequence[str] | None = None, tree: typer.Typer = app, name: str = "harness"
 ) -> int:
-    """Run a command line and give its exit code. Whatever goes wrong is one line.
+    """Run a command line and return its exit code. Every error becomes one line.
 
-    ``tree`` is another program's, such as a script's, and ``name`` what starts that program.
+    ``tree`` may be the commands of another program, such as a script, and ``name`` the command that
+    starts that program.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if says := _no_text(words):
@@ -132,7 +135,8 @@ def main(
 
 
 def _no_text(words: Sequence[str]) -> str | None:
-    """Which argument or setting of the environment is no text, so that nothing could hold it."""
+    """The first argument or setting of the environment that is not valid text, so that nothing
+    could store it."""
     ours = ((name, value) for name, value in os.environ.items() if name.startswith("HARNESS_"))
     for what, text in (*(("the argument", word) for word in words), *ours):
         try:
@@ -144,7 +148,7 @@ def _no_text(words: Sequence[str]) -> str | None:
 
 
 def _exit(name: str) -> int:
-    """An exit code by its name in the one table, which a command that ends well need not load."""
+    """An exit code by its name in the table, which a command that succeeds need not load."""
     from state.status import Exit
 
     return Exit[name]
@@ -157,7 +161,7 @@ def _explain(words: Sequence[str], error: Exception) -> int:
 
     if os.environ.get("HARNESS_DEBUG") == "1":
         traceback.print_exc()
-    said = getattr(error, "__notes__", [])  # libraries add notes of their own
+    said = getattr(error, "__notes__", [])  # Libraries add notes of their own.
     notes = "".join(f" ({note})" for note in said if isinstance(note, Hint))
     if isinstance(error, HarnessError):
         return _fail(words, f"{error}{notes}", error.exit_code)
@@ -167,7 +171,7 @@ def _explain(words: Sequence[str], error: Exception) -> int:
 
 
 def _fail(words: Sequence[str], says: str, code: int) -> int:
-    """Say what went wrong: on the standard error, or as the one JSON object on the output."""
+    """Print the error: on standard error, or as the one JSON object on standard output."""
     from harness.ui.live_progress import one_line
 
     says = one_line(says)
@@ -184,11 +188,11 @@ def _fail(words: Sequence[str], says: str, code: int) -> int:
 
 
 def _nobody_reads() -> int:
-    """The reader has gone (``harness … | head``): say nothing, not even at exit."""
+    """Exit silently after the reader has closed the pipe (``harness … | head``)."""
     _silence()
     return 1
 
 
 def _silence() -> None:
-    """What is still to be written goes nowhere, so that the end of the program cannot fail."""
+    """Discard all further output, so that the end of the program cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""``harness bench``: measure routing, on recorded answers and on the fleet."""
+"""``harness bench``: measures routing on recorded answers and on the fleet."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def chosen(words: str | None, known: tuple[str, ...], flag: str) -> list[str]:
 
 
 def data_folder(given: Path | None) -> Path | None:
-    """Where the recorded answers are: the flag, or HARNESS_SHARED_DATA; ``None`` without either.
+    """The folder of the recorded answers: the option, or HARNESS_SHARED_DATA; ``None`` without
+    either.
 
-    Raises UsageError for a folder that is not there.
+    Raises UsageError for a missing folder.
     """
     from state.errors import UsageError
 
@@ -60,7 +61,8 @@ def data_folder(given: Path | None) -> Path | None:
 
 
 def grounds(wanted: str | None, folder: Path | None) -> list[str]:
-    """The grounds to measure: those named, else all for which there is data. Raises UsageError."""
+    """The grounds to measure: the named ones, else all for which there is data. Raises
+    UsageError."""
     from state.errors import UsageError
 
     names = chosen(wanted, GROUNDS, "--ground")
@@ -78,7 +80,7 @@ def grounds(wanted: str | None, folder: Path | None) -> list[str]:
 
 
 def show(lines: Sequence[str]) -> None:
-    """Print Markdown: laid out for a terminal, as it is elsewhere."""
+    """Print Markdown: rendered on a terminal, unchanged elsewhere."""
     from rich.markdown import Markdown
 
     from harness.ui.console import console

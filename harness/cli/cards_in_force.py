@@ -1,4 +1,4 @@
-"""The specialists that a run would have under the settings in force."""
+"""The specialists that a run would have under the current settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from state.errors import UsageError
 
 
 def cards_in_force(flags: Flags | None = None) -> list[Card]:
-    """Their cards: of a folder checked against the weights, else as endpoint or recording has them.
+    """The cards of a fleet: from its folder, checked against the weights, else from the endpoint or
+    the recording.
 
     Raises AdapterError, UsageError, and BackendUnavailable where the endpoint does not answer.
     """
@@ -31,7 +32,8 @@ def cards_in_force(flags: Flags | None = None) -> list[Card]:
 
 
 def card_in_force(name: str, flags: Flags | None = None) -> Card:
-    """The card of one of them. Raises as above, and UsageError naming those there are."""
+    """The card of one specialist. Raises the errors of :func:`cards_in_force`, and UsageError
+    naming the existing specialists."""
     cards = cards_in_force(flags)
     for card in cards:
         if card.name == name:

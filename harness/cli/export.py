@@ -1,4 +1,4 @@
-"""``harness export``: what recorded runs teach, as files for trainers and for Inspect."""
+"""``harness export``: training data from recorded runs, as files for trainers and for Inspect."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""How to go on after an error: a note that the error boundary shows, unlike those of libraries."""
+"""Notes on how to continue after an error, which are shown to the user, unlike the notes of
+libraries."""
 
 from __future__ import annotations
 
 
 class Hint(str):
-    """A note on an exception that stands behind its line, in brackets."""
+    """A note on an exception, shown in brackets after its line."""
 
     __slots__ = ()
 
 
 def go_on(command: str) -> Hint:
-    """The command that takes up again what an error ended."""
+    """A note with the command that resumes the work which an error ended."""
     return Hint(f"then continue with: {command}")

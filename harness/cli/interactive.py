@@ -1,4 +1,5 @@
-"""A run in the hands of a person: stopped by Ctrl-C, paused for a yes, told at its end."""
+"""Interactive control of a run: it stops on Ctrl-C, pauses for approval, and prints a summary at
+its end."""
 
 from __future__ import annotations
 
@@ -29,13 +30,14 @@ from state.errors import AdapterError, BackendUnavailable, HarnessError, UsageEr
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, RunReport]]
 INSIST_S = 0.3
-"""A signal this soon after the first is its echo (``timeout`` sends two), not a second wish."""
+"""Seconds within which a further signal is an echo of the first (``timeout`` sends two), not a
+second request."""
 
 
 def drive(work: Work, view: View, run_id: str = "") -> RunReport:
-    """Do ``work`` under ``view``. Ctrl-C and SIGTERM stop it softly, a second Ctrl-C at once.
+    """Run ``work`` under ``view``. Ctrl-C and SIGTERM stop it softly, a second Ctrl-C at once.
 
-    An error on the way leaves with a note that says how to go on.
+    An error gets a note that says how to continue.
     """
 
     async def attended() -> RunReport:
@@ -57,7 +59,7 @@ def drive(work: Work, view: View, run_id: str = "") -> RunReport:
             return await work(stop)
         finally:
             for one, handler in zip(signals, before, strict=True):
-                # An echo that comes late must not cut off the last words of a stopped run.
+                # A late echo of the signal must not cut off the last output of a stopped run.
                 signal.signal(one, signal.SIG_IGN if first else handler)
 
     try:
@@ -71,7 +73,7 @@ def drive(work: Work, view: View, run_id: str = "") -> RunReport:
 
 
 def _how_to_go_on(run_id: str, error: HarnessError) -> Hint:
-    """The resume, and what it may change where the endpoint was the fault."""
+    """The resume command, with the options that may change where the endpoint was at fault."""
     command = f"harness resume {run_id}"
     if isinstance(error, BackendUnavailable | AdapterError):
         options = json.loads(recorded_run(run_id).config_json)
@@ -81,7 +83,8 @@ def _how_to_go_on(run_id: str, error: HarnessError) -> Hint:
 
 
 def _abort(view: View, run_id: str) -> NoReturn:
-    """End the process now: what is finished is saved, sandboxes die with their parent."""
+    """End the process at once: finished work is saved, and sandboxes end with their parent
+    process."""
     view.close()
     known = run_id or view.progress.run_id
     line = f"aborted; continue with: harness resume {known}\n" if known else "aborted\n"
@@ -98,7 +101,8 @@ def follow(
     quiet: bool,
     edit: bool = False,
 ) -> NoReturn:
-    """Ask about plans as long as the run waits for it and somebody is there; then conclude."""
+    """Ask about plans as long as the run waits for approval and a person is present; then print the
+    summary."""
     plan, draft, refused, asked = view.progress.plan, "", "", False
     while report.status == "awaiting-approval" and is_attended() and not as_json:
         plan = view.progress.plan or plan
@@ -124,7 +128,7 @@ def follow(
 
 
 def is_attended() -> bool:
-    """Whether somebody is there to be asked."""
+    """Whether a person is present who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -138,7 +142,8 @@ def _resumption(run_id: str, view: View, answer: dict[str, Any], api_key: str | 
 
 
 def read_answer(approve: str | None, plan: Path | None) -> dict[str, Any] | None:
-    """The answer that the command line gives; ``edit`` without a plan is still to be edited.
+    """The approval given on the command line; ``edit`` without a plan means that it is still to be
+    edited.
 
     Raises UsageError.
     """
@@ -164,7 +169,8 @@ def read_answer(approve: str | None, plan: Path | None) -> dict[str, Any] | None
 def _ask(plan: str, draft: str, refused: str, *, edit: bool) -> dict[str, Any] | None:
     """A person's answer to the plan; ``None`` when they leave without one.
 
-    ``draft`` is where an edit goes on, ``refused`` why the last one was.
+    ``draft`` is the text from which editing continues, ``refused`` the reason why the last edit was
+    refused.
     """
     screen = console(stderr=True)
     if refused:

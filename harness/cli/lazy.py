@@ -1,6 +1,7 @@
 """A command tree whose parts are imported and built only when they are called.
 
-``harness --help`` needs names and one line each; ``harness runs list`` needs one command of fifty.
+``harness --help`` needs the name and one line of each command; ``harness runs list`` needs one
+command of fifty.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Make = Callable[[], Any]
 
 
 class _Spared:
-    """Spares the options of a command, those that typer adds as well, a needless conversion."""
+    """Disables an unnecessary conversion for the options of a command, including those that typer
+    adds."""
 
     def get_params(self, ctx: Any) -> Any:
         parameters = super().get_params(ctx)  # type: ignore[misc]
@@ -30,11 +32,11 @@ class _Spared:
 
 
 class SparedCommand(_Spared, TyperCommand):
-    """A command of the tree."""
+    """A command of the tree, without the unnecessary conversion of its options."""
 
 
 class LazyGroup(_Spared, TyperGroup):
-    """A group that knows its commands by name and help, and makes the one that is called."""
+    """A group that stores its commands by name and help, and builds only the one that is called."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -46,7 +48,8 @@ class LazyGroup(_Spared, TyperGroup):
         self._makers[name] = make
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Like any group's, with the real command in place of its name and help."""
+        """Like the method of any group, but returns the real command in place of its name and
+        help."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in self._makers:
             command = self._makers[name]()
@@ -54,7 +57,7 @@ class LazyGroup(_Spared, TyperGroup):
 
 
 def imported(name: str, target: str) -> Any:
-    """The command whose function or ``typer.Typer`` is ``module:attribute``."""
+    """The command whose function or ``typer.Typer`` is at ``module:attribute``."""
     module, _, attribute = target.partition(":")
     found: typer.Typer | Callable[..., Any] = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
@@ -91,10 +94,11 @@ def _command(info: CommandInfo) -> Any:
 
 
 def spare_conversion(parameter: Any) -> None:
-    """Let values pass that have their option's type already: most are texts, or not given.
+    """Skip the conversion of values that already have their option's type: most are texts, or not
+    given.
 
-    typer converts each with an adapter of pydantic, also ``None``, and that takes longer than to
-    list the beads of a project. Of typer's versions that work otherwise nothing is changed.
+    typer converts each value, even ``None``, with an adapter of pydantic, which takes longer than
+    listing the beads of a project. Versions of typer that work differently are left unchanged.
     """
     if getattr(parameter, "_runtime_param", parameter) is not None:
         return
@@ -105,13 +109,14 @@ def spare_conversion(parameter: Any) -> None:
 
 
 class _AsItIs:
-    """In place of typer's conversion: uses it only for what is not of the option's type."""
+    """Replaces typer's conversion, and calls it only for values that do not have the option's
+    type."""
 
     def __init__(self, parameter: Any) -> None:
         self._parameter, self._wanted = parameter, parameter.type_descriptor.annotation
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """``value`` as the command takes it. Raises BadParameter."""
+        """``value`` in the type that the command takes. Raises BadParameter."""
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
         if get_origin(self._wanted) is not list:

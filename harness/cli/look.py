@@ -1,4 +1,4 @@
-"""Commands that look: runs, doctor, version; and init, which writes a first file."""
+"""Commands that only read: runs, doctor, version; and init, which writes a first settings file."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Model = Annotated[
     str | None, typer.Option(rich_help_panel=MODEL, help="Model's name at the endpoint.")
 ]
 Flags = Mapping[str, Any]
-"""Settings by name as the command line gives them; ``None`` is not given."""
+"""Settings by name, as given on the command line; ``None`` is not given."""
 
 MODEL_OPTIONS: dict[str, Any] = {
     "backend": Annotated[
@@ -47,26 +47,26 @@ MODEL_OPTIONS: dict[str, Any] = {
         typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Record every call into it."),
     ],
 }
-"""Setting → its option; the options of every command that uses a model."""
+"""Setting → its option, for every command that uses a model."""
 
 Command = Callable[..., None]
 
 
 def help_alone(context: typer.Context) -> None:
-    """A group without a command shows its help."""
+    """Show the help of a group that is called without a command."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 def group(help: str) -> typer.Typer:
-    """A group of commands; alone it shows its help."""
+    """A group of commands, which shows its help when called without a command."""
     made = typer.Typer(help=help)
     made.callback(invoke_without_command=True)(help_alone)
     return made
 
 
 def model_options(*without: str) -> Callable[[Command], Command]:
-    """Give a command the options of the model, except ``without``; it gets them as ``flags``."""
+    """Give a command the options of the model, except ``without``, as its parameter ``flags``."""
     names = [name for name in MODEL_OPTIONS if name not in without]
 
     def decorate(command: Command) -> Command:

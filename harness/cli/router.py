@@ -1,4 +1,5 @@
-"""``harness router``: train routers from the call log, judge them, calibrate the loss probe."""
+"""``harness router``: trains routers from the call log, evaluates them, calibrates the loss
+probe."""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ def run(
 
 
 def _only(given: str | None, problem: str | None) -> str:
-    """The problem, given as an argument or as ``--problem``. Raises UsageError."""
+    """The problem, given as an argument or as ``--problem``. Raises UsageError for both or
+    neither."""
     from eval.loading import FORMS
     from state.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""``harness specialist``: who is in the fleet, and taking one's own adapters into one."""
+"""``harness specialist``: lists the fleet, and adds a user's own adapters to a fleet."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ Fleet = Annotated[
 
 
 def _fleet(given: Path | None) -> Path:
-    """The user's own fleet. Raises UsageError where there is none: the embedded one is fixed."""
+    """The user's own fleet. Raises UsageError where there is none, because the embedded one is
+    fixed."""
     from harness import settings
     from harness.wiring import POCKET
     from state.errors import UsageError

@@ -1,1 +1,1 @@
-"""What a person sees of a run: live view, progress, history, summary, tables."""
+"""Output of a run for people: live view, progress, history, summary, tables."""

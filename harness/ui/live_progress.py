@@ -1,4 +1,4 @@
-"""What the events of a run amount to: the state behind every view of it."""
+"""The progress of a run, computed from its events: the state behind every view of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from harness.report import Event
 
 TIERS = {"monitor": "monitor", "plan": "architect", "dispatch": "dispatcher", "outcome": "fleet"}
-"""Kind of event → the tier whose words it carries."""
+"""Kind of event → the tier that sends it."""
 STATES = {
     "given": ("●", "=", "cyan"),
     "verified": ("✓", "+", "green"),
@@ -19,14 +19,15 @@ STATES = {
     "unverified": ("?", "?", "magenta"),
     "failed": ("✗", "x", "red"),
 }
-"""State of a step → its sign, its sign where only ASCII shows, its colour."""
+"""State of a step → its sign, its sign in ASCII, its colour."""
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """``text`` without control characters: what a model writes must not steer the terminal.
+    """``text`` without control characters, because the output of a model must not control the
+    terminal.
 
-    Nor with lone surrogates, which no terminal and no file takes.
+    Lone surrogates are removed too, because no terminal and no file can hold them.
     """
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
 
@@ -38,7 +39,7 @@ def one_line(text: str) -> str:
 
 @dataclass
 class StepLine:
-    """One step as the picture shows it."""
+    """One step as the live picture shows it."""
 
     name: str
     kind: str
@@ -48,11 +49,11 @@ class StepLine:
     artifact: str = ""
     attempts: int = 0
     sent: int = 0
-    """How often it was dispatched."""
+    """Times that the step was dispatched."""
 
     @property
     def result(self) -> str:
-        """Its artifact, and what it took beyond one attempt."""
+        """The artifact of the step, and the attempts that it took beyond the first."""
         tries = [f"= {self.artifact}"] if self.artifact else []
         tries += [f"{self.attempts} tries"] if self.attempts > 1 else []
         tries += [f"sent {self.sent} times"] if self.sent > 1 else []
@@ -61,25 +62,25 @@ class StepLine:
 
 @dataclass
 class Progress:
-    """What the events so far amount to."""
+    """The progress after the events so far."""
 
     run_id: str = ""
     problem: str = ""
     steps: dict[str, StepLine] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
-    """Tier → what it said last."""
+    """Tier → its latest message."""
     calls: int = 0
     tokens: int = 0
     cost: float = 0.0
     replayed: int = 0
-    """Calls answered from the ledger, at no cost."""
+    """Calls that were answered from the ledger, at no cost."""
     seconds_before: float = 0.0
-    """Worked on the run by earlier processes."""
+    """Seconds of work by earlier processes on the run."""
     plan: str = ""
     """The plan that waits for approval, as YAML."""
 
     def apply(self, event: Event) -> None:
-        """Take one event in; data that is not there changes nothing."""
+        """Update the progress with one event; missing data change nothing."""
         data = event.data
         if event.kind in TIERS:
             self.words[TIERS[event.kind]] = one_line(event.text)

@@ -1,7 +1,7 @@
-"""How a run looks while it goes: on a terminal a live picture, elsewhere one line for each event.
+"""Views of a running run: a live picture on a terminal, elsewhere one line for each event.
 
-Both are observers (``harness.report.Observer``), may be called from any thread, and write to the
-standard error, so that the standard output holds the answer alone.
+Both are observers (``harness.report.Observer``), may be called from any thread, and write to
+standard error, so that standard output holds the answer alone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tiers.protocol import Budget
 
 NARROWEST = 40
 ROOMY = 14
-"""Lines of a terminal that has room for the tiers' words beside the plan."""
+"""Least lines of a terminal that shows the tiers' messages beside the plan."""
 
 
 def window(states: list[str], room: int) -> range:
-    """Which of the steps a picture of ``room`` lines shows: those around the work under way."""
+    """Steps that a picture of ``room`` lines shows: those around the work under way."""
     if len(states) <= room:
         return range(len(states))
     open_ones = [i for i, s in enumerate(states) if s in ("running", "waiting", "failed")]
@@ -40,7 +40,7 @@ def window(states: list[str], room: int) -> range:
 
 
 def left(budget: Budget, progress: Progress, seconds: float) -> str:
-    """What is left of the limits that were set."""
+    """The remaining part of the limits that were set, in words."""
     parts = []
     if budget.calls is not None:
         parts.append(f"{max(0, budget.calls - progress.calls):,} calls")
@@ -54,10 +54,10 @@ def left(budget: Budget, progress: Progress, seconds: float) -> str:
 
 
 class View:
-    """Follows a run in silence; the other views also show it. A context manager."""
+    """Follows a run without output; the other views also show it. A context manager."""
 
     def __init__(self, budget: Budget | None = None, progress: Progress | None = None) -> None:
-        """``progress`` is where a resumed run stands."""
+        """``progress`` is the progress of a resumed run so far."""
         self.progress = progress or Progress()
         self.budget = budget or Budget()
         self.stopping = False
@@ -86,20 +86,21 @@ class View:
         return self.progress.seconds_before + time.monotonic() - self.started
 
     def show(self, event: Event) -> None:
-        """Make an event visible."""
+        """Show an event."""
 
     def stop(self) -> None:
-        """Say that the run is about to stop. Called from a signal handler: no locks, no buffers."""
+        """Announce that the run is about to stop. Called from a signal handler: no locks, no
+        buffers."""
         self.stopping = True
         os.write(2, b"stopping at the next safe point... (Ctrl-C again aborts at once)\n")
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class PlainView(View):
-    """One line for each step that ends and for each decision that changes the way, on the standard
-    error; calls are counted there, not listed."""
+    """One line on standard error for each step that ends and for each decision that changes the
+    course of the run; calls are counted there, not listed."""
 
     def show(self, event: Event) -> None:
         if (says := self._line(event)) is None:
@@ -109,7 +110,7 @@ class PlainView(View):
         sys.stderr.flush()
 
     def _line(self, event: Event) -> tuple[str, str] | None:
-        """(what it is about, what to say) of an event; ``None`` for one that says nothing new."""
+        """(topic, message) of an event; ``None`` for one without news."""
         match event.kind:
             case "call" | "dispatch":
                 return None
@@ -126,7 +127,7 @@ class PlainView(View):
 
 
 class LiveView(View):
-    """A picture that changes: tiers' last words, the plan and its states, what is spent."""
+    """A live picture: the tiers' latest messages, the plan with its states, and the cost so far."""
 
     def __init__(self, budget: Budget | None = None, progress: Progress | None = None) -> None:
         super().__init__(budget, progress)
@@ -147,10 +148,10 @@ class LiveView(View):
             self.console.print()
 
     def stop(self) -> None:
-        self.stopping = True  # the picture says it at its next refresh, within 0.2 s
+        self.stopping = True  # The picture shows it at its next refresh, within 0.2 s.
 
     def picture(self) -> RenderableType:
-        """The run as it stands, no higher than the terminal."""
+        """The current state of the run, no higher than the terminal."""
         with self.lock:
             now, dot = self.progress, " - " if self.ascii else " · "
             width = max(NARROWEST, self.console.width)
@@ -206,7 +207,7 @@ def _cut(text: str, width: int, style: str) -> Text:
 def choose_view(
     budget: Budget, progress: Progress | None = None, *, quiet: bool, as_json: bool
 ) -> View:
-    """The view for where the output goes: a picture only where a person looks at both streams."""
+    """The view that suits the output: a picture only where both streams go to a terminal."""
     if quiet:
         return View(budget, progress)
     both = sys.stdout.isatty() and sys.stderr.isatty()

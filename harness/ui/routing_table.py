@@ -1,4 +1,4 @@
-"""Who was chosen for what, and why: the routing decisions of a run as rows and as a table."""
+"""The routing decisions of a run, with their reasons, as rows and as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.ui.live_progress import clean, one_line
 from state.opening import existing
 
 SHOWN = 3
-"""Scores of a row in the table; the rows themselves hold all of them."""
+"""Scores of a row that the table shows; the rows themselves hold all of them."""
 
 
 def routing_rows(run_id: str) -> list[dict[str, Any]]:

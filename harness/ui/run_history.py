@@ -13,7 +13,7 @@ from state.fields import time_of
 from state.status import reference_word, state_of
 
 LOUDER = {"disagrees": "DISAGREES", "-": "not compared"}
-"""The word for a comparison with the reference, where it stands alone."""
+"""Result of the comparison with the reference, in words that need no column title."""
 RUN_COLUMNS = (
     Column("run"),
     Column("when", rank=1),

@@ -20,7 +20,7 @@ PRIVATE = {"owner", "owner_until", "active_at", "problem_json", "config_json"}
 
 @contextmanager
 def existing_store() -> Iterator[BeadStore | None]:
-    """The state database; ``None`` where no run ever was, so that looking creates nothing."""
+    """The state database; ``None`` where there was never a run, so that reading creates nothing."""
     with existing() as store:
         yield store
 
@@ -32,7 +32,7 @@ def recorded_runs(limit: int | None) -> list[Run]:
 
 
 def recorded_run(id: str) -> Run:
-    """One run by its id or the beginning of it. Raises UsageError."""
+    """One run by its id or a prefix of it. Raises UsageError."""
     with existing_store() as store:
         return _find(store, id)[1]
 
@@ -44,7 +44,7 @@ def _find(store: BeadStore | None, id: str) -> tuple[BeadStore, Run]:
 
 
 def budget_of(run: Run) -> Budget:
-    """The limits that the run started with; none where the record does not tell."""
+    """The limits that the run started with; none where the record does not hold them."""
     from pydantic import ValidationError
 
     from tiers.protocol import Budget
@@ -56,7 +56,7 @@ def budget_of(run: Run) -> Budget:
 
 
 def run_row(run: Run) -> dict[str, Any]:
-    """What scripts get to know of a run."""
+    """The data of a run for scripts."""
     row = run.model_dump(exclude=PRIVATE)
     row |= {name: moment(row[name]) for name in ("created_at", "updated_at", "closed_at")}
     return {**row, "options": json.loads(run.config_json)}
@@ -90,7 +90,7 @@ def run_record(id: str, *, trace: bool) -> dict[str, Any]:
 
 
 def progress_of(run: Run) -> Progress:
-    """Where a recorded run stands, for the view of its resumption."""
+    """The progress of a recorded run, for the view of its resumption."""
     record = run_record(run.id, trace=False)
     rows, calls = record["plan"], record["calls"]
     last = max((row["plan"] for row in rows), default=0)

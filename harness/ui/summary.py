@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: answer, verdict and why, cost, how to go on."""
+"""The summary at the end of a run: answer, verdict and reasons, cost, how to continue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def conclude(report: RunReport) -> None:
 
 
 def summary(report: RunReport) -> list[Text]:
-    """Verdict with its reasons, hidden reference, specialists, cost, run id: a line each."""
+    """Verdict with its reasons, hidden reference, specialists, cost, run id: one line each."""
     lines = []
     if report.verdict is not None:
         lines.append(_verdict(report, RUN_STATES[report.verdict]))
@@ -75,7 +75,7 @@ def _reference(report: RunReport) -> Text:
 
 
 def awaiting(report: RunReport, plan: str, *, as_json: bool) -> None:
-    """Say how to answer a plan where nobody was there to ask."""
+    """Print how to answer a plan where no person was present to be asked."""
     if not as_json and plan:
         print(clean(plan.rstrip()))
     command = f"harness resume {report.run_id}"

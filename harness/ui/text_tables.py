@@ -1,4 +1,4 @@
-"""Tables for people: ids stay whole at any width, and a pipe gets no padding that nobody sees.
+"""Tables for people: ids are never cut, and a pipe gets no padding.
 
 Written without :mod:`rich.table`, whose import takes longer than listing the beads of a project.
 """
@@ -20,7 +20,8 @@ from harness.ui.live_progress import clean
 
 GAP = "  "
 LEAST_TEXT, LONGEST_WORD = 24, 40
-"""Columns that a text keeps before other columns are left out for it; that words of it keep."""
+"""Least width of a text before other columns are omitted for it; longest word of it that is kept
+whole."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,17 @@ class Column:
 
     name: str
     rank: int = 0
-    """Where the terminal is too narrow, those of the highest rank are left out first; 0 stays."""
+    """Rank of the column: a narrow terminal omits the columns of the highest rank first; 0 is never
+    omitted."""
     right: bool = False
     text: bool = False
     least: int = 0
-    """Width even where all cells are narrower."""
+    """Least width, even where all cells are narrower."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A coloured cell; a plain string serves as well."""
+    """A coloured cell; a plain string may be used instead."""
 
     text: str
     colour: str | None = None
@@ -48,7 +50,7 @@ class Cell:
 def show(
     columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], head: bool = True
 ) -> None:
-    """Print a table to the standard output, as wide as the terminal; in a pipe whole."""
+    """Print a table to standard output, as wide as the terminal; in a pipe without a limit."""
     for line in lines(columns, rows, width(), head):
         typer.echo(line, color=None if "NO_COLOR" not in os.environ else False)
 
@@ -67,9 +69,9 @@ def width() -> int | None:
 
 
 def when(seconds: float | None) -> str:
-    """A moment in the zone of the machine, to the minute; empty for none.
+    """A time in the zone of the machine, to the minute; empty for none.
 
-    At the ends of the calendar, where that zone may have no date, it is in UTC and says so.
+    At the ends of the calendar, where that zone may have no date, the time is in UTC and says so.
     """
     if seconds is None:
         return ""
@@ -87,7 +89,8 @@ def lines(
     limit: int | None = None,
     head: bool = True,
 ) -> list[str]:
-    """The lines of a table, none wider than ``limit`` unless what must stay whole is."""
+    """The lines of a table, none wider than ``limit`` unless the content that must not be cut
+    is."""
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
     titles = [Cell(column.name, bold=True) for column in columns]
     widths = [
@@ -133,9 +136,10 @@ def _row(row: Sequence[tuple[Column, Cell, int]], room: int | None) -> list[str]
 
 
 def wrapped(text: str, room: int | None) -> list[str]:
-    """A text as lines of at most ``room`` columns, at least one line; its own lines stay apart.
+    """A text as lines of at most ``room`` columns, at least one line; its own line breaks are kept.
 
-    A word that is longer, such as a path, stays whole."""
+    A longer word, such as a path, is not cut.
+    """
     made = list[str]()
     for line in clean(text).split("\n"):
         if room is None or cell_len(line) <= room:

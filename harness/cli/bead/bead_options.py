@@ -1,4 +1,4 @@
-"""What the bead commands share: options, and ids for the shell to complete."""
+"""Common parts of the bead commands: options, and completion of ids in the shell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def group(
 
 
 def complete_id(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Ids that begin so, each with its title, for the shell."""
+    """Ids that begin with ``incomplete``, each with its title, for completion in the shell."""
     from harness.cli.bead.place import existing
     from harness.ui.live_progress import one_line
     from state.errors import HarnessError
@@ -52,16 +52,16 @@ def complete_id(context: typer.Context, incomplete: str) -> list[tuple[str, str]
     try:
         with existing(context) as store:
             found = Tracker(store).ids(incomplete)
-    except HarnessError:  # a shell that completes has no place for an explanation
+    except HarnessError:  # A completing shell cannot show an error.
         return []
     return [(id, one_line(title)) for id, title in found]
 
 
 def me() -> str:
-    """Who works here: HARNESS_ACTOR, or the login."""
+    """Name of the person at the command line: HARNESS_ACTOR, or the login name."""
     try:
         return os.environ.get("HARNESS_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # A container's user may have no name.
         return f"uid-{os.getuid()}"
 
 
@@ -116,7 +116,7 @@ Defer = Annotated[
 
 
 class Narrowing:
-    """The filters that the command line gave; see :func:`narrowed`."""
+    """The filters given on the command line; see :func:`narrowed`."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
@@ -175,7 +175,7 @@ def _options(
 
 
 def narrowed(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a listing the options that all listings have, as its parameter ``narrowing``."""
+    """Give a listing command the options that all listings have, as its parameter ``narrowing``."""
     shared = inspect.signature(_options).parameters
     hints = {
         **get_type_hints(command, include_extras=True),
@@ -198,13 +198,14 @@ def narrowed(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def split(given: Iterable[str | None] | None) -> list[str]:
-    """Words from options that may be given several times, or several words with commas."""
+    """The values of options that may be given several times, or with commas between several
+    values."""
     words = [word.strip() for text in given or () if text for word in text.split(",")]
     return list(dict.fromkeys(word for word in words if word))
 
 
 def limit_of(limit: int | None) -> int | None:
-    """``limit``, checked, and as large as a database takes. Raises UsageError."""
+    """``limit``, checked, and reduced to the largest value of a database. Raises UsageError."""
     from state.errors import UsageError
 
     if limit is not None and limit < 1:
@@ -232,7 +233,8 @@ def text_of(given: str | None) -> str | None:
         return given
     from state.text import is_storable
 
-    if isinstance(sys.stdin, io.TextIOWrapper):  # Whatever the locale; line endings stay.
+    # Read as UTF-8 in every locale; line endings are kept.
+    if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="strict", newline="")
     try:
         text = sys.stdin.read()
@@ -244,9 +246,10 @@ def text_of(given: str | None) -> str | None:
 
 
 def run_of(store: BeadStore, id: str | None) -> str | None:
-    """The whole id of a run, ``NO_RUN`` where none is named, ``None`` for all.
+    """The whole id of a run, ``NO_RUN`` where ``id`` is ``None``, ``None`` where it is ``all``.
 
-    Raises UsageError where neither run nor bead knows it."""
+    Raises UsageError if no run has this id and no bead belongs to it.
+    """
     from state.errors import UsageError
     from state.filters import NO_RUN
 
@@ -259,6 +262,6 @@ def run_of(store: BeadStore, id: str | None) -> str | None:
     try:
         return Runs(store).get(id).id
     except UsageError:
-        if store.query(run_id=id, limit=1):  # imported beads come without the record of their run
+        if store.query(run_id=id, limit=1):  # Imported beads come without the record of their run.
             return id
         raise

@@ -1,4 +1,4 @@
-"""``harness bead context`` and ``harness bead compact``: what the tiers' memory makes of beads."""
+"""``harness bead context`` and ``harness bead compact``: context packs and summaries of beads."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ FIELDS = {
     "description": "body", "title": "title", "notes": "notes", "design": "design",
     "acceptance": "acceptance_criteria",
 }  # fmt: skip
-"""What can be edited → the field; the last two are kept as an import writes them."""
+"""Name of an editable text → field of the bead; the last two are kept in the format of an
+import."""
 
 
 def edit(
@@ -75,7 +76,7 @@ def _written(text: str, id: str) -> Path:
 
 
 def _edited(path: Path, before: str) -> str:
-    """What is in the file after the user's editor. Raises UsageError where there is none."""
+    """The content of the file after the user's editor ended. Raises UsageError if there is none."""
     import shlex
     import subprocess
 
@@ -101,7 +102,7 @@ def _edited(path: Path, before: str) -> str:
         raise UsageError(f"{path} is not UTF-8 text; nothing was changed") from None
     if not is_storable(after):
         raise UsageError(f"{path} holds NUL, which no database can store; nothing was changed")
-    # Editors end the last line of a text, whether or not it was.
+    # Editors add a line end to the last line, whether or not it had one.
     if before.endswith("\n") or not after.endswith("\n"):
         return after
     return before if after == before + "\n" else after[:-1].removesuffix("\r")

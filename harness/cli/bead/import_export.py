@@ -37,7 +37,7 @@ def export(
     def absent(note: str) -> None:
         if as_json:
             print_json({"file": None, "beads": 0})
-        else:  # The output is for issues alone.
+        else:  # Standard output is reserved for the issues.
             typer.echo(note, err=True)
 
     with existing(context, absent=absent) as store:

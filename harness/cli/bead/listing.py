@@ -1,4 +1,4 @@
-"""Bead commands that look: ready, blocked, show, list, search, due, history, stats."""
+"""Bead commands that only read: ready, blocked, show, list, search, due, history, stats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which store the command line means, and what is said where there is none yet."""
+"""The store that the command line names, and the messages for a missing store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def made(context: typer.Context) -> Iterator[BeadStore]:
-    """The store, made if it is not there. Raises StoreError."""
+    """The store, created if it is missing. Raises StoreError."""
     from state import BeadStore, database_url
 
     with _closing(BeadStore.open(_named(context) or database_url())) as store:
@@ -26,11 +26,11 @@ def made(context: typer.Context) -> Iterator[BeadStore]:
 def existing(
     context: typer.Context, *names: str, absent: Callable[[str], None] | None = None
 ) -> Iterator[BeadStore]:
-    """The store as it is: nothing is made.
+    """The existing store; nothing is created.
 
-    Where no store is named and the usual place has none yet, ``absent`` is called with a line that
-    says so, and the command ends well. Raises NoStoreError for a place that was named, and UsageError
-    for ``names`` of beads, which cannot be there.
+    Where no store is named and the usual place has none yet, ``absent`` is called with a message,
+    and the command succeeds. Raises NoStoreError if there is none at a named place, and UsageError
+    for ``names`` of beads, which cannot exist without a store.
     """
     from state.errors import UsageError
     from state.opening import existing as opened
@@ -46,7 +46,8 @@ def existing(
 
 
 def telling(as_json: bool, empty: Any = ()) -> Callable[[str], None]:
-    """What to do where there is no store: say so, or print what JSON says of an empty one."""
+    """The function to call for a missing store: it prints a message, or the JSON of an empty
+    store."""
 
     def tell(note: str) -> None:
         from harness.cli.bead.render import print_json
@@ -62,7 +63,7 @@ def telling(as_json: bool, empty: Any = ()) -> Callable[[str], None]:
 
 @contextmanager
 def tried(context: typer.Context) -> Iterator[BeadStore]:
-    """The store to try something on, an empty one where there is none. Raises StoreError."""
+    """The store, or an empty temporary one where there is none. Raises StoreError."""
     import tempfile
 
     from state import BeadStore, NoStoreError
@@ -95,12 +96,13 @@ def _closing(store: BeadStore) -> Iterator[BeadStore]:
 
 
 def _named(context: typer.Context) -> str | None:
-    """The place that the command line names."""
+    """The place that the command line names, if any."""
     above: Any = context  # typer does not export the type of a context's parent
     while above is not None:
         if isinstance(above.obj, str):
             return above.obj
-        if isinstance(above.params.get("db"), str):  # while the shell completes
+        # During completion in the shell, the option is only here.
+        if isinstance(above.params.get("db"), str):
             return str(above.params["db"])
         above = above.parent
     return None

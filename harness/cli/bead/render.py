@@ -22,7 +22,8 @@ TIMES = ("created_at", "updated_at", "closed_at", "lease_until", "due_at", "defe
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON; a lone surrogate, which older imports may have kept, as its escape."""
+    """Print a value as one line of JSON; a lone surrogate, which older imports may contain, is
+    escaped."""
     text = json.dumps(value, ensure_ascii=False)
     typer.echo(text.encode(errors="backslashreplace").decode())
 
@@ -36,7 +37,7 @@ def bead_row(bead: Bead) -> dict[str, Any]:
 
 
 def edge_row(edge: Dependency) -> dict[str, Any]:
-    """A dependency, likewise."""
+    """A dependency as `docs/beads.md` describes it; times in UTC."""
     from state.fields import moment
 
     return {
@@ -46,7 +47,7 @@ def edge_row(edge: Dependency) -> dict[str, Any]:
 
 
 def comment_row(comment: Comment) -> dict[str, Any]:
-    """A comment, likewise."""
+    """A comment as `docs/beads.md` describes it; times in UTC."""
     from state.fields import moment
 
     return {
@@ -56,7 +57,7 @@ def comment_row(comment: Comment) -> dict[str, Any]:
 
 
 def node_row(node: Node) -> dict[str, Any]:
-    """A tree, likewise."""
+    """A tree as `docs/beads.md` describes it."""
     bead = node.bead
     return {
         "id": node.id, "relation": node.relation or None, "title": bead and bead.title,
@@ -67,7 +68,7 @@ def node_row(node: Node) -> dict[str, Any]:
 
 
 def detail_row(detail: Detail) -> dict[str, Any]:
-    """A bead with what hangs on it, likewise."""
+    """A bead with its dependencies and comments, as `docs/beads.md` describes it; times in UTC."""
     return {
         **bead_row(detail.bead),
         "dependencies": [edge_row(edge) for edge in detail.dependencies],
@@ -77,7 +78,7 @@ def detail_row(detail: Detail) -> dict[str, Any]:
 
 
 def change_row(change: Change) -> dict[str, Any]:
-    """What happened to a bead, likewise."""
+    """A change of a bead as `docs/beads.md` describes it; times in UTC."""
     from state.fields import moment
 
     row = change.model_dump(("sequence",))
@@ -96,7 +97,7 @@ COLUMNS = (
 
 
 def print_beads(beads: Iterable[Bead], none: str, more: Mapping[str, str] | None = None) -> None:
-    """A table; ``more`` is what stands in brackets behind the title of each id."""
+    """Print a table of beads; ``more`` gives text in brackets behind the title, by id."""
     rows = [_cells(bead, more) for bead in beads]
     if rows:
         show(COLUMNS, rows)
@@ -114,7 +115,7 @@ def _cells(bead: Bead, more: Mapping[str, str] | None) -> tuple[str | Cell, ...]
 
 
 def print_edges(edges: Iterable[Dependency], beads: Mapping[str, Bead], *, up: bool) -> None:
-    """A table of dependencies: the other bead of each, and its title."""
+    """Print a table of dependencies, each with the other bead and its title."""
     rows = []
     for edge in edges:
         id = edge.from_id if up else edge.to_id
@@ -128,7 +129,7 @@ def print_edges(edges: Iterable[Dependency], beads: Mapping[str, Bead], *, up: b
 
 
 def print_changes(changes: Iterable[Change]) -> None:
-    """What happened to a bead, one line each."""
+    """Print changes of a bead, one line each."""
     rows = [(when(c.at), one_line(c.author or "-"), _happened(c)) for c in changes]
     show((Column("when"), Column("who"), Column("what", text=True)), rows)
 
@@ -150,7 +151,7 @@ def _happened(change: Change) -> str:
 
 
 def print_detail(detail: Detail, tree: Node) -> None:
-    """One bead in full."""
+    """Print one bead in full."""
     from state.rules import unoffered
 
     bead = detail.bead
@@ -202,14 +203,14 @@ def _deleted(bead: Bead) -> str:
 
 
 def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Imported fields that people write: design, acceptance criteria, …"""
+    """Imported texts that people write: design, acceptance criteria, …"""
     from state.jsonl import IMPORTED_TEXTS
 
     return [(n.replace("_", " "), str(extra[n])) for n in IMPORTED_TEXTS if extra.get(n)]
 
 
 def print_tree(node: Node) -> None:
-    """A tree, one bead a line."""
+    """Print a tree, one bead a line."""
     work = [(node, "", "")]
     while work:
         at, before, below = work.pop()

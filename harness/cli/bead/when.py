@@ -1,4 +1,4 @@
-"""Moments as people write them: a date, a time, a weekday, so many days from now."""
+"""Parses times as people write them: a date, a time, a weekday, or a number of days from now."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 def moment_of(
     text: str, option: str, *, end_of_day: bool = False, now: float | None = None
 ) -> float:
-    """Seconds since the epoch for ``2025-01-31``, ``2025-01-31T12:00Z``, ``+6h``, ``+2w``, ``today``,
-    ``tomorrow`` or ``friday``; without a zone it is the machine's.
+    """Seconds since the epoch for ``2025-01-31``, ``2025-01-31T12:00Z``, ``+6h``, ``+2w``,
+    ``today``, ``tomorrow`` or ``friday``; without a zone, the machine's zone applies.
 
-    A day alone means its beginning, or its last second. Raises UsageError.
+    A day without a time means its first second, or with ``end_of_day`` its last. Raises UsageError.
     """
     from state.errors import UsageError
     from state.fields import FIRST, LAST
@@ -37,8 +37,8 @@ def moment_of(
 
 
 def _read(text: str, end_of_day: bool, now: float) -> float | None:
-    """What :func:`moment_of` gives; ``None`` for no moment. Raises OverflowError at the ends of the
-    calendar."""
+    """Like :func:`moment_of`, but ``None`` for text that is no time. Raises OverflowError at the
+    ends of the calendar."""
     here = datetime.fromtimestamp(now).astimezone()
     words = text.strip().lower()
     if found := re.fullmatch(r"([+-]\d{1,6})([mhdw])", words):
@@ -51,13 +51,13 @@ def _read(text: str, end_of_day: bool, now: float) -> float | None:
     except ValueError:
         return None
     if day is not None:
-        # Its zone may have another offset than today's.
+        # The zone may have another offset on that day than today.
         moment = datetime(day.year, day.month, day.day)
         if end_of_day:
             moment = moment.replace(hour=23, minute=59, second=59)
     try:
         return None if moment is None else moment.timestamp()
-    except ValueError as error:  # Its year is not one in the zone of the machine.
+    except ValueError as error:  # The year does not exist in the machine's zone.
         raise OverflowError from error
 
 
@@ -71,7 +71,8 @@ def _day(words: str, here: datetime) -> datetime | None:
 
 
 def set_time(text: str | None, option: str, *, end_of_day: bool = False) -> float | None:
-    """Read a time like :func:`moment_of`; ``none`` or nothing takes the time away."""
+    """Read a time like :func:`moment_of`; ``None`` for ``none`` or an empty text, which remove a
+    time."""
     if text is None or text.strip().lower() in ("", "none"):
         return None
     return moment_of(text, option, end_of_day=end_of_day)

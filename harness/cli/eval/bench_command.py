@@ -1,4 +1,4 @@
-"""``harness eval bench``: a named set of suites, held against a stored baseline."""
+"""``harness eval bench``: a named set of suites, compared with a stored baseline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eval.compare.stored_baseline import Change
 TITLES = ("suite", "problems", "solved", "before", "gained", "lost", "no result", "p", "verdict")
 RANKS = {"no result": 2, "p": 1}
-"""Columns that a narrow terminal does without."""
+"""Columns that a narrow terminal omits, the highest rank first."""
 
 
 @model_options()
@@ -87,7 +87,8 @@ def bench(
     async def work() -> list[Attempt]:
         nonlocal made
         async with open_solver(options, suites) as solve:
-            journal = Journal(kept_in, header)  # Not for what cannot be run.
+            # Created only now, so that a bench that cannot run leaves no journal.
+            journal = Journal(kept_in, header)
             made = sum(not journal.to_make(key) for key in journal.attempts)
             return await sweep(
                 suites, [HIERARCHY], [options.seed], solve, journal,
@@ -101,7 +102,7 @@ def bench(
         with noting(context):
             write_pages(file.parent, {file.name: record.model_dump_json()})
     if not any(a.lost == "answer" for a in attempts):
-        kept_in.unlink()  # It is there to go on with, and this bench is finished.
+        kept_in.unlink()  # The journal only serves to continue a bench, and this one is finished.
     if as_json:
         print(json.dumps([c.model_dump() for c in found]))
     else:

@@ -133,7 +133,8 @@ def compare(
         async with open_executor(
             executor, options, suites, address=ray_address, concurrency=max_concurrency
         ) as solve:
-            journal = Journal(folder / "attempts.jsonl", header)  # Not for what cannot be run.
+            # Created only now, so that a comparison that cannot run leaves no journal.
+            journal = Journal(folder / "attempts.jsonl", header)
             made = sum(key[1] in chosen and not journal.to_make(key) for key in journal.attempts)
             return await sweep(
                 suites, chosen, range(1, seeds + 1), solve, journal,
@@ -160,6 +161,7 @@ def _sampling(least: float) -> str:
 
 
 def _folder_name(suites: Iterable[str], header: Mapping[str, object]) -> str:
-    """By suites and options: the same command goes on where it stopped, another starts anew."""
+    """Name made from suites and options: the same command resumes its sweep, any other starts a new
+    one."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
     return f"{'-'.join(suites).replace('/', '-')}-{digest[:6]}"

@@ -1,4 +1,4 @@
-"""``harness eval cost``: where the tokens, seconds and dollars of runs went."""
+"""``harness eval cost``: how the tokens, seconds and dollars of runs were spent."""
 
 from __future__ import annotations
 

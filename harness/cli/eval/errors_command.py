@@ -92,7 +92,7 @@ def errors(
 
 
 def _nothing(runs: list[Run], *, as_json: bool) -> None:
-    """Say that nothing failed, and how many runs could not tell: that is no error."""
+    """Report that nothing failed, and how many runs could not be judged; this is no error."""
     unknown = sum(run.reference_match is None for run in runs)
     if as_json:
         print(json.dumps({"failures": 0, "noise": 0, "clusters": [], "beads": []}))

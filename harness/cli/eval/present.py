@@ -1,4 +1,4 @@
-"""How a comparison is given to its reader: as files, as tables on a screen, or as one JSON object."""
+"""Output of a comparison: as files, as tables on a screen, or as one JSON object."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RANKS = {
     "seconds": 3, "cost per solve": 2, "tokens per solve": 1, "lost": 1, "problems needed": 2,
     "95% interval": 3,
 }  # fmt: skip
-"""Columns that a narrow terminal does without, the highest first; files and pipes have them all."""
+"""Columns that a narrow terminal omits, the highest rank first; files and pipes have them all."""
 SHORT = {
     "problems × seeds": "sample", "claimed, wrong": "false claims", "out of budget": "no budget",
     "tokens per solve": "tokens/solve", "cost per solve": "cost/solve", "problems needed": "needed",
 }  # fmt: skip
-"""Titles on a screen."""
+"""Shorter titles for a screen."""
 NUMBERS = frozenset(["tokens", "calls", "seconds", "only it", "only baseline", "lost"])
 
 
@@ -37,9 +37,9 @@ def present(
     *,
     as_json: bool,
 ) -> None:
-    """Write the reports into ``folder``, if there is one, and show the comparison.
+    """Write the reports into ``folder``, if given, and show the comparison.
 
-    Ends with exit code 4 after that where not a single attempt had a result.
+    Exits with code 4 afterwards if not a single attempt had a result.
     """
     setting = {
         **setting,

@@ -1,4 +1,4 @@
-"""A sweep in the hands of a person: stopped by a signal, and told how it goes on."""
+"""Interactive control of a sweep: it stops on a signal and reports how to continue."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def attend(
     context: typer.Context,
     standing: Callable[[], str],
 ) -> Result:
-    """Do ``work``. Ctrl-C and SIGTERM stop it, a second Ctrl-C at once.
+    """Run ``work``. Ctrl-C and SIGTERM stop it, a second Ctrl-C stops it at once.
 
-    ``standing`` says what is done and kept. Raises Interrupted for work that was stopped; that and
-    every other error but a wrong command line is raised after a line with the standing, and with a
-    note of how to go on.
+    ``standing`` says how much is done and kept. Raises Interrupted for stopped work. For this and
+    every other error except a wrong command line, the standing is printed first, and the error gets
+    a note that says how to continue.
     """
     note = _note(context)
 
@@ -64,7 +64,7 @@ def _tell(standing: Callable[[], str], error: Exception, note: str) -> None:
 
 @contextmanager
 def noting(context: typer.Context) -> Iterator[None]:
-    """What goes wrong after the sweep, as a full disk, leaves with the same note."""
+    """Adds the note on how to continue to errors after the sweep, such as a full disk."""
     try:
         yield
     except HarnessError as error:
@@ -77,7 +77,7 @@ def _note(context: typer.Context) -> str:
 
 
 def same_command(context: typer.Context) -> str:
-    """The command line that is being carried out, as a person would type it again, without the key."""
+    """The running command line as a person would type it again, without the API key."""
     words = list(context.find_root().obj or sys.argv[1:])
     for place, word in enumerate(words):
         if word.startswith(f"{KEY}="):
@@ -88,13 +88,14 @@ def same_command(context: typer.Context) -> str:
 
 
 def kept(done: int, of: int, what: str = "attempts") -> str:
-    """How far a sweep came."""
+    """Progress of a sweep, in words."""
     return f"{done} of {of} {what} are done and kept, what was under way is not counted"
 
 
 @contextmanager
 def _signals(note: str) -> Iterator[None]:
-    """While it lasts, the first signal cancels the task that runs, a second Ctrl-C ends the process."""
+    """Signal handlers for a sweep: the first signal cancels the running task, a second Ctrl-C ends
+    the process."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     first = 0.0
 
@@ -114,5 +115,5 @@ def _signals(note: str) -> Iterator[None]:
         yield
     finally:
         for one, handler in zip(SIGNALS, before, strict=True):
-            # An echo that comes late must not cut off the last words of a stopped sweep.
+            # A late echo of the signal must not cut off the last output of a stopped sweep.
             signal.signal(one, signal.SIG_IGN if first else handler)
