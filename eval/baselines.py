@@ -1,10 +1,10 @@
-"""Systems without a hierarchy, to compare it with: one specialist, one budget, the same model.
+"""Baseline systems for comparison with the hierarchy: one specialist, one budget, the same model.
 
-A model without adapters is asked as well as the hierarchy would ask it: the specialist by prompt whose
-work it is, and its steps before the answer, in all systems alike. Every call goes through the same door
-as the tiers' (:class:`tiers.model_calls.Caller`), so ledger, budget and prices are the same. The first sample
-is greedy and further ones are drawn at the fleet's own temperature. Only public checks are ever looked
-at.
+A model without adapters is asked with the same care as in the hierarchy: in all systems, the
+specialist whose work it is gets the prompt, and writes its steps before the answer. Every call is
+made by the same :class:`tiers.model_calls.Caller` as the tiers' calls, so ledger, budget and prices
+are the same. The first sample is greedy and further ones are drawn at the fleet's own temperature.
+Only public checks are used.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tiers.prompts import chat, criticism
 from tiers.protocol import Check, CheckResult, Delegation, Task, Validator
 
 MOST_SAMPLES = 64
-"""Samples of one attempt, however much budget is left."""
+"""Most samples of one attempt, however much budget is left."""
 STEP_BY_STEP = (
     "Think step by step. Then write the final answer alone on the last line, after '####'."
 )
 PLAIN = SingleCall()
-"""How a problem is put where its domain says nothing."""
+"""The prompt form of problems for which their domain defines none."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What one attempt at one problem works with."""
+    """The resources of one attempt at one problem."""
 
     task: Task
     cards: Sequence[Card]
@@ -43,11 +43,11 @@ class Bench:
     validators: Mapping[str, Validator]
     seed: int
     specialist: str | None = None
-    """Asks this specialist of the cards, whichever the system would prefer."""
+    """Specialist that is asked instead of the one that the system prefers."""
 
     @cached_property
     def call(self) -> SingleCall:
-        """How such a problem is put to one specialist."""
+        """The form in which such a problem is given to one specialist."""
         known = {k: call for each in evaluations() for k, call in each.single_calls.items()}
         return known.get(self.task.kind, PLAIN)
 
@@ -60,7 +60,7 @@ class Bench:
         return next((by_name[w] for w in wanted if w in by_name), self.cards[0])
 
     def able(self) -> list[Card]:
-        """The specialists that know how to answer such a problem, for an ensemble."""
+        """The specialists that can answer such a problem, for an ensemble."""
         return self.call.able(self.cards) or list(self.cards)
 
     async def ask(self, card: Card, messages: tuple[Message, ...], sample: int) -> str:
@@ -74,8 +74,8 @@ class Bench:
         return (await self.caller(card, messages, origin, sampling)).response
 
     def messages(self, card: Card) -> tuple[Message, ...]:
-        """The problem as ``card`` expects it: a trained specialist knows its own form of a question, a
-        general model is asked in plain words and for its steps."""
+        """The problem in the form that ``card`` expects: a trained specialist gets its own form of
+        prompt, a general model gets plain words and is asked for its steps."""
         if card.adapter is not None:
             craft = installed().craft(self.call.kind, {})
             return chat(card, craft.prompt(self._order(card.name)))
@@ -85,11 +85,12 @@ class Bench:
         return chat(card, asked)
 
     def artifact(self, answer: str) -> str | None:
-        """What the answer gives; ``None`` for nothing."""
+        """The artifact in the answer; ``None`` without one."""
         return self.call.artifact(self.task, answer)
 
     def ballot(self, artifact: str) -> str:
-        """What a vote for an artifact is a vote for: answers that say the same are one."""
+        """The key under which a vote for an artifact counts: equivalent answers have the same
+        key."""
         return self.call.ballot(self.task, artifact)
 
     def _order(self, specialist: str) -> Delegation:
@@ -99,7 +100,7 @@ class Bench:
         )  # fmt: skip
 
     async def examine(self, artifact: str | None) -> list[CheckResult]:
-        """The public checks on an artifact, all of them."""
+        """Results of all public checks on an artifact."""
         if artifact is None:
             return [
                 CheckResult(kind="form", passed=False, detail="the answer holds no result",
@@ -112,7 +113,7 @@ class Bench:
 
 
 System = Callable[[Bench], Awaitable[str | None]]
-"""Answers the problem of a bench with the budget it has; ``None`` where it got no answer."""
+"""Answers the problem of a bench within its budget; ``None`` where it got no answer."""
 
 
 async def direct(bench: Bench) -> str | None:
@@ -122,30 +123,30 @@ async def direct(bench: Bench) -> str | None:
 
 
 async def cot(bench: Bench) -> str | None:
-    """One call that works the problem out step by step (Wei et al. 2022, arXiv 2201.11903); of a
+    """One call that works the problem out step by step (Wei et al. 2022, arXiv 2201.11903); with a
     general model the same call as :func:`direct`."""
     card = bench.card("cot")
     return bench.artifact(await bench.ask(card, bench.messages(card), 0))
 
 
 async def best_of_n(bench: Bench) -> str | None:
-    """Samples for as long as the budget lasts. The one that passes most public checks is the answer;
-    among equals, and where there are none, one with the most frequent result (Wang et al. 2023,
+    """Samples as long as the budget lasts. The answer is the sample that passes most public checks;
+    among equals, and without public checks, one with the most frequent result (Wang et al. 2023,
     arXiv 2203.11171)."""
     card = bench.card("cot")
     return await _vote(bench, [card] * MOST_SAMPLES, stop_at_first=True)
 
 
 async def ensemble(bench: Bench) -> str | None:
-    """Like :func:`best_of_n`, the samples taken from the able specialists in turn."""
+    """Like :func:`best_of_n`, but the samples come from the able specialists in turn."""
     able = bench.able()
     turns = [able[k % len(able)] for k in range(MOST_SAMPLES)]
     return await _vote(bench, turns, stop_at_first=False)
 
 
 async def repair(bench: Bench) -> str | None:
-    """One answer, then corrections: the model sees the public check that fails and answers again.
-    Without public checks nothing can ask for a correction, so it is one call."""
+    """One answer, then corrections: the model is shown the failing public check and answers again.
+    Without public checks there is nothing to correct, so there is one call."""
     card = bench.card("cot")
     messages = asked = bench.messages(card)
     best: tuple[int, str | None] = (-1, None)
@@ -175,7 +176,7 @@ async def _vote(bench: Bench, cards: Sequence[Card], *, stop_at_first: bool) -> 
     scores: dict[str, int] = {}
     votes: Counter[str] = Counter()
     for sample, card in enumerate(cards):
-        # greedy for everybody's first answer, then fresh samples
+        # The first answer of each specialist is greedy, further ones are fresh samples.
         try:
             number = 0 if sample < len({c.name for c in cards}) else sample
             answer = await bench.ask(card, bench.messages(card), number)

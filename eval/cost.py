@@ -1,4 +1,4 @@
-"""What runs cost, by tier, specialist, problem and run, and how much of it came to nothing."""
+"""Cost of runs by tier, specialist, problem and run, and the share of it that was wasted."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Spent(BaseModel):
     seconds: float = 0.0
     """Sum of the calls' latencies."""
     dollars: float | None = 0.0
-    """``None`` where a call's price is unknown."""
+    """US dollars; ``None`` where a call's price is unknown."""
     wasted_tokens: int = 0
-    """Tokens of attempts that did not survive: failed, repeated, or of a plan that was dropped."""
+    """Tokens of wasted attempts: failed, repeated, or of a plan that was dropped."""
 
     @property
     def tokens(self) -> int:
@@ -40,12 +40,12 @@ class Spent(BaseModel):
 
     @property
     def waste(self) -> float:
-        """Share of the tokens that came to nothing; 0 where there were none."""
+        """Share of wasted tokens; 0 where there were none."""
         return self.wasted_tokens / self.tokens if self.tokens else 0.0
 
 
 class CostReport(BaseModel):
-    """Sums of all and by group: ``by["tier"]["fleet"]``."""
+    """Sums over all calls and by group: ``by["tier"]["fleet"]``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,17 +55,17 @@ class CostReport(BaseModel):
 
 
 class Prices(BaseModel):
-    """How calls are priced: by tokens, model for model, or by the seconds of one machine."""
+    """Prices of calls: by tokens for each model, or by the seconds of one machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Model → US dollars per million prompt and completion tokens."""
     gpu_hour: float | None = Field(default=None, ge=0)
-    """US dollars per hour; a call costs its latency's share."""
+    """US dollars per hour of the machine; a call costs the share of its latency."""
 
     def of(self, call: Call) -> float | None:
-        """Dollars of a call; what the ledger holds where no price is given; ``None`` if unknown."""
+        """Dollars of a call; the ledger's own cost where no price is given; ``None`` if unknown."""
         if self.gpu_hour is not None:
             return call.latency_s / 3600 * self.gpu_hour
         if call.model in self.models:
@@ -74,9 +74,10 @@ class Prices(BaseModel):
 
 
 def read_prices(path: Path) -> Prices:
-    """A TOML file of ``"model" = [prompt, completion]`` in US dollars per million tokens.
+    """Prices from a TOML file of ``"model" = [prompt, completion]`` in US dollars per million
+    tokens.
 
-    Raises UsageError naming the file and what is wrong.
+    Raises UsageError naming the file and the fault.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -94,7 +95,7 @@ def read_prices(path: Path) -> Prices:
 
 
 NOTHING = CostReport(runs=0, total=Spent(), by={name: {} for name in GROUPS})
-"""What no run has cost."""
+"""The report without any runs."""
 
 
 def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
@@ -118,11 +119,11 @@ def costs(store: BeadStore, runs: Sequence[Run], prices: Prices) -> CostReport:
 
 
 def surviving(store: BeadStore, run: Run, calls: Iterable[Call]) -> set[str]:
-    """Keys of the calls whose work is in the end result.
+    """Keys of the calls whose work is in the final result.
 
     A fleet call survives in the last attempt of a delegation that was verified or accepted, checks
-    included; of a team's, in the winner's. An architect's survives if its plan is the last one. A
-    baseline's calls all had a vote.
+    included; in a team, only the winner's calls survive. A call of the architect survives if its
+    plan is the last one. All calls of a baseline survive, because each had a vote.
     """
     calls = list(calls)
     outcomes = {
@@ -142,7 +143,8 @@ def surviving(store: BeadStore, run: Run, calls: Iterable[Call]) -> set[str]:
         if call.tier == "architect":
             alive = call.attempt == last
         elif outcome is None:
-            alive = not outcomes  # a baseline keeps no outcomes; a call cut off has none of its own
+            # A baseline stores no outcomes, and a call that was cut off has none of its own.
+            alive = not outcomes
         else:
             good = outcome.status in ("verified", "unverified")
             its = call.specialist == who or call.sample >= CHECK_SAMPLES

@@ -1,7 +1,7 @@
 """Public data sets as problems: from a local file, or by their Hugging Face ``datasets`` name.
 
-Each reader takes a row and gives a problem; what decides right or wrong is always a hidden check,
-and only what the statement itself shows becomes a public one.
+Each reader turns a row into a problem. The checks that decide right or wrong are always hidden;
+only examples that the statement itself shows become public checks.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _place(path: Path | str) -> str:
-    """A path for an error line: of a long one the end, where the file's name is."""
+    """A path for an error message: a long one is shortened to its end, which has the file's
+    name."""
     text = str(path)
     return repr(text if len(text) <= 60 else "…" + text[-59:])
 
@@ -89,7 +90,7 @@ def _mapping(row: object, where: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """How rows of one data set become problems."""
+    """Conversion of one data set's rows into problems."""
 
     read: Callable[[Row, int, str], Problem]
     """(row, number, where) → problem. Raises UsageError naming ``where`` and the field."""
@@ -120,7 +121,8 @@ def load(name: str, path: str | None) -> list[Problem]:
 def _from_hub(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of ``owner/name[:configuration[:split]]`` on the Hugging Face hub, or of its cache."""
     if "huggingface_hub" not in sys.modules and not _reachable():
-        os.environ["HF_HUB_OFFLINE"] = "1"  # Else it tries for half a minute.
+        # Without this setting, the library retries for half a minute.
+        os.environ["HF_HUB_OFFLINE"] = "1"
     try:
         import datasets
     except ImportError:
@@ -142,7 +144,8 @@ def _from_hub(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _reachable() -> bool:
-    """Whether something answers at the hub's address; behind a proxy nobody can tell."""
+    """Whether a server answers at the hub's address; true behind a proxy, where this cannot be
+    known."""
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
     if getproxies():
         return True
@@ -155,7 +158,7 @@ def _reachable() -> bool:
 
 
 def _field(row: Row, where: str, *names: str) -> Any:
-    """The first of the fields that the row has. Raises UsageError naming them."""
+    """The first of the named fields that the row has. Raises UsageError naming them."""
     for name in names:
         if row.get(name) is not None:
             return row[name]
@@ -163,7 +166,7 @@ def _field(row: Row, where: str, *names: str) -> Any:
 
 
 def gsm8k(row: Row, number: int, where: str) -> Problem:
-    """Cobbe et al. 2021 (arXiv 2110.14168): the number after ``####`` is the answer."""
+    """GSM8K (Cobbe et al. 2021, arXiv 2110.14168): the number after ``####`` is the answer."""
     question, answer = _field(row, where, "question"), str(_field(row, where, "answer"))
     _, mark, expected = answer.rpartition("####")
     if not mark or answer_number(expected) is None:
@@ -172,7 +175,7 @@ def gsm8k(row: Row, number: int, where: str) -> Problem:
 
 
 def svamp(row: Row, number: int, where: str) -> Problem:
-    """Patel et al. 2021 (NAACL): body, question and a number."""
+    """SVAMP (Patel et al. 2021, NAACL): body, question and a number."""
     statement = f"{_field(row, where, 'Body', 'body')} {_field(row, where, 'Question', 'question')}"
     answer = str(_field(row, where, "Answer", "answer"))
     return _number_problem(f"svamp/{number}", statement, answer, where)
@@ -186,8 +189,8 @@ def _number_problem(id: str, statement: str, expected: str, where: str) -> Probl
 
 
 def humaneval(row: Row, number: int, where: str) -> Problem:
-    """Chen et al. 2021 (arXiv 2107.03374): a function to complete; its docstring's examples are
-    public checks, its tests hidden."""
+    """HumanEval (Chen et al. 2021, arXiv 2107.03374): a function to complete; its docstring's
+    examples are public checks, its tests hidden."""
     prompt, entry = str(_field(row, where, "prompt")), str(_field(row, where, "entry_point"))
     test = str(_field(row, where, "test"))
     id = str(row.get("task_id") or f"humaneval/{number}").lower()
@@ -232,7 +235,8 @@ def examples(prompt: str, entry_point: str) -> list[dict[str, Any]]:
 
 
 def mbpp(row: Row, number: int, where: str) -> Problem:
-    """Austin et al. 2021 (arXiv 2108.07732): the first assert is shown and public, all are hidden."""
+    """MBPP (Austin et al. 2021, arXiv 2108.07732): the first assert is shown and public, all are
+    hidden."""
     text = str(_field(row, where, "text", "prompt"))
     tests = [str(t) for t in _field(row, where, "test_list")]
     if not tests:
@@ -256,7 +260,7 @@ def mbpp(row: Row, number: int, where: str) -> Problem:
 
 
 def _called(test: str, where: str) -> str:
-    """The function that an assert is about: the first call of a name that Python does not have."""
+    """The function that an assert tests: the first called name that is not a Python builtin."""
     try:
         tree = ast.parse(test)
     except SyntaxError:

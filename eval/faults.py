@@ -1,4 +1,4 @@
-"""Faults put into a fleet on purpose: one known cause, so that what finds causes can be measured."""
+"""Faults with a known cause that are put into a fleet, to measure methods that find causes."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from specialists.backends.base import (
 from tiers.protocol import Budget
 
 Spoil = Callable[[str, str], str]
-"""(prompt, right answer) → what the model is made to say."""
+"""(prompt, right answer) → the wrong answer."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of mistake, and the runs in which it shows."""
+    """One kind of mistake, and the runs in which it occurs."""
 
     suite: str
     strategy: str
     spoils: str
-    """Pattern of the prompts whose answers it spoils."""
+    """Pattern of the prompts whose answers are made wrong."""
     spoil: Spoil
     budget: Budget = field(default_factory=Budget)
 
 
 def says(text: str) -> Spoil:
-    """Whatever the model is asked, ``text`` is its answer."""
+    """A function that returns ``text`` for every prompt."""
     return lambda prompt, right: text
 
 
 def faults() -> dict[str, Fault]:
-    """Kind → fault, as the domains announce them. Each run of one has that cause of failure and no
-    other."""
+    """Kind → fault, as the domains announce them. In each run with a fault, it is the only cause of
+    failure."""
     from eval.domains.evaluations import evaluations
 
     return {kind: fault for each in evaluations() for kind, fault in each.faults.items()}
 
 
 class FaultyBackend:
-    """A backend whose answers to some prompts are spoilt; all else passes through."""
+    """A backend that makes the answers to some prompts wrong; everything else passes through."""
 
     name = "faulty"
     context_tokens: int | None = None
@@ -57,11 +57,11 @@ class FaultyBackend:
 
     @property
     def model_id(self) -> str:
-        """Identity of the base underneath."""
+        """Identity of the inner backend's base model."""
         return self._inner.model_id
 
     async def generate(self, requests: Sequence[GenerateRequest]) -> list[GenerateResponse]:
-        """The inner backend's answers, spoilt where the fault says so."""
+        """The inner backend's answers, made wrong for the prompts of the fault."""
         answers = await self._inner.generate(requests)
         return [
             a.model_copy(update={"text": self._fault.spoil(prompt, a.text)})
@@ -73,29 +73,29 @@ class FaultyBackend:
     async def score(
         self, pairs: Sequence[tuple[Sequence[Message], str]], adapters: Sequence[str | None]
     ) -> list[list[ScoredText]]:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         return await self._inner.score(pairs, adapters)
 
     def count_tokens(self, text: str) -> int:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         return self._inner.count_tokens(text)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         return self._inner.prompt_tokens(messages)
 
     def adapters(self) -> dict[str, AdapterRef]:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         return self._inner.adapters()
 
     async def load(self, adapter: AdapterRef) -> None:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         await self._inner.load(adapter)
 
     async def unload(self, digest: str) -> None:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         await self._inner.unload(digest)
 
     async def close(self) -> None:
-        """Like the inner backend's."""
+        """Delegates to the inner backend."""
         await self._inner.close()

@@ -1,4 +1,4 @@
-"""Small plots as SVG for a page, drawn by matplotlib: no file beside the page, nothing fetched."""
+"""Small plots as SVG for a page, drawn by matplotlib, without external files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 WIDTH, ROW = 7.2, 0.32
-"""Inches: of a plot, and of one row of it."""
+"""Width of a plot and height of one of its rows, in inches."""
 LONGEST = 40
-"""Characters that a label keeps."""
+"""Most characters of a label."""
 GREY = "#bbbbbb"
 SVG = "http://www.w3.org/2000/svg"
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -99,19 +99,20 @@ def _name_rows(axes: Any, rows: Mapping[str, Any]) -> None:
 
 
 def _label(text: str) -> str:
-    """``text`` on one line, not too long."""
+    """``text`` on one line, shortened to the length of a label."""
     line = _clean(text)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def _clean(text: str) -> str:
-    """``text`` on one line, of characters that XML can hold."""
+    """``text`` on one line, reduced to characters that XML can hold."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 @contextmanager
 def _axes(title: str, height: float) -> Iterator[tuple[Any, Callable[..., str]]]:
-    """Axes, and a function that gives the SVG afterwards; it takes hover texts of marks by their gid."""
+    """Axes, and a function that returns the SVG afterwards; it takes hover texts of marks by their
+    gid."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -135,8 +136,8 @@ def _axes(title: str, height: float) -> Iterator[tuple[Any, Callable[..., str]]]
 def _inline(text: str, title: str, hover: Mapping[str, Sequence[str]]) -> str:
     """An SVG file as an element of a page, with hover texts.
 
-    Ids that nothing refers to are left out, since several figures stand in one page, and so is the
-    namespace of links, which HTML does not need.
+    Ids without references are removed, since a page holds several figures, and so is the namespace
+    of links, which HTML does not need.
     """
     root = ElementTree.fromstring(text)
     for element in root.iter():

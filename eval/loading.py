@@ -1,4 +1,4 @@
-"""Where a problem comes from: a suite, a file, or the standard input."""
+"""Loads a problem from a suite, a file, or standard input."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from state.errors import UsageError
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 LARGEST_FILE = 4_000_000
-"""Bytes of a problem file."""
+"""Most bytes of a problem file."""
 FORMS = (
     "a number, suite/id, a .yaml or .json file, a text in quotes, or - for text on standard input"
 )
-"""What names a problem, for people."""
+"""Forms in which a command line can give a problem, for people."""
 _NAME = re.compile(r"[\w.@~:/\\-]+")
-"""Text of one word that can only be meant as an id or a path."""
+"""Pattern of one-word texts that can only be meant as an id or a path."""
 _FILE_NAME = re.compile(r".*\.(ya?ml|jsonl?|txt|md)", re.IGNORECASE)
 _PATH = re.compile(r"(~|\.{1,2})?/\S")
-"""How a path begins, and hardly a text."""
+"""Pattern of the beginning of a path, which texts hardly have."""
 _WORDS_OF_A_NAME = 3
-"""Words of a text that is taken for a file's name where it ends like one."""
+"""Most words of a text that counts as a file's name if it ends like one."""
 
 
 def load_problem(spec: str, stdin: TextIO) -> Problem:
@@ -36,8 +36,8 @@ def load_problem(spec: str, stdin: TextIO) -> Problem:
 
     ``7`` is problem 7 of the default suite, ``suite/id`` one of a suite, a path a YAML or JSON file
     with the fields of :class:`Problem`, ``-`` free text on ``stdin``, and any other text is the
-    problem itself. What looks like a path or an id is never taken for a text. Raises UsageError,
-    one line.
+    problem itself. A string that looks like a path or an id is never taken for a text. Raises
+    UsageError, one line.
     """
     if spec == "-":
         return _from_stdin(stdin)
@@ -59,7 +59,7 @@ def load_problem(spec: str, stdin: TextIO) -> Problem:
 
 
 def _like_a_file(spec: str) -> bool:
-    """Whether ``spec`` begins like a path, or ends like a file's name and is no sentence."""
+    """Whether ``spec`` begins like a path, or ends like a file's name without being a sentence."""
     if _PATH.match(spec):
         return True
     words = spec.split()
@@ -91,7 +91,7 @@ def _from_text(text: str, where: str) -> Problem:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long a name, a null character
+    except (OSError, ValueError):  # The name may be too long, or contain a null character.
         return False
 
 
@@ -132,5 +132,5 @@ def _parse(text: str, path: Path, where: str) -> object:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise UsageError(f"{where}, line {line}: broken YAML: {flat(error.reason)}") from error
-    except (ValueError, RecursionError) as error:  # an impossible date, a nest without a bottom
+    except (ValueError, RecursionError) as error:  # An impossible date, or too deep a nesting.
         raise UsageError(f"{where}: cannot be read as data: {flat(str(error))}") from error

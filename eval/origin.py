@@ -1,8 +1,8 @@
-"""The tier in which a failure arose, by doing one tier's work again with the oracle.
+"""The tier in which a failure arose, found by repeating one tier's work with an exact oracle.
 
-An oracle exists where a domain can do its steps again exactly: a plan is right when carrying it out
-that way gives the expected answer. So the question "would the run have gone well if this tier had
-been right?" is answered from the outside in: plan, route, result.
+An oracle exists where a domain can redo its steps exactly: a plan is right when executing it
+exactly gives the expected answer. The question "would the run have succeeded if this tier had been
+right?" is answered for plan, routing and result, in this order.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from tiers.domains import installed
 
 UNKNOWN = "unknown"
 ONE_VALUE = ("numeric", "exact")
-"""Kinds of checks that expect one value, the first that a problem has."""
+"""Kinds of checks that expect one value; the first one that a problem has is used."""
 
 
 class Oracle:
-    """Answers for the runs of one store; plans are carried out once each."""
+    """Finds the origins of failures in the runs of one store; each plan is executed once."""
 
     def __init__(self, store: BeadStore, runs: Mapping[str, Run]) -> None:
         self._store, self._runs = store, runs
         self._plans: dict[tuple[str, int], bool | None] = {}
 
     def origin(self, failure: Failure) -> str:
-        """``architect``, ``dispatcher``, ``fleet`` or ``monitor``; ``unknown`` without an oracle."""
+        """The tier ``architect``, ``dispatcher``, ``fleet`` or ``monitor``; ``unknown`` without an
+        oracle."""
         if failure.tier in ("architect", "monitor"):
             return failure.tier
         run = self._runs[failure.run_id]
@@ -36,7 +37,8 @@ class Oracle:
         if failure.tier == "report":
             plan = max((s.data["plan"] for s in steps), default=0)
             if len([s for s in steps if s.data["plan"] == plan and not s.data.get("given")]) < 2:
-                return "fleet"  # One answer to the whole problem: there was no plan to go wrong.
+                # The whole problem was one step, so there was no plan that could be wrong.
+                return "fleet"
             right = self._plan_is_right(run, steps, plan)
             return UNKNOWN if right is None else "fleet" if right else "architect"
         outcome = self._store.get(failure.bead_id)
@@ -53,13 +55,14 @@ class Oracle:
         return "fleet" if trained or known is None else UNKNOWN
 
     def _has_specialist(self, run: Run, name: str) -> bool:
-        """Whether the fleet of the run has that specialist: its routing scores name the fleet."""
+        """Whether the fleet of the run has that specialist: its routing scores name all
+        specialists."""
         orders = self._store.query(run_id=run.id, kind="decision", tier="dispatcher")
         return any(name in order.data.get("scores", {}) for order in orders)
 
     def _plan_is_right(self, run: Run, steps: list[Bead], plan: int) -> bool | None:
-        """Whether the plan gives the expected answer when done exactly; ``None`` where no one value is
-        expected or no domain can do its steps again."""
+        """Whether the plan gives the expected answer when it is executed exactly; ``None`` where
+        the problem expects no single value or no domain can redo its steps."""
         key = run.id, plan
         if key not in self._plans:
             self._plans[key] = _carried_out(run, [s for s in steps if s.data["plan"] == plan])
@@ -84,7 +87,7 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
             return None
         for step in ready:
             inputs = {name: values[i] for name, i in step.data["inputs"].items()}
-            undefined = "" in inputs.values()  # It builds on a step that has no right artifact.
+            undefined = "" in inputs.values()  # The step builds on one without a right artifact.
             values[step.id] = "" if undefined else exact(step, inputs) or ""
             waiting.remove(step)
     last = [s for s in operations if not _is_used(s, operations)]
@@ -92,7 +95,7 @@ def _carried_out(run: Run, steps: list[Bead]) -> bool | None:
 
 
 def exact(step: Bead, inputs: Mapping[str, str]) -> str | None:
-    """The right artifact of a step; ``None`` where it has none."""
+    """The right artifact of a step; ``None`` where it cannot be computed."""
     if step.data.get("given"):
         return str(step.data["artifact"])
     return _craft(step).redo(fill(step.data["objective"], inputs))

@@ -1,4 +1,5 @@
-"""HTML pages from the templates beside this module; every value is escaped but ready figures."""
+"""HTML pages from the templates in this package; every value is escaped, except finished
+figures."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def page(name: str, **values: object) -> str:
-    """The template ``name``, filled in: a page that needs no file beside it."""
+    """The template ``name``, filled in, as a self-contained page."""
     return _environment().get_template(f"{name}.html").render(values)
 
 

@@ -1,4 +1,4 @@
-"""Problems: what is asked, what anybody may check, and what only scoring may see."""
+"""Problems: the statement, the public checks, and the hidden checks, which only scoring may see."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ NO_CHECKER = "none"
 
 
 class Problem(Frozen):
-    """A problem with its checks. Only :meth:`task` may leave the evaluation."""
+    """A problem with its checks. Only the view that :meth:`task` returns may leave the
+    evaluation."""
 
     id: str = Field(min_length=1)
     kind: str = Field(min_length=1)
-    """What a domain announces: ``story``, ``multistage``, ``code``, ``text``, …"""
+    """Kind that a domain announces: ``story``, ``multistage``, ``code``, ``text``, …"""
     statement: str
     entry_point: str | None = None
     """The function that an answer in code must define."""
     signature: str | None = None
     """How that function is called, ``f(xs)``."""
     public_checks: tuple[Check, ...] = ()
-    """May reach prompts, repair and selection."""
+    """Checks that may be used in prompts, repair and selection."""
     hidden_checks: tuple[Check, ...] = ()
-    """Only ever run by :func:`score`; a spec's ``section`` names the section it judges."""
+    """Checks that only :func:`score` runs; a spec's ``section`` names the section that it
+    judges."""
     checker: str = NO_CHECKER
-    """How the hidden checks judge, for reports; ``none`` where nothing does."""
+    """How the hidden checks judge, for reports; ``none`` without hidden checks."""
     meta: dict[str, Any] = Field(default_factory=dict)
-    """What reports may group by, and how a generated problem was made."""
+    """Data by which reports may group, and the parameters of a generated problem."""
 
     @field_validator("statement")
     @classmethod
@@ -87,10 +89,12 @@ def _strings(value: object) -> Iterator[str]:
 async def score(
     problem: Problem, answer_text: str, validators: Mapping[str, Validator]
 ) -> list[CheckResult]:
-    """Run the hidden checks on a finished answer, each on its section. Call it after the run only.
+    """Run the hidden checks on a finished answer, each on its section; only to be called after the
+    run.
 
-    No hidden checks, no results: that is "no checker", never success. Raises UsageError for a check
-    that no validator runs, SandboxUnavailable where code must run and cannot.
+    Without hidden checks there are no results, which means "no checker", never success. Raises
+    UsageError for a check that no validator runs, SandboxUnavailable where code must run and
+    cannot.
     """
     found = sections(answer_text)
     results = []
@@ -111,7 +115,7 @@ async def score(
 
 
 def split_section(check: Check) -> tuple[Check, str | None]:
-    """The check as its validator knows it, and the section it is for."""
+    """The check in the form that its validator expects, and the section that it judges."""
     spec = dict(check.spec)
     section = spec.pop("section", None)
     return Check(kind=check.kind, spec=spec), section

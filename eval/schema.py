@@ -1,4 +1,4 @@
-"""The fields of a problem as files hold them, checked before anything runs."""
+"""The fields of a problem in files, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _SPECS: dict[str, type[Spec]] = {
 
 
 def problem_from(data: object, where: str, name: str) -> Problem:
-    """The problem that a mapping describes; ``name`` is its id where it gives none.
+    """The problem in a mapping; ``name`` is its id where the mapping gives none.
 
-    Raises UsageError, one line: ``where``, the field, and what is wrong with it.
+    Raises UsageError, one line: ``where``, the field, and the fault.
     """
     if not isinstance(data, dict):
         raise UsageError(
@@ -70,7 +70,7 @@ def problem_from(data: object, where: str, name: str) -> Problem:
 
 
 def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
-    """The checks of a field, each with a kind that exists and the spec that the kind wants."""
+    """The checks of a field, each with an existing kind and a spec that fits the kind."""
     if items is None:
         return ()
     if not isinstance(items, list):
@@ -90,7 +90,7 @@ def _checks(items: object, where: str, group: str) -> tuple[Check, ...]:
 
 
 def _examine(check: Check, where: str) -> None:
-    """Raise UsageError for a check that its validator would not understand."""
+    """Raise UsageError for a check that its validator would refuse."""
     specs = _SPECS | {kind: spec for each in evaluations() for kind, spec in each.specs.items()}
     if check.kind not in specs:
         raise UsageError(f"{where}: kind: no {short(check.kind)}; kinds: {', '.join(specs)}")
@@ -105,14 +105,15 @@ def _examine(check: Check, where: str) -> None:
 
 
 def _tried(spec: PredicateSpec) -> str:
-    """What the predicate does wrong before there is an answer; nothing where no sandbox can tell."""
+    """Fault of the predicate that shows without an answer; empty without one, or without a
+    sandbox."""
 
     async def tried() -> str:
         with contextlib.suppress(SandboxUnavailable):
             return await self_test(spec, BubblewrapSandbox())
         return ""
 
-    # In a thread of its own: whoever loads a problem may be in an event loop.
+    # A separate thread is used because the caller may run in an event loop.
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(lambda: asyncio.run(tried())).result()
 

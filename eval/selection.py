@@ -14,8 +14,8 @@ from state.errors import UsageError
 def select(suite: str, path: str | None, count: int, first: int = 0) -> list[Problem]:
     """``count`` problems of a packaged suite or a data set, from number ``first`` on.
 
-    Raises UsageError for an unknown suite, a path that nothing reads, or where no problem is left;
-    SetupError where a data set cannot be had.
+    Raises UsageError for an unknown suite, a path that cannot be read, or where no problem is left;
+    SetupError where a data set cannot be loaded.
     """
     if count < 1 or first < 0:
         raise UsageError(f"--count: at least 1, --first: at least 0; not {count} and {first}")
@@ -37,7 +37,8 @@ def select(suite: str, path: str | None, count: int, first: int = 0) -> list[Pro
 def select_all(
     names: Sequence[str], path: str | None, count: int, first: int = 0
 ) -> dict[str, Sequence[Problem]]:
-    """Suite → its problems. Raises as :func:`select`, and UsageError for two problems of one id."""
+    """Suite → its problems. Raises like :func:`select`, and UsageError for two problems with the
+    same id."""
     chosen: dict[str, Sequence[Problem]] = {}
     for suite in names:
         problems = select(suite, path, count, first)

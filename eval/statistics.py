@@ -1,7 +1,8 @@
 """Statistics of paired comparisons on solved and unsolved problems.
 
 Small pure functions, each with its source. A *pair* is one problem solved, or not, by two systems;
-it is *discordant* when exactly one of them solves it. Only discordant pairs say which is better.
+it is *discordant* when exactly one of them solves it. Only discordant pairs are evidence about
+which is better.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 POWER = 0.8
-"""Probability of finding an effect that is there, from which on a sample counts as large enough."""
+"""Probability of finding a true effect from which a sample counts as large enough."""
 LARGE = 20_000
-"""Pairs beyond which the approximate sample size stands."""
+"""Number of pairs above which the approximate sample size is used."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def rules_out(self, effect: float, *, both: bool = False) -> bool:
-        """Whether all of it lies below ``effect``, and with ``both`` above the opposite as well."""
+        """Whether the whole interval lies below ``effect``, and with ``both`` also above its
+        negative."""
         return self.high < effect and (not both or self.low > -effect)
 
 
@@ -149,10 +151,11 @@ def pairs_needed(
 
 @cache
 def exact_pairs(difference: float, discordance: float, alpha: float = 0.05) -> int:
-    """The fewest pairs with which the exact test finds ``difference`` with probability :data:`POWER`.
+    """The fewest pairs with which the exact test finds ``difference`` with probability
+    :data:`POWER`.
 
-    :func:`pairs_needed` is where the search begins; beyond :data:`LARGE` pairs its answer stands,
-    because there the two hardly differ. Raises ValueError as it does.
+    The search begins at the result of :func:`pairs_needed`; above :data:`LARGE` pairs that result
+    is returned, because the two hardly differ there. Raises ValueError like :func:`pairs_needed`.
     """
     start = pairs_needed(difference, discordance, alpha=alpha)
     if start > LARGE:
@@ -173,26 +176,28 @@ def exact_pairs(difference: float, discordance: float, alpha: float = 0.05) -> i
 
 @dataclass(frozen=True)
 class Resolution:
-    """What a paired sample can tell about a smallest effect of interest."""
+    """The ability of a paired sample to detect a smallest effect of interest."""
 
     power: float
-    """Probability of finding a true difference of that size with the pairs at hand."""
+    """Probability of finding a true difference of that size with the available pairs."""
     needed: int
     """Pairs with which that probability reaches :data:`POWER`."""
 
     @property
     def suffices(self) -> bool:
-        """Whether a difference of that size would have been found, so that "none" may be said."""
+        """Whether a difference of that size would have been found, so that "none" may be
+        reported."""
         return self.power >= POWER
 
 
 def resolution(smallest: float, discordant: int, pairs: int, alpha: float = 0.05) -> Resolution:
-    """Whether ``pairs`` pairs, ``discordant`` of them so, could have shown a difference of ``smallest``.
+    """Whether ``pairs`` pairs, ``discordant`` ones among them, could have shown a difference of
+    ``smallest``.
 
-    The share of discordant pairs is the one seen, but at least ``smallest``: less cannot hold such a
-    difference. Power is for a stated effect, never for the observed one, which would only say the p
-    value again (Hoenig and Heisey 2001, Am. Stat. 55:19); sample size by Connor (1987, Biometrics
-    43:207), made exact. Raises ValueError unless 0 < ``smallest`` ≤ 1.
+    The share of discordant pairs is the observed one, but at least ``smallest``, because a smaller
+    share cannot contain such a difference. Power is for a stated effect, never for the observed
+    one, which would only restate the p value (Hoenig and Heisey 2001, Am. Stat. 55:19); sample size
+    by Connor (1987, Biometrics 43:207), made exact. Raises ValueError unless 0 < ``smallest`` ≤ 1.
     """
     if not 0 < smallest <= 1:
         raise ValueError(f"a smallest effect lies between 0 and 1, not {smallest:g}")
@@ -205,11 +210,12 @@ def resolution(smallest: float, discordant: int, pairs: int, alpha: float = 0.05
 def pairs_to_decide(
     interval: Interval, smallest: float, pairs: int, *, both: bool = False, level: float = 0.95
 ) -> int:
-    """Pairs with which the interval would exclude zero or ``smallest`` with probability :data:`POWER`.
+    """Pairs with which the interval would exclude zero or ``smallest`` with probability
+    :data:`POWER`.
 
-    That is if the estimate stays as it is seen on ``pairs`` pairs; the width falls with the root of
-    their number. At least twice as many as there are: those were not enough. ``both`` as in
-    :meth:`Interval.rules_out`.
+    The computation assumes that the estimate on ``pairs`` pairs stays the same; the width falls
+    with the square root of their number. The result is at least twice ``pairs``, because these were
+    not enough. ``both`` as in :meth:`Interval.rules_out`.
     """
     estimate = interval.estimate
     above, below = interval.high - estimate, estimate - interval.low
@@ -225,21 +231,23 @@ def _share(half: float, room: float) -> float:
 
 
 def log_evidence(only_a: int, only_b: int, prior: float = 1.0) -> float:
-    """Log of the e-value against "both equally good" after so many discordant pairs.
+    """Log of the e-value against "both equally good" after this many discordant pairs.
 
-    The mixture likelihood ratio of a Beta(``prior``, ``prior``) probability that A wins a discordant
-    pair against ½. It is a test martingale under the hypothesis, so it may be looked at after every
-    pair (Robbins 1970, Ann. Math. Stat. 41:1397; Howard et al. 2021, Ann. Stat. 49:1055).
+    The mixture likelihood ratio of a Beta(``prior``, ``prior``) probability that A wins a
+    discordant pair against ½. It is a test martingale under the hypothesis, so it may be inspected
+    after every pair (Robbins 1970, Ann. Math. Stat. 41:1397; Howard et al. 2021, Ann. Stat.
+    49:1055).
     """
     mixed = special.betaln(prior + only_a, prior + only_b) - special.betaln(prior, prior)
     return float(mixed + (only_a + only_b) * math.log(2))
 
 
 def always_valid(signs: Sequence[float], prior: float = 1.0) -> list[float]:
-    """p value after each pair, valid however often one looks and whenever one stops.
+    """p value after each pair, valid for any number of inspections and any time of stopping.
 
-    ``signs`` are the differences A − B in the order seen; zero is a concordant pair. The p value is
-    one over the largest evidence so far (Ville 1939; Johari et al. 2022, Oper. Res. 70:1806).
+    ``signs`` are the differences A − B in the order observed; zero is a concordant pair. The p
+    value is one over the largest evidence so far (Ville 1939; Johari et al. 2022, Oper. Res.
+    70:1806).
     """
     won, most = [0, 0], 0.0
     found: list[float] = []
@@ -252,10 +260,10 @@ def always_valid(signs: Sequence[float], prior: float = 1.0) -> list[float]:
 
 
 def sequential_pairs(difference: float, discordance: float, alpha: float = 0.05) -> int:
-    """Pairs after which :func:`always_valid` passes ``alpha`` if all goes as expected.
+    """Pairs after which :func:`always_valid` typically falls below ``alpha``.
 
-    The least number at which expected discordant counts carry enough evidence: a typical, not a
-    guaranteed stopping time. Raises ValueError as :func:`pairs_needed`.
+    The result is the least number at which the expected discordant counts carry enough evidence: a
+    typical, not a guaranteed stopping time. Raises ValueError like :func:`pairs_needed`.
     """
     fixed = pairs_needed(difference, discordance, alpha=alpha)
     share = (discordance + abs(difference)) / (2 * discordance)

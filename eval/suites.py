@@ -1,4 +1,4 @@
-"""The packaged suites, by name: every domain announces its own (see :mod:`eval.domains`)."""
+"""The packaged suites by name, as the domains announce them (see :mod:`eval.domains`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def packaged() -> dict[str, Suite]:
 def suite_problems(name: str, numbers: Iterable[int]) -> list[Problem]:
     """Problems of a suite by number; ``horizon/32`` is a variant of the suite ``horizon``.
 
-    Numbers beyond the end of a finite suite give nothing. Raises UsageError.
+    Numbers beyond the end of a finite suite are ignored. Raises UsageError.
     """
     suite, slash, variant = name.partition("/")
     found = _suite(suite)

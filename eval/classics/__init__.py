@@ -1,4 +1,5 @@
-"""Programming problems written for this project: a file each, with its reference and its mutants."""
+"""Programming problems written for this project: one file each, with reference solution and
+mutants."""
 
 from eval.classics.library import Classic, classic, classics
 

@@ -1,8 +1,8 @@
 """Reads the packaged problems. A file holds the statement, public and hidden cases, a reference
-solution, and mutants: replacements in the reference that make it wrong.
+solution, and mutants, which are replacements in the reference that make it wrong.
 
 Only the statement and the public cases can reach a prompt; reference and mutants are for the tests
-that prove the checks.
+of the checks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FOLDER = Path(__file__).with_name("problems")
 
 @dataclass(frozen=True)
 class Classic:
-    """A problem with what proves its checks."""
+    """A problem together with the programs that test its checks."""
 
     problem: Problem
     reference: str
-    """Passes every check."""
+    """Program that passes every check."""
     mutants: tuple[str, ...]
     """Programs that run but must fail a hidden check."""
 
@@ -61,7 +61,8 @@ def classic(name: str) -> Classic:
 
 
 def _checks(data: dict[str, Any], group: str) -> list[dict[str, Any]]:
-    """The cases as checks: calls and texts share a check, each class sequence is one."""
+    """The cases as checks: all calls form one check, all texts form one, each class sequence is
+    one."""
     form, cases = data["form"], data[group]
     if form == "stdio":
         return [{"kind": "stdio", "spec": {"cases": cases}}]

@@ -1,1 +1,2 @@
-"""Systems on the same problems: attempts, the sweep, its analysis and report, stored baselines."""
+"""Comparison of systems on the same problems: attempts, sweep, analysis, report, stored
+baselines."""

@@ -1,7 +1,9 @@
-"""What a sweep's attempts say: how each system did, and whether it is better than the baseline.
+"""Analysis of a sweep's attempts: the results of each system, and whether it is better than the
+baseline.
 
-A pure function of the attempts. "No difference was seen" is not "there is none": the latter is said
-only where the sample would have shown the smallest effect of interest, and its interval excludes it.
+A pure function of the attempts. "No difference was found" is not "there is none": the latter is
+reported only where the sample would have shown the smallest effect of interest, and its interval
+excludes it.
 """
 
 from __future__ import annotations
@@ -15,37 +17,41 @@ from state.errors import UsageError
 
 ALPHA = 0.05
 SMALLEST_EFFECT = 0.05
-"""Difference in solve rate that counts as one, unless another is stated."""
+"""Smallest effect of interest, as a difference in solve rate, unless another is stated."""
 
 Verdict = Literal["better", "worse", "no benefit", "undecided"]
 
 
 class Standing(Frozen):
-    """How one system did on one suite."""
+    """Results of one system on one suite."""
 
     system: str
     problems: int
     seeds: int
     attempts: int
-    """Lost ones included; fewer than problems times seeds where joined sweeps did not make all."""
+    """Number of attempts, lost ones included; fewer than problems times seeds if joined sweeps lack
+    some."""
     lost: int
-    """Attempts without a usable answer or a verdict of the judge: they count for nothing else."""
+    """Attempts without a usable answer or without a verdict of the judge; excluded from all other
+    figures."""
     solve_rate: float | None
-    """``None`` where every attempt was lost."""
+    """Solve rate; ``None`` where every attempt was lost."""
     low: float
     high: float
-    """95% Wilson limits, problems as the sample, each with the share of its seeds that solved it."""
+    """95% Wilson limits, with problems as the sample, each counted by the share of its seeds that
+    solved it."""
     claimed_wrong: int
     """Attempts called verified whose hidden checks fail."""
     exhausted: int
     tokens: float
-    """Per attempt, as calls and seconds."""
+    """Mean tokens of an attempt; calls and seconds are means as well."""
     calls: float
     seconds: float
     tokens_per_solve: float | None
-    """``None`` where nothing was solved."""
+    """Tokens for each solved problem; ``None`` where nothing was solved."""
     cost_per_solve: float | None
-    """US dollars; ``None`` where nothing was solved or no price is known."""
+    """US dollars for each solved problem; ``None`` where nothing was solved or no price is
+    known."""
 
 
 class Difference(Frozen):
@@ -55,25 +61,26 @@ class Difference(Frozen):
     baseline: str
     problems: int
     left_out: int
-    """Attempts (problem and seed) that both made and one of them lost."""
+    """Attempts (problem and seed) that both systems made and one of them lost."""
     difference: float
     low: float
     high: float
     """Solve rate minus the baseline's, with its 95% paired bootstrap interval."""
     only_system: int
     only_baseline: int
-    """Problems that the one solves more often than the other."""
+    """Problems that the baseline solves more often than the system; ``only_system`` counts the
+    opposite."""
     p: float
-    """McNemar, exact, two-sided."""
+    """p value of McNemar's test, exact, two-sided."""
     p_holm: float
-    """Adjusted for the number of systems compared."""
+    """p value adjusted for the number of systems compared."""
     smallest_effect: float
-    """Difference in solve rate that a benefit has at least."""
+    """Smallest effect of interest, as a difference in solve rate."""
     power: float
     """Probability of finding a true difference of that size with as many problems, at the strictest
-    level that Holm's correction may ask for."""
+    level that Holm's correction may require."""
     problems_needed: int
-    """For 80% power; where there is that much, for an interval that decides."""
+    """Problems needed for 80% power; where there is that much power, for a decisive interval."""
     verdict: Verdict
 
     @property
@@ -109,7 +116,7 @@ class Comparison(Frozen):
 
     @property
     def sentences(self) -> list[str]:
-        """What was found, in words."""
+        """The findings in words."""
         all_lost = [s.system for s in self.standings if s.solve_rate is None]
         return [
             *(d.words for d in self.differences),
@@ -141,7 +148,7 @@ def analyse(
 
 
 def check_effect(smallest: float) -> None:
-    """Raises UsageError for a smallest effect that is no difference of solve rates."""
+    """Raise UsageError for a smallest effect that is no difference of solve rates."""
     if not 0 < smallest <= 1:
         raise UsageError(
             f"--smallest-effect: a difference in solve rate between 0 and 1, such as "
@@ -157,9 +164,9 @@ def judge(
     *,
     both: bool = False,
 ) -> Verdict:
-    """What a test, its interval and the power of the sample say together.
+    """The verdict from a test, its interval and the power of the sample.
 
-    With ``both``, a harm of the smallest effect is to be excluded as a benefit of it is.
+    With ``both``, not only a benefit but also a harm of the smallest effect has to be excluded.
     """
     if p > ALPHA:
         none = found.suffices and interval.rules_out(smallest, both=both)
@@ -219,8 +226,8 @@ def _shares(attempts: Iterable[Attempt]) -> dict[str, float]:
 
 
 def _paired(system: str, baseline: str, made: dict[str, list[Attempt]]) -> tuple[list[float], int]:
-    """Per problem, the share of seeds that the system solved minus the baseline's, and how many
-    attempts are left out because one of the two was lost. Raises UsageError."""
+    """For each problem, the share of seeds that the system solved minus the baseline's; and the
+    number of attempts that are left out because one of the two was lost. Raises UsageError."""
     tried = [{(a.problem, a.seed) for a in made[s]} for s in (system, baseline)]
     if not tried[0] & tried[1]:
         raise UsageError(f"{system} and {baseline} were run on different problems: no comparison")

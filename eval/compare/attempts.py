@@ -1,4 +1,4 @@
-"""Attempts of a sweep, and the journal that keeps them so that the sweep goes on where it stopped."""
+"""Attempts of a sweep, and the journal that stores them so that the sweep can be resumed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from state.errors import StoreError, UsageError
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WERE_STOPPED = ("stopped on request", "the plan waits for approval")
-"""Reasons of attempts that earlier versions wrote down although they had not ended."""
+"""Reasons of attempts that earlier versions recorded although they had not ended."""
 
 
 class Frozen(BaseModel):
-    """Immutable; unknown fields refused."""
+    """Base of the models: immutable, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,8 +34,8 @@ class Attempt(Frozen):
     solved: bool
     """Whether the hidden checks passed."""
     lost: Literal["answer", "judge"] | None = None
-    """Why the attempt says nothing about its system: the backend gave no usable ``answer`` (it is
-    made again when the sweep goes on), or the ``judge`` could not tell."""
+    """Why the attempt is no evidence about its system: the backend gave no usable ``answer`` (it is
+    made again when the sweep is resumed), or the ``judge`` could not decide."""
     claimed: bool = False
     """Whether the system itself called its answer verified."""
     exhausted: bool = False
@@ -49,7 +49,7 @@ class Attempt(Frozen):
 
     @property
     def key(self) -> Key:
-        """What makes the attempt the one it is."""
+        """The identity of the attempt."""
         return self.suite, self.system, self.problem, self.seed
 
 
@@ -58,21 +58,22 @@ Key = tuple[str, str, str, int]
 
 
 def word(attempt: Attempt) -> str:
-    """How an attempt ended, for a line of progress."""
+    """The result of an attempt in a word, for a line of progress."""
     if attempt.lost:
         return f"lost ({attempt.stop_reason})"
     return "solved" if attempt.solved else "out of budget" if attempt.exhausted else "wrong"
 
 
 class Journal:
-    """The attempts of a sweep, one JSON line each, under a first line that says what is compared.
+    """The attempts of a sweep, one JSON line each, below a first line that describes the
+    comparison.
 
     A later line about the same attempt replaces an earlier one.
     """
 
     def __init__(self, path: Path, header: Mapping[str, object]) -> None:
-        """Opens or starts the journal. Raises UsageError where it holds another comparison or cannot
-        be at its place, and StoreError where the disk is full."""
+        """Open or start the journal. Raises UsageError where it holds another comparison or the
+        path cannot be used, and StoreError where the disk is full."""
         self.path = path
         self.attempts: dict[Key, Attempt] = {}
         try:
@@ -102,17 +103,17 @@ class Journal:
                 f"{path} holds another comparison ({', '.join(differs)} differ): give another "
                 "--out, or the same options to go on with it"
             )
-        with path.open("ab"):  # Better refused now than after the first attempt.
-            if size < path.stat().st_size:  # A last line that a kill cut short is forgotten.
+        with path.open("ab"):  # A full disk is better reported now than after the first attempt.
+            if size < path.stat().st_size:  # A last line that a kill cut short is dropped.
                 os.truncate(path, size)
 
     def to_make(self, key: Key) -> bool:
-        """Whether that attempt is still to be made, or made again."""
+        """Whether the attempt is still to be made, or to be made again."""
         held = self.attempts.get(key)
         return held is None or held.lost == "answer"
 
     def add(self, attempt: Attempt) -> None:
-        """Write an attempt, whole or not at all, at once. Raises StoreError."""
+        """Write an attempt immediately, completely or not at all. Raises StoreError."""
         try:
             self._write(attempt.model_dump_json())
         except OSError as error:
@@ -159,10 +160,10 @@ def _read(path: Path) -> tuple[dict[str, object], dict[Key, Attempt], int] | Non
 
 
 def join(paths: Sequence[Path]) -> list[Attempt]:
-    """The attempts of several journals; one that is lost in one of them counts from another.
+    """The attempts of several journals; one that is lost in one of them is taken from another.
 
-    Raises UsageError for a file that is none, for journals made under different options, and for an
-    attempt that two of them tell differently.
+    Raises UsageError for a file that is no journal, for journals made under different options, and
+    for an attempt with different results in two of them.
     """
     attempts: dict[Key, Attempt] = {}
     options: object = None

@@ -1,6 +1,6 @@
-"""Systems on the same problems: the sweep that runs them; the analysis is :mod:`eval.compare.analysis`.
+"""The sweep, which runs systems on the same problems; the analysis is :mod:`eval.compare.analysis`.
 
-The sweep is handed a ``solve`` function and keeps a journal, so that it goes on where it stopped.
+The caller supplies a ``solve`` function. The sweep keeps a journal, so that it can be resumed.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ __all__ = [
 ]
 
 GRACE_S = 4.0
-"""How long attempts that are stopped may take to end by themselves, so that calls are recorded."""
+"""Seconds in which stopped attempts may end by themselves, so that their calls are recorded."""
 
 Solve = Callable[[str, str, Problem, int], Awaitable[Attempt]]
-"""(suite, system, problem, seed) → attempt; never raises for a wrong answer or a spent budget."""
+"""(suite, system, problem, seed) → attempt; raises neither for a wrong answer nor for a spent
+budget."""
 
 
 def failed(key: Key, error: Exception) -> Attempt:
-    """An attempt that its system itself made impossible: its prompt does not fit the model."""
+    """A failed attempt that its own system made impossible: its prompt does not fit the model."""
     return lost(key, error).model_copy(update={"lost": None})
 
 
 def lost(key: Key, error: Exception) -> Attempt:
-    """The attempt that an unusable answer of the backend ended: it is nobody's wrong answer."""
+    """A lost attempt, ended by an unusable answer of the backend: it counts against no system."""
     suite, system, problem, seed = key
     reason = " ".join(str(error).encode("utf-8", "replace").decode().split())
     return Attempt(
@@ -64,11 +65,11 @@ async def sweep(
 ) -> list[Attempt]:
     """Every system on every problem with every seed; attempts in the journal are not made again.
 
-    Problems are the outer loop, so that a sweep cut short compares all systems on what it reached.
-    ``on_attempt`` hears of each new attempt with how many are done of how many. An attempt for which
-    ``solve`` raises BadAnswer or BackendTimeout is lost. Whatever else it raises stops the sweep, as
-    does a cancellation: attempts under way are then given up and leave no line in the journal.
-    Raises UsageError for a problem without hidden checks.
+    Problems are the outer loop, so that an interrupted sweep compares all systems on the problems
+    that it reached. ``on_attempt`` is called with each new attempt, the number of finished attempts
+    and the total. An attempt for which ``solve`` raises BadAnswer or BackendTimeout is lost. Any
+    other exception stops the sweep, as does a cancellation: attempts under way are then given up
+    and leave no line in the journal. Raises UsageError for a problem without hidden checks.
     """
     wanted = [
         ((suite, system, problem.id, seed), problem)
@@ -107,7 +108,7 @@ async def sweep(
     async def attended() -> None:
         try:
             await worker()
-        except Exception as error:  # The first is the reason, later ones follow from it.
+        except Exception as error:  # The first error is the reason, later ones follow from it.
             failures.append(error)
             raise
 
@@ -123,7 +124,7 @@ async def sweep(
 
 
 async def _wind_up(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """End what is still under way, at the latest after :data:`GRACE_S` seconds."""
+    """End the attempts under way, at the latest after :data:`GRACE_S` seconds."""
     for task in tasks:
         task.cancel()
     _, slow = await asyncio.wait(tasks, timeout=GRACE_S)

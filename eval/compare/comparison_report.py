@@ -1,4 +1,4 @@
-"""A comparison as rows, as Markdown, and as a page that needs nothing beside it."""
+"""A comparison as rows, as Markdown, and as a self-contained page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Table = tuple[Sequence[str], list[list[str]]]
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """What one suite's comparison is shown as: how often solved, at what cost, and who is better."""
+    """The tables of one suite's comparison: solve rates, costs, and differences."""
     found: list[Table] = [
         (STANDINGS, [standing_row(s) for s in comparison.standings]),
         (COSTS, [cost_row(s) for s in comparison.standings]),
@@ -42,7 +42,7 @@ def markdown(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
 
 
 def html(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
-    """The same as a page with plots."""
+    """A page with the tables, sentences and plots of every suite."""
     suites = [
         {
             "name": comparison.suite,
@@ -56,7 +56,7 @@ def html(found: Sequence[Comparison], setting: Mapping[str, object]) -> str:
 
 
 def _figures(comparison: Comparison) -> list[str]:
-    """How often each system solved, and how far each is from the baseline."""
+    """Plots of each system's solve rate, and of its difference from the baseline."""
     rates = {
         s.system: (s.solve_rate, s.low, s.high)
         for s in comparison.standings
@@ -101,7 +101,8 @@ def cost_row(s: Standing) -> list[str]:
 
 
 def difference_row(d: Difference) -> list[str]:
-    """The cells of :data:`DIFFERENCES`; a difference that was found needs no more problems."""
+    """The cells of :data:`DIFFERENCES`; the needed problems are left out for a difference that was
+    found."""
     found = d.verdict in ("better", "worse")
     return [
         d.system, f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
@@ -111,7 +112,7 @@ def difference_row(d: Difference) -> list[str]:
 
 
 def told(setting: Mapping[str, object]) -> list[str]:
-    """How a comparison was made, a line for each entry."""
+    """The settings of a comparison, one line for each entry."""
     return [f"{name}: {value}" for name, value in setting.items()]
 
 

@@ -1,4 +1,4 @@
-"""Named sets of suites, and today's results against a stored baseline, problem by problem."""
+"""Named sets of suites, and present results compared with a stored baseline, problem by problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETS: dict[str, tuple[tuple[str, int], ...]] = {
     ),
     "general": (("classics", 1000),),
 }  # fmt: skip
-"""Set → (suite, problems from the first on)."""
+"""Set → (suite, number of its first problems)."""
 
 
 class Record(Frozen):
@@ -33,32 +33,33 @@ class Record(Frozen):
 
 
 class Change(Frozen):
-    """One suite, then and now."""
+    """Change of one suite since the baseline."""
 
     suite: str
     problems: int
-    """Those with a result now; where there is a baseline, those with one then as well."""
+    """Number of problems with a result now and, if there is a baseline, also then."""
     lost_attempts: int
-    """Problems without a result, now or then."""
+    """Number of problems without a result, now or then."""
     now: float | None
-    """Solve rate; ``None`` where every attempt was lost."""
+    """Solve rate now; ``None`` where every attempt was lost."""
     before: float | None
-    """``None`` without a baseline."""
+    """Solve rate of the baseline; ``None`` without a baseline."""
     gained: tuple[str, ...] = ()
-    """Problems solved now and not before."""
+    """Problems that are solved now and were not before."""
     lost: tuple[str, ...] = ()
-    """Problems solved before and not now."""
+    """Problems that were solved before and are not now."""
     p: float | None = None
-    """McNemar, exact."""
+    """p value of McNemar's test, exact."""
     power: float | None = None
     """Probability of finding a true change of the smallest effect with as many problems."""
     problems_needed: int | None = None
-    """For 80% power; where there is that much, for an interval that decides."""
+    """Problems needed for 80% power; where there is that much power, for a decisive interval."""
     tokens: float = 0.0
-    """Per problem, now."""
+    """Mean tokens for each problem, now."""
     verdict: Literal["better", "worse", "no change", "undecided", "new"]
-    """``no change`` is said only where the problems would have shown the smallest effect and the
-    interval excludes it, up and down; ``new`` is a suite without a baseline."""
+    """Verdict on the change. ``no change`` is reported only where the problems would have shown the
+    smallest effect and the interval excludes it in both directions; ``new`` is a suite without a
+    baseline."""
 
 
 def read_record(path: Path) -> Record | None:
@@ -76,9 +77,11 @@ def read_record(path: Path) -> Record | None:
 def changes(
     now: Record, before: Record | None, smallest_effect: float = SMALLEST_EFFECT
 ) -> list[Change]:
-    """Every suite of ``now`` against the baseline, on the problems for which both have a result.
+    """Every suite of ``now`` compared with the baseline, on the problems for which both have a
+    result.
 
-    Raises UsageError where a suite's problems differ: rates of different problems are no change.
+    Raises UsageError where a suite's problems differ: rates of different problems cannot be
+    compared.
     """
     suites = list(dict.fromkeys(a.suite for a in now.attempts))
     held = before.attempts if before else ()

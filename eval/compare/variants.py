@@ -1,4 +1,5 @@
-"""Two variants on the same problems, looked at as often as one likes: A, B or undecided."""
+"""A sequential test of two variants on the same problems, which may be inspected at any time: A, B
+or undecided."""
 
 from __future__ import annotations
 
@@ -13,22 +14,22 @@ from eval.problems import Problem
 from state.errors import UsageError
 
 DISCORDANCE = 0.3
-"""Share of discordant pairs that a plan assumes before anything is known."""
+"""Share of discordant pairs that a plan assumes without data."""
 
 Try = Callable[[str, Problem], Awaitable[Attempt]]
-"""(``a`` or ``b``, problem) → the attempt; raises for one that did not end."""
+"""(``a`` or ``b``, problem) → the attempt; raises for an attempt that did not end."""
 
 
 class Plan(BaseModel):
-    """What a test needs, said before it starts."""
+    """Sample sizes of a test, stated before it starts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     effect: float
-    """Difference in solve rate that should be found."""
+    """Difference in solve rate that the test should find."""
     discordance: float
     fixed: int
-    """Problems for 80% power if one looked once, at the end."""
+    """Problems for 80% power with a single look at the end."""
     sequential: int
     """Problems at which the sequential test typically stops."""
 
@@ -43,7 +44,7 @@ class Plan(BaseModel):
 
 
 class Standing(BaseModel):
-    """Where the test stands after some problems."""
+    """State of the test after some problems."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +54,8 @@ class Standing(BaseModel):
     rate_a: float
     rate_b: float
     p: float
-    """Always valid: may be looked at after every problem (Beta-binomial mixture martingale)."""
+    """p value that is always valid, so it may be inspected after every problem (Beta-binomial
+    mixture martingale)."""
     verdict: Literal["A", "B", "undecided"]
 
     @property
@@ -66,7 +68,7 @@ class Standing(BaseModel):
 
 
 def plan(effect: float, discordance: float = DISCORDANCE, alpha: float = 0.05) -> Plan:
-    """Samples for an effect. Raises UsageError for one that cannot be."""
+    """Sample sizes for an effect. Raises UsageError for an impossible one."""
     try:
         return Plan(
             effect=effect, discordance=discordance,
@@ -87,8 +89,8 @@ async def trial(
 ) -> Standing | None:
     """Run both variants, problem by problem, until the evidence decides or the problems end.
 
-    A problem on which an attempt was lost is left out, of which ``on_lost`` hears; ``None`` where
-    none is left. Raises UsageError for no problems and for one without hidden checks.
+    A problem on which an attempt was lost is left out and reported to ``on_lost``; returns ``None``
+    where none is left. Raises UsageError for no problems and for one without hidden checks.
     """
     if not problems:
         raise UsageError("no problems to test the variants on")

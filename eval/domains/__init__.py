@@ -1,4 +1,4 @@
-"""How each domain of the tiers is measured: its suites, faults, validators and single calls."""
+"""Evaluation of each domain of the tiers: its suites, faults, validators and single calls."""
 
 from eval.domains.evaluation import Evaluation, SingleCall, Suite
 from eval.domains.evaluations import evaluations

@@ -1,4 +1,4 @@
-"""What a domain brings to evaluation, beside what the tiers know of it."""
+"""The interface of a domain to evaluation, beside its interface to the tiers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tiers.segments import asks_in_stages
 
 @dataclass(frozen=True)
 class Suite:
-    """A packaged suite: the same problem for the same id for ever."""
+    """A packaged suite: an id always gives the same problem."""
 
     about: str
-    """One line, the form of its ids first."""
+    """Description in one line, the form of its ids first."""
     problem: Callable[[str], Problem | None]
-    """Id → problem; ``None`` for an id that it has not."""
+    """Id → problem; ``None`` for an unknown id."""
     id: Callable[[str, int], str | None] = lambda variant, number: str(number)
     """(variant or ``""``, number) → id; ``None`` beyond the end of a finite suite."""
     variants: bool = False
@@ -29,31 +29,32 @@ class Suite:
 
 
 class SingleCall:
-    """How a problem is put to one specialist without a hierarchy, and what is read in the answer.
+    """How a problem is given to one specialist without a hierarchy, and how the answer is read.
 
     This class is for text that any model understands; a domain with a form of its own overrides it.
     """
 
     kind = "text"
-    """The kind of step whose craft words the question for a trained specialist."""
+    """The kind of step whose craft writes the prompt for a trained specialist."""
     preferred: Mapping[str, tuple[str, ...]] = {
         "direct": ("solver", "general"), "cot": ("solver", "general"),
     }  # fmt: skip
-    """System → names or domains of the cards that it asks, the first that there is."""
+    """System → names or domains of the cards that it asks; the first one that the fleet has
+    counts."""
 
     def able(self, cards: Sequence[Card]) -> list[Card]:
-        """The specialists that know how to answer, for an ensemble; none for all of them."""
+        """The specialists that can answer, for an ensemble; empty means all of them."""
         if any(card.adapter is None for card in cards):
             return [card for card in cards if card.domain != "code"]
         return []
 
     def one_answer(self, task: Task) -> bool:
-        """Whether the problem asks for one answer that steps may stand before: not for a program, and
-        not for several things at once."""
+        """Whether the problem asks for one answer that may be preceded by steps: false for a
+        program, and for several things at once."""
         return not asks_in_stages(task.statement)
 
     def artifact(self, task: Task, answer: str) -> str | None:
-        """What stands behind ``####`` on the last line, else all of the answer."""
+        """The text behind ``####`` on the last line, else the whole answer."""
         if not answer.strip():
             return None
         _, mark, final = answer.strip().rpartition("####")
@@ -62,7 +63,8 @@ class SingleCall:
         return final.strip() if same else answer
 
     def ballot(self, task: Task, artifact: str) -> str:
-        """What a vote for an artifact is a vote for: answers that say the same are one."""
+        """The key under which a vote for an artifact counts: equivalent answers have the same
+        key."""
         number = answer_number(artifact) if self.one_answer(task) else None
         text = " ".join(artifact.casefold().split()).strip(" .*")
         return text if number is None else write_number(number)
@@ -70,15 +72,15 @@ class SingleCall:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one domain is measured."""
+    """Evaluation of one domain."""
 
     name: str
-    """The domain's."""
+    """Name of the domain."""
     suites: Mapping[str, Suite] = field(default_factory=dict)
     faults: Mapping[str, Fault] = field(default_factory=dict)
     """Kind of fault → the fault; see :mod:`eval.faults`."""
     single_calls: Mapping[str, SingleCall] = field(default_factory=dict)
-    """Kind of problem → how it is put in one call."""
+    """Kind of problem → how it is given to a specialist in one call."""
     validators: tuple[Validator, ...] = ()
     specs: Mapping[str, type[Spec]] = field(default_factory=dict)
-    """Kind of check → what its spec holds, for the validators."""
+    """Kind of check → the model of its spec, for the validators."""

@@ -15,14 +15,15 @@ from state.errors import SetupError
 
 GROUP = "hi_moe.evaluations"
 BUILT_IN = ("story", "function", "text")
-"""Folders beside this file, each with its ``EVALUATION``."""
+"""Folders beside this file, each of which defines ``EVALUATION``."""
 
 
 @lru_cache(maxsize=1)
 def evaluations() -> tuple[Evaluation, ...]:
     """All evaluations, the built-in ones first.
 
-    Raises SetupError, one line naming the package, for one that cannot be loaded or is something else.
+    Raises SetupError, one line naming the package, for one that cannot be loaded or has another
+    type.
     """
     built_in = [import_module(f"eval.domains.{name}").EVALUATION for name in BUILT_IN]
     points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))

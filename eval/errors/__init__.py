@@ -1,1 +1,2 @@
-"""What went wrong in recorded runs: failures, their clusters with a report, and a bead for each."""
+"""Error analysis of recorded runs: failures, their clusters with a report, and a bead for each
+cluster."""

@@ -1,8 +1,9 @@
-"""Failures that are alike, found without being told how many kinds there are, and given names.
+"""Clusters of similar failures, with names; the number of clusters is not fixed in advance.
 
-HDBSCAN (Campello, Moulavi, Sander 2013), neighbouring clusters merged, over two views of a failure
-side by side: what kind of thing failed (signature, check, step, tier, as indicators) and how it reads
-(sentence embedding). A name says where, what, and gives the most typical failure as the example.
+HDBSCAN (Campello, Moulavi, Sander 2013), with neighbouring clusters merged, on two concatenated
+views of a failure: what failed (signature, check, step, tier, as indicators) and its wording
+(sentence embedding). A name says where it failed and what failed, and quotes the most typical
+failure.
 """
 
 from __future__ import annotations
@@ -25,23 +26,24 @@ Embed = Callable[[Sequence[str]], Vectors]
 """Texts → (texts, dimension) float32 of unit norm."""
 
 FEWEST = 5
-"""Failures below which there is nothing to cluster."""
+"""Number of failures below which there is no clustering."""
 WEIGHTS = {"signature": 1.0, "check": 0.5, "step": 0.5, "tier": 0.5}
-"""Distance between two failures that differ in a field, beside at most 2 from their embeddings."""
+"""Field → distance between two failures that differ in it, in addition to at most 2 from their
+embeddings."""
 TEXT_WEIGHT = 0.7
 MERGE = 0.3
-"""Clusters whose centres are closer are one kind. Less than any difference of signature, check, step
-or tier makes; exact repeats are dense spots that HDBSCAN would otherwise tell apart."""
+"""Distance of centres below which clusters are merged. It is less than any difference of signature,
+check, step or tier causes; exact repeats are dense spots that HDBSCAN would otherwise separate."""
 EXAMPLES = 3
 LONGEST = 70
-"""Characters of the example in a name."""
+"""Most characters of the example in a name."""
 _WHERE = {"report": "final answer", "monitor": "run"}
 _WHAT = {
     "no-plan": "no plan", "budget": "out of budget", "no-answer": "none was given",
     "hidden-mismatch": "verified, but wrong", "wrong-answer": "wrong",
     "no-artifact": "no result in the answer", "exit": "the program left early",
 }  # fmt: skip
-"""Signatures that are no words by themselves."""
+"""Readable names of signatures that are not words."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,15 @@ class Cluster:
     key: str
     """Digest of its most frequent normal form."""
     normals: tuple[str, ...]
-    """Normal forms of its failures, the most frequent first: by these a kind is known again."""
+    """Normal forms of its failures, the most frequent first; a later cluster is matched by
+    these."""
     members: tuple[int, ...]
     """Indices into the failures, the most typical first."""
     trend: str
-    """``new``, ``gone``, ``rising``, ``falling`` or ``steady`` between older and newer runs."""
+    """Trend between older and newer runs: ``new``, ``gone``, ``rising``, ``falling`` or
+    ``steady``."""
     fixes: tuple[tuple[str, int], ...]
-    """What fixed its failures, with counts."""
+    """Remedies of its failures, with counts."""
 
     @property
     def size(self) -> int:
@@ -69,12 +73,12 @@ class Cluster:
 def cluster(
     failures: Sequence[Failure], embed: Embed, *, fewest: int | None = None
 ) -> tuple[list[Cluster], list[int], Vectors]:
-    """Clusters, largest first; the label of each failure (its place in that list, −1 for none); and
+    """Clusters, largest first; the label of each failure (its index in that list, −1 for none); and
     the features (failures, dimension).
 
     ``fewest`` is the size of the smallest cluster (default: 3, or 1% of many failures). Fewer than
-    :data:`FEWEST` failures are only told apart by their fields, as are those that density leaves over:
-    where all are of one kind it sees nothing but noise.
+    :data:`FEWEST` failures are grouped by their fields alone, and so are those that HDBSCAN leaves
+    as noise: it finds no clusters where all failures are of one kind.
     """
     found = features(failures, embed)
     if len(failures) < FEWEST:
@@ -95,26 +99,27 @@ def cluster(
 
 
 def features(failures: Sequence[Failure], embed: Embed) -> Vectors:
-    """Indicators of the fields beside the embedding: (failures, dimension)."""
+    """Indicators of the fields and the embedding, concatenated: (failures, dimension)."""
     parts = [TEXT_WEIGHT * embed([text_of(f) for f in failures])]
     for field, weight in WEIGHTS.items():
         values = [str(getattr(f, field)) for f in failures]
         known = sorted(set(values))
         table = np.zeros((len(failures), len(known)), dtype=np.float32)
         for row, value in enumerate(values):
-            # two rows that differ stand √2 apart in such a table
+            # Two rows that differ have the distance √2 in such a table.
             table[row, known.index(value)] = weight / math.sqrt(2)
         parts.append(table)
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def text_of(failure: Failure) -> str:
-    """What is embedded: the normalised failure, and the shape of the answer that led to it."""
+    """The text that is embedded: the normalised failure, and the shape of the answer that led to
+    it."""
     return f"{failure.normal}\n{shape(failure.general(failure.answer))}"
 
 
 def shape(answer: str) -> str:
-    """How an answer begins, without its numbers and names."""
+    """The beginning of an answer, without its numbers and names."""
     head = " ".join(answer.split())[:120]
     return re.sub(r"\d+", "#", re.sub(r"\b[A-Z][a-z]+\b", "X", head))
 
@@ -128,9 +133,10 @@ def labels(found: Vectors, fewest: int) -> list[int]:
 
 
 def merged(found: Vectors, raw: Sequence[int]) -> list[int]:
-    """Labels after clusters with centres nearer than :data:`MERGE` are made one (single linkage).
+    """Labels after clusters with centres nearer than :data:`MERGE` are merged (single linkage).
 
-    Done here because ``cluster_selection_epsilon`` of scikit-learn 1.9 fails under NumPy 2.4.
+    Implemented here because ``cluster_selection_epsilon`` of scikit-learn 1.9 fails under NumPy
+    2.4.
     """
     names = sorted(set(raw) - {-1})
     middle = {n: found[[i for i, x in enumerate(raw) if x == n]].mean(axis=0) for n in names}
@@ -155,12 +161,14 @@ def names_of(groups: Sequence[Sequence[Failure]]) -> list[str]:
 
 
 def name_of(group: Sequence[Failure]) -> str:
-    """Where most of a group failed, what failed, and the most typical failure as the example."""
+    """A name made of where most of a group failed, what failed, and the most typical failure as the
+    example."""
     (kind, _), *_ = Counter(_fields(f) for f in group).most_common(1)
     typical = next(f for f in group if _fields(f) == kind)
     tier, step, check, signature = kind
     where = _WHERE.get(tier, tier) + (f", {step} step" if step else "")
-    told = "" if "#" in signature else signature  # A normal form, which the example says better.
+    # This is a normal form, which the example expresses better.
+    told = "" if "#" in signature else signature
     what = _WHAT.get(signature) or told.replace("-", " ") or "failed"
     by = f" ({check} check)" if check else ""
     return f"{where}: {what}{by}, e.g. {_example(typical).removeprefix(f'{what}: ')}"
@@ -182,7 +190,8 @@ def _fields(failure: Failure) -> tuple[str, str, str, str]:
 def _joined(
     failures: Sequence[Failure], found: Vectors, groups: list[list[int]]
 ) -> list[list[int]]:
-    """``groups``, largest first, with those of one key made one: a kind has one bead."""
+    """``groups``, largest first, with groups of the same key merged, because a kind has one
+    bead."""
     by_key: dict[str, list[int]] = {}
     for group in groups:
         by_key.setdefault(_key(_normals(failures, _typical(found, group))), []).extend(group)
@@ -217,7 +226,7 @@ def _cluster(failures: Sequence[Failure], near: list[int], name: str) -> Cluster
 
 
 def trend(members: Sequence[Failure], everything: Sequence[Failure]) -> str:
-    """How a cluster's count moved between the older and the newer half of the runs.
+    """Change of a cluster's count between the older and the newer half of the runs.
 
     ``rising`` and ``falling`` need an exact sign test at 5%.
     """

@@ -17,7 +17,7 @@ HEADER = ("cluster", "failures", "runs", "trend", "shows in", "arose in", "fixed
 def rows(
     clusters: Sequence[Cluster], failures: Sequence[Failure], origins: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One mapping for each cluster, as ``--json`` prints it."""
+    """One mapping for each cluster, in the form that ``--json`` prints."""
     found = []
     for item in clusters:
         members = [failures[i] for i in item.members]
@@ -73,7 +73,8 @@ def html(
     labels: Sequence[int],
     features: Vectors,
 ) -> str:
-    """The same as a page; every point tells its failure on hover."""
+    """A page with the table and a scatter plot, in which hovering over a point shows its
+    failure."""
     points = [
         (float(x), float(y), label, f"{failure.normal} ({failure.run_id})")
         for (x, y), label, failure in zip(plane(features), labels, failures, strict=True)

@@ -1,4 +1,4 @@
-"""Error clusters as beads: one issue for each kind of failure, however often it is seen."""
+"""Error clusters as beads: one issue for each kind of failure, however often it occurs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ LABEL = "error-cluster"
 
 
 def file_bead(store: BeadStore, row: dict[str, Any]) -> tuple[str, Filed]:
-    """The bead of a cluster (a row of :func:`eval.errors.clusters_report.rows`) and what was done to it.
+    """The bead of a cluster (a row of :func:`eval.errors.clusters_report.rows`), and whether it was
+    opened, re-opened or seen again.
 
-    A cluster is the one of a bead when they share normal forms (of several beads, the one that
-    shares most), so the same kind of failure never gets a second bead. A closed bead is opened again
-    when a run is new to it. Its ``data`` links every run in which the kind was seen.
+    A cluster belongs to a bead when they share normal forms (among several beads, to the one that
+    shares most), so the same kind of failure never gets a second bead. A closed bead is reopened
+    when the cluster occurs in a new run. Its ``data`` links every run in which the kind occurred.
     """
     data = {name: row[name] for name in ("normal", "examples", "origins", "fixes", "trend")}
     known = _known(store, set(row["normals"]))

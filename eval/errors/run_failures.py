@@ -1,7 +1,7 @@
-"""Every failure of the recorded runs: what failed, where, how it looked, and what fixed it.
+"""All failures in the recorded runs: what failed, where, with which message, and what fixed it.
 
-Read from the store alone: outcome beads of the fleet, decision beads of the monitor, run records,
-and the ledger for the answers. Nothing here asks a model.
+They are read from the store alone: outcome beads of the fleet, decision beads of the monitor, run
+records, and the ledger for the answers. Nothing here calls a model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tiers.fleet import CHECK_SAMPLES
 from tiers.protocol import Outcome
 
 SHOWN = 400
-"""Characters of an answer that a failure keeps."""
+"""Most characters of an answer that a failure keeps."""
 _NORMAL = (
     (re.compile(r"0x[0-9a-fA-F]+"), "<address>"),
     (re.compile(r"(?:/[\w.-]+){2,}"), "<path>"),
@@ -38,34 +38,35 @@ class Failure(BaseModel):
     problem: str
     bead_id: str
     at: float
-    """Seconds since the epoch."""
+    """Time in seconds since the epoch."""
     tier: str
-    """Where it showed: ``fleet``, ``architect``, ``monitor`` (out of budget) or ``report`` (the hidden
-    checks refuse the final answer, whatever its verdict was)."""
+    """Tier in which it appeared: ``fleet``, ``architect``, ``monitor`` (out of budget) or
+    ``report`` (the hidden checks refuse the final answer, whatever its verdict was)."""
     specialist: str = ""
     step: str = ""
     """Kind of the step: ``math``, ``code``, …"""
     check: str = ""
     """Kind of the check that failed."""
     signature: str
-    """Exception type or class of the mismatch."""
+    """Exception type, or class of the mismatch."""
     detail: str
-    """One line, as the repair prompt would show it."""
+    """Details in one line, as the repair prompt would show it."""
     entry_point: str = ""
-    """The function that the problem asks for: a name that says nothing about the failure."""
+    """The function that the problem asks for; its name says nothing about the failure."""
     answer: str = ""
     """The beginning of the last answer of the model."""
     fixed_by: str | None = None
-    """What solved the step, or the run, afterwards."""
+    """What solved the step, or the run, afterwards; ``None`` if nothing did."""
 
     @property
     def normal(self) -> str:
-        """The failure without what differs from case to case: one line, the same for the same kind."""
+        """The failure in one line without the parts that differ from case to case; equal for
+        failures of one kind."""
         parts = [self.tier, self.step, self.check, self.signature]
         return " | ".join([*(p for p in parts if p), normalise(self.general(self.detail))])
 
     def general(self, text: str) -> str:
-        """``text`` with the problem's own function called ``f``."""
+        """``text`` with the name of the problem's own function replaced by ``f``."""
         return (
             re.sub(rf"\b{re.escape(self.entry_point)}\b", "f", text) if self.entry_point else text
         )
@@ -105,8 +106,8 @@ def _of_run(store: BeadStore, run: Run) -> list[Failure]:
 def _wrong(
     run: Run, problem: dict[str, Any], calls: Sequence[Call], *, explained: bool
 ) -> Failure | None:
-    """A final answer that the hidden checks refuse, or none at all. A run that knew that it failed
-    shows where in its other failures (``explained``) and is not counted twice."""
+    """A final answer that the hidden checks refuse, or a missing answer. A run that reported its
+    own failure shows the place in its other failures (``explained``) and is not counted twice."""
     if run.reference_match is not False or (
         explained and (run.answer is None or run.verdict == "failed")
     ):
@@ -139,7 +140,7 @@ def _failure(run: Run, tier: str, bead: str, at: float, signature: str, detail: 
 def _outcomes(
     store: BeadStore, run: Run, steps: dict[str, Bead], calls: Sequence[Call]
 ) -> list[Failure]:
-    """Failed outcomes of the fleet; and attempts that failed before one succeeded."""
+    """Failed outcomes of the fleet, and attempts that failed before a successful one."""
     beads = store.query(run_id=run.id, kind="outcome", tier="fleet", order="created")
     ended = [(b, Outcome.model_validate(b.data["outcome"])) for b in beads]
     found = []
@@ -169,7 +170,7 @@ def _outcomes(
 def _repairer(
     bead: Bead, outcome: Outcome, later: Sequence[tuple[Bead, Outcome]], run: Run
 ) -> str | None:
-    """What made good a failure, if anything did."""
+    """What repaired a failure; ``None`` if nothing did."""
     if outcome.status in ("verified", "unverified"):
         return f"attempt {outcome.attempts} of {bead.assignee}"
     for other, result in later:
@@ -179,7 +180,7 @@ def _repairer(
 
 
 def _answer(calls: Sequence[Call], outcome: Outcome) -> str:
-    """The last answer of the delegation that failed; checks are not answers."""
+    """The last answer of the delegation that failed, calls for checks excluded."""
     own = [c for c in calls if c.bead_id == outcome.delegation_id and c.sample < CHECK_SAMPLES]
     failed = [c for c in own if c.attempt < max(1, len(outcome.failures))]
     return (failed or own)[-1].response[:SHOWN] if own else ""

@@ -1,4 +1,4 @@
-"""What recorded runs teach, as files that others read: training rows and Inspect's logs."""
+"""Export of recorded runs to files for other programs: training rows and Inspect's logs."""
 
 from __future__ import annotations
 

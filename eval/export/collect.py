@@ -1,4 +1,4 @@
-"""Rows of one kind from recorded runs: without doubles, without leaks, in parts by problem."""
+"""Rows of one kind from recorded runs: without duplicates, without leaks, split by problem."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _WANTS = {
 
 @dataclass(frozen=True)
 class Export:
-    """The rows that go into a file, and what was left out of it."""
+    """The rows of a file, and counts of the rows that were left out."""
 
     rows: list[dict[str, Any]]
     runs: int
     problems: dict[str, int]
-    """Part → problems of its rows."""
+    """Part → number of problems of its rows."""
     duplicates: int
-    """Rows left out because an equal one is there."""
+    """Rows left out because an equal one is already included."""
     overlaps: int
-    """Rows of ``eval`` left out because a problem of ``train`` asks the same of a specialist."""
+    """Rows of ``eval`` left out because a problem of ``train`` has the same prompt."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """Part → rows."""
+        """Part → number of rows."""
         found = {"train": 0, "eval": 0}
         for row in self.rows:
             found[row["meta"]["split"]] += 1
@@ -54,12 +54,12 @@ def collect(
     split: str = "train",
     held_out: float = 0.2,
 ) -> Export:
-    """Rows of ``kind`` from ``runs``, those of one specialist and one part if asked.
+    """Rows of ``kind`` from ``runs``, optionally of one specialist and one part.
 
-    A problem is wholly in ``train`` or wholly in ``eval``, whatever runs are exported. A step's prompt
-    may recur in another problem: a row of ``eval`` whose prompt is in ``train`` is left out. Raises
-    UsageError for a part or share that does not exist, where a row would show a hidden check, and
-    where no row is left; StoreError.
+    A problem is wholly in ``train`` or wholly in ``eval``, whatever runs are exported. A step's
+    prompt may recur in another problem: a row of ``eval`` whose prompt is in ``train`` is left out.
+    Raises UsageError for a part or share that does not exist, where a row would show a hidden
+    check, and where no row is left; StoreError.
     """
     if split not in SPLITS:
         raise UsageError(f"--split {split[:40]}: one of {', '.join(SPLITS)}")
@@ -98,8 +98,8 @@ def collect(
 
 
 def _same(row: Row, key: str) -> str:
-    """What makes two rows equal: the words, white space apart; for a routing decision, which is no
-    text to repeat, the problem as well."""
+    """The key by which rows count as equal: their words, without regard to white space; for a
+    routing decision, which is no text to repeat, also the problem."""
     body = {name: value for name, value in row.body.items() if name != "cost"}
     text = json.dumps(_squeezed(body), sort_keys=True)
     return text if row.asked else f"{key}|{text}"

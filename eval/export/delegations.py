@@ -1,7 +1,7 @@
-"""Delegations as the store tells them: every answer to one, how it failed, which was verified.
+"""Delegations from the store: every answer to one, how it failed, and which was verified.
 
-Only the public verification counts: the status and checks of the fleet's outcome beads. What the
-hidden checks said is never read here.
+Only the public verification counts: the status and checks of the fleet's outcome beads. The results
+of hidden checks are never read here.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ class Answer:
     asked: Messages
     """The prompt of its first attempt: the task before any criticism."""
     cause: str = ""
-    """Why it failed; empty for the verified answer."""
+    """Cause of the failure; empty for the verified answer."""
     fault: str = ""
-    """The failing public check in words, where the record tells."""
+    """The failing public check in words, where the record holds it."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One delegation and what came of it."""
+    """One delegation and its results."""
 
     run: Run
     order: Bead
-    """The dispatcher's decision."""
+    """The dispatcher's decision bead."""
     who: str
-    """Who gave the answer that counts."""
+    """The specialist whose answer counts."""
     outcome: Outcome
     calls: Sequence[Call]
     """All of the delegation's calls, checks included."""
@@ -47,7 +47,7 @@ class Work:
 
     @property
     def step(self) -> str:
-        """Bead of the step."""
+        """Id of the step's bead."""
         return self.order.parent or ""
 
 

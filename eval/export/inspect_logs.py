@@ -1,6 +1,7 @@
-"""Evaluation logs in Inspect's format (https://inspect.aisi.org.uk/eval-logs.html), one for a suite.
+"""Evaluation logs in Inspect's format (https://inspect.aisi.org.uk/eval-logs.html), one for each
+suite.
 
-A sample is a run that has ended: another run of the same problem is its next epoch. The package
+A sample is a run that has ended; another run of the same problem is its next epoch. The package
 ``inspect_ai`` is an extra; nothing else imports it.
 """
 
@@ -22,14 +23,14 @@ from state import BeadStore, Call, Ledger, Run
 from state.errors import SetupError, UsageError
 
 VERIFIED, REFERENCE = "verified", "reference"
-"""Names of the scores: the public verification, and what the hidden checks said."""
+"""Names of the scores: the public verification, and the result of the hidden checks."""
 
 
 def logs(store: BeadStore, runs: Iterable[Run]) -> dict[str, Any]:
     """Suite → ``EvalLog`` of those ``runs`` that have ended.
 
-    The hidden checks themselves are no part of it, so ``target`` is empty. Raises SetupError without
-    inspect_ai, UsageError where no run has ended, StoreError.
+    The log does not contain the hidden checks themselves, so ``target`` is empty. Raises SetupError
+    without inspect_ai, UsageError where no run has ended, StoreError.
     """
     _needed()
     suites: dict[str, list[Run]] = {}
@@ -139,7 +140,8 @@ def _sample(run: Run, calls: Sequence[Call], epoch: int) -> Any:
 
 
 def _messages(call: Call) -> list[Any]:
-    """A call as chat messages; the answer tells tier, specialist, adapter and cost."""
+    """A call as chat messages; the metadata of the answer hold tier, specialist, adapter and
+    cost."""
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
     kinds = {"system": ChatMessageSystem, "user": ChatMessageUser}
@@ -175,7 +177,7 @@ def _usage(calls: Iterable[Call]) -> dict[str, Any]:
 
 
 def _total(name: str, samples: Sequence[Any]) -> Any:
-    """Share of the samples with this score that are right; samples without it are not counted."""
+    """Share of right samples among those with this score; samples without it are not counted."""
     from inspect_ai.log import EvalMetric, EvalScore
 
     marks = [s.scores[name].value == _mark(True) for s in samples if name in s.scores]
@@ -187,7 +189,7 @@ def _total(name: str, samples: Sequence[Any]) -> Any:
 
 
 def _mark(right: bool) -> str:
-    """Inspect's own constants, ``CORRECT`` and ``INCORRECT``."""
+    """Inspect's own constant, ``CORRECT`` or ``INCORRECT``."""
     return "C" if right else "I"
 
 

@@ -1,17 +1,17 @@
-"""Refuses rows in which a hidden check shows.
+"""Refuses rows that reveal a hidden check.
 
-Hidden checks never reach a prompt by construction; this is the net beneath. What may give a check
-away is text of it that
+Hidden checks never reach a prompt by construction; this module is a second safeguard. A text of a
+check is considered revealing if it
 
 - is longer than 20 characters (a line of test or predicate code, an argument, an input, an expected
   value), or is a reference answer of at least 6 characters or a number of at least 6 significant
   digits, standing alone; and
-- does not stand in the problem's public part (statement and public checks); and
-- was not in any answer that the ledger holds from before the call: what a model worked out, a later
-  prompt may quote.
+- does not occur in the problem's public part (statement and public checks); and
+- was not in any answer that the ledger holds from before the call, because a later prompt may quote
+  the work of a model.
 
-In prompts all of it counts. In answers only code of the tests does: a right answer may well be, or
-contain, the value that a check expects. Short answers cannot be told from chance and are not looked
+All such texts count in prompts. In answers only code of the tests counts: a right answer may well
+be, or contain, the value that a check expects. Short answers may occur by chance and are not looked
 for. A problem that its run does not hold has no check to look for.
 """
 
@@ -32,24 +32,26 @@ from state.errors import UsageError
 from tiers.protocol import Check
 
 LONG, SHORT = 20, 6
-"""A text longer than the first tells by itself; a reference answer from the second on."""
+"""A text is revealing above the first number of characters, a reference answer from the second
+on."""
 _CODE = ("test", "predicate")
 _PLAIN = ("entry_point", "class_name", "prompt", "tol", "timeout", "operations")
-"""Fields of specs that the problem's statement tells as well, or that say nothing."""
+"""Fields of specs that the problem's statement contains as well, or that reveal nothing."""
 _HEADS = ("def ", "class ", "import ", "from ", "return ", "for ", "while ")
-"""How lines of any code may begin."""
+"""Beginnings of lines that occur in any code."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Text that only scoring should know."""
+    """A text that only scoring may know."""
 
     text: str
     what: str
     is_code: bool = False
 
     def shows(self, text: str) -> bool:
-        """Whether it stands in ``text``, which is in normal form, by itself."""
+        """Whether the secret occurs in ``text``, which is in normal form, as a separate word or
+        passage."""
         if self.text not in text:
             return False
         edges = rf"(?<![\w.]){re.escape(self.text)}(?!\w|\.\d)"
@@ -57,14 +59,14 @@ class Secret:
 
 
 class Guard:
-    """Looks for hidden checks in rows before they leave the store."""
+    """Checks rows for hidden checks before they are exported."""
 
     def __init__(self, store: BeadStore) -> None:
         self._ledger = Ledger(store)
         self._secrets: dict[str, list[Secret]] = {}
 
     def examine(self, row: Row) -> None:
-        """Raises UsageError, naming run and call, where a row shows a hidden check."""
+        """Raise UsageError, naming run and call, for a row that reveals a hidden check."""
         run = row.work.run
         secrets = self._of(run)
         if not secrets:
@@ -99,7 +101,7 @@ class Guard:
 
 
 def secrets_of(problem: Problem) -> list[Secret]:
-    """What only the hidden checks of a problem say."""
+    """Texts that occur only in the hidden checks of a problem."""
     public = _joined(
         [problem.statement, *(s.text for c in problem.public_checks for s in _parts(c, least=1))]
     )
@@ -112,7 +114,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _parts(check: Check, least: int = SHORT) -> Iterator[Secret]:
-    """The telling texts of a check; numbers and references from ``least`` characters on."""
+    """The revealing texts of a check; numbers and references of ``least`` characters or more."""
     yield from _fields(check.spec, least)
 
 
@@ -132,7 +134,7 @@ def _fields(spec: Mapping[str, Any], least: int) -> Iterator[Secret]:
 
 
 def _values(value: Any, what: str, least: int, *, reference: bool) -> Iterator[Secret]:
-    """A value as it may be written, and the numbers in it."""
+    """The written forms of a value, and the numbers in it."""
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int | float):

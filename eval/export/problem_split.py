@@ -1,6 +1,6 @@
-"""Training and evaluation parts, split by problem.
+"""The split into training and evaluation parts, by problem.
 
-The part is a function of the statement alone: the same in every export, on every machine, under
+The part depends on the statement alone: it is the same in every export, on every machine, under
 every id, whatever other problems there are.
 """
 
@@ -15,7 +15,7 @@ SPLITS = ("train", "eval", "all")
 
 
 def normal(text: str) -> str:
-    """``text`` with all white space made one blank."""
+    """``text`` with each run of white space replaced by one blank."""
     return " ".join(text.split())
 
 

@@ -1,4 +1,4 @@
-"""Which runs an export reads, and which suite a run belongs to."""
+"""Selection of the runs that an export reads, and the suite of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NO_SUITE = "other"
 
 
 def chosen_runs(store: BeadStore, ids: Sequence[str] = (), suite: str | None = None) -> list[Run]:
-    """The runs of these ids (all without any), of one suite if asked, oldest first.
+    """The runs with these ids (all without any), optionally of one suite, oldest first.
 
-    ``horizon`` is every story, ``horizon/16`` those of 16 events. Raises UsageError for an unknown
-    or ambiguous id, and where no run is left.
+    ``horizon`` selects every story, ``horizon/16`` those of 16 events. Raises UsageError for an
+    unknown or ambiguous id, and where no run is left.
     """
     records = Runs(store)
     runs = [records.get(id) for id in ids] if ids else records.list()
@@ -37,7 +37,7 @@ def problem_of(run: Run) -> Problem | None:
 
 
 def statement_of(run: Run) -> str:
-    """What the problem asks; empty where the record does not tell."""
+    """The statement of the problem; empty where the record does not hold it."""
     try:
         said = json.loads(run.problem_json)
     except ValueError:
@@ -46,7 +46,7 @@ def statement_of(run: Run) -> str:
 
 
 def suite_of(run: Run) -> str:
-    """Name of the suite: the problem's own word, else the beginning of its id."""
+    """Name of the suite, from the problem's metadata, else from the beginning of its id."""
     problem = problem_of(run)
     name = str(problem.meta.get("suite") or "") if problem else ""
     head, slash, _ = run.problem_id.partition("/")

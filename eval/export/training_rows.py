@@ -1,7 +1,7 @@
 """The rows of each kind of training file, made from delegations.
 
-``sft``, ``dpo`` and ``repair`` are chat messages as trl reads them; ``router`` is a plain record. Every
-row says in ``meta`` where it comes from.
+``sft``, ``dpo`` and ``repair`` are chat messages in trl's format; ``router`` is a plain record.
+Every row has its origin in ``meta``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tiers.prompts import criticism
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a file, before it is put into a part."""
+    """One line of a file, before it is assigned to a part."""
 
     body: dict[str, Any]
     meta: dict[str, Any]
     work: Work
     sources: tuple[Answer, ...] = ()
-    """The answers that stand in the row."""
+    """The answers that the row contains."""
     asked: str = ""
     """The prompt in normal form; empty where rows of several problems may share it."""
 
@@ -36,8 +36,8 @@ Kind = Callable[[Sequence[Work]], Iterator[Row]]
 
 
 def sft(works: Sequence[Work]) -> Iterator[Row]:
-    """The prompt and the answer that was verified; answers that failed before it do not show, but for
-    the criticism that the prompt itself quotes."""
+    """The prompt and the verified answer. Earlier failed answers are left out, except for the
+    criticism that the prompt itself quotes."""
     for work in works:
         if (won := work.verified) is not None:
             messages = [*won.call.prompt, _assistant(won)]
@@ -46,7 +46,7 @@ def sft(works: Sequence[Work]) -> Iterator[Row]:
 
 
 def dpo(works: Sequence[Work]) -> Iterator[Row]:
-    """The task, the verified answer, and one that failed on the same task."""
+    """The task, the verified answer, and a failed answer to the same task."""
     for work, lost, won in _pairs(works):
         body = {"prompt": lost.asked, "chosen": [_assistant(won)], "rejected": [_assistant(lost)]}
         meta = {**_meta(work, won), "rejected": _lost(lost)}
@@ -54,7 +54,7 @@ def dpo(works: Sequence[Work]) -> Iterator[Row]:
 
 
 def repair(works: Sequence[Work]) -> Iterator[Row]:
-    """The task, an answer that failed, the public check that failed it, and the verified answer."""
+    """The task, a failed answer, the public check that it failed, and the verified answer."""
     for work, lost, won in _pairs(works):
         if lost.fault:
             said = {"role": "user", "content": criticism(lost.fault)}
@@ -64,9 +64,10 @@ def repair(works: Sequence[Work]) -> Iterator[Row]:
 
 
 def router(works: Sequence[Work]) -> Iterator[Row]:
-    """What the scorer saw, whom it chose by which scores, how that ended and what it cost.
+    """The text that the scorer saw, the chosen specialist with the scores, the outcome and the
+    cost.
 
-    Delegations that ended in neither success nor failure say nothing about a choice.
+    Delegations without success or failure are no evidence about a choice and are left out.
     """
     for work in works:
         outcome, data = work.outcome, work.order.data
@@ -89,7 +90,7 @@ def router(works: Sequence[Work]) -> Iterator[Row]:
 
 
 def _pairs(works: Sequence[Work]) -> Iterator[tuple[Work, Answer, Answer]]:
-    """(delegation that was verified, failed answer, verified answer) of equal tasks of one step."""
+    """(verified delegation, failed answer, verified answer) with equal tasks of one step."""
     for work in works:
         won = work.verified
         if won is None:
@@ -112,7 +113,7 @@ def _text(messages: Messages) -> str:
 
 
 def _meta(work: Work, answer: Answer | None) -> dict[str, Any]:
-    """Where a row comes from; the checks are those that the fleet ran on the artifact."""
+    """The origin of a row; the checks are those that the fleet ran on the artifact."""
     call = answer.call if answer else None
     return {
         "run": work.run.id,

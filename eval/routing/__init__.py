@@ -1,1 +1,1 @@
-"""Routers measured: recorded answers, cost-quality curves, benchmarks."""
+"""Measurement of routers: recorded answers, cost-quality curves, benchmarks."""

@@ -1,4 +1,4 @@
-"""`harness bench routing` on recorded answers: every policy beside the references, with intervals."""
+"""`harness bench routing` on recorded answers: all policies and references, with intervals."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from eval.routing.recorded_answers import Ground
 Floats = NDArray[np.float64]
 
 PERFORMANCE = (0.5, 0.8)
-"""Shares of the gap that CPT is told for."""
+"""Shares of the performance gap for which CPT is reported."""
 
 
 @dataclass(frozen=True)
 class PointRow:
-    """One policy at its own point; intervals are 95%, over tasks."""
+    """One policy at its own cost and quality; intervals are 95%, over tasks."""
 
     policy: str
     quality: float
     quality_low: float
     quality_high: float
     cost: float
-    """US dollars a task."""
+    """US dollars for each task."""
     cost_share: float
-    """Of always asking the dearest model."""
+    """Cost as a share of the cost of always asking the most expensive model."""
     strong: float
-    """Share of tasks on which the dearest model was asked."""
+    """Share of tasks on which the most expensive model was asked."""
     regret: float
     """Quality of the oracle minus quality."""
     over_mixture: float
@@ -91,9 +91,9 @@ def measure(ground: Ground, vectors: NDArray[np.float32], *, seed: int = 0) -> d
 
 
 def pair(ground: Ground) -> tuple[int, int]:
-    """(weak, strong): the ends of the steepest trade between cost and quality that is left to make.
+    """(weak, strong): the two models with the steepest trade-off between cost and quality.
 
-    Strong is the best model; weak the next one below it on the hull of random mixtures.
+    Strong is the best model; weak is the next one below it on the hull of random mixtures.
     """
     costs, quality = ground.cost.mean(axis=(0, 2)), ground.passed.mean(axis=(0, 2))
     points = curves.hull(costs.tolist(), quality.tolist())
@@ -115,7 +115,7 @@ def _by_model(ground: Ground, model: NDArray[np.int64]) -> Spent:
 
 
 def _oracle(ground: Ground) -> Spent:
-    """The cheapest model whose answer in that run passes; the cheapest of all where none does."""
+    """The cheapest model whose answer in that run passes; the cheapest of all where none passes."""
     price = np.where(ground.passed, ground.cost, np.inf)
     pick = np.where(ground.passed.any(axis=1), price.argmin(axis=1), ground.cost.argmin(axis=1))
     take = np.take_along_axis
@@ -176,7 +176,8 @@ def _curve_row(
 ) -> CurveRow:
     low_q, high_q = (ground.passed[:, k].astype(np.float64) for k in (weak, strong))
     low_c, high_c = ground.cost[:, weak], ground.cost[:, strong]
-    high_c = high_c + low_c if cascade else high_c  # A cascade has paid the weak answer already.
+    # A cascade has already paid for the weak answer.
+    high_c = high_c + low_c if cascade else high_c
 
     def made(draw: NDArray[np.int64]) -> curves.Curve:
         parts = (ranks, low_q, high_q, low_c, high_c)

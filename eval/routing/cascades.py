@@ -17,24 +17,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cascade:
-    """Attempts as (model, how many), cheapest model first.
+    """Attempts as (model, number of attempts), cheapest model first.
 
-    ``unchecked``: which stage answers where a task shows nothing to check; 0 trusts the first
-    model's answer, −1 asks the last one at once.
+    ``unchecked`` is the stage that answers where a task has no public checks; 0 trusts the first
+    model's answer, −1 asks the last model at once.
     """
 
     stages: tuple[tuple[int, int], ...]
     unchecked: int
 
     def named(self, models: Sequence[str]) -> str:
-        """In words."""
+        """Description in words."""
         steps = " → ".join(models[m] + (f" ×{n}" if n > 1 else "") for m, n in self.stages)
         return f"{steps}; without checks {models[self.stages[self.unchecked][0]]}"
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Quality, cost and whether the dearest model was asked, (tasks, runs) each."""
+    """Quality, cost and whether the most expensive model was asked, (tasks, runs) each."""
 
     quality: Floats
     cost: Floats
@@ -42,7 +42,7 @@ class Spent:
 
 
 def play(ground: Ground, cascade: Cascade) -> Spent:
-    """What ``cascade`` gives on every task and run.
+    """The results of ``cascade`` on every task and run.
 
     The n-th attempt of a model in run r is its recorded answer of run r + n. If no attempt passes,
     the last one is the answer. Raises ``ValueError`` on a ground without public verdicts.
@@ -69,7 +69,8 @@ def play(ground: Ground, cascade: Cascade) -> Spent:
 
 
 def grid(models: int, most: int = 3) -> list[Cascade]:
-    """Every cascade of up to ``most`` attempts a model that ends with the dearest one."""
+    """Every cascade of up to ``most`` attempts for each model that ends with the most expensive
+    model."""
     found = []
     for counts in product(*(range(most + 1) for _ in range(models - 1)), range(1, most + 1)):
         stages = tuple((m, n) for m, n in enumerate(counts) if n)
@@ -78,10 +79,10 @@ def grid(models: int, most: int = 3) -> list[Cascade]:
 
 
 def chosen(ground: Ground, seed: int) -> tuple[Spent, list[str]]:
-    """A cascade chosen on the other folds and played on each: (what it gives, choice by fold).
+    """For each fold, a cascade chosen on the other folds: (results on all tasks, choice by fold).
 
-    The choice is the cheapest that is at least as good as the dearest model alone on the training
-    tasks; the best one, if none is.
+    The choice is the cheapest cascade that is at least as good as the most expensive model alone on
+    the training tasks; the best one, if none is.
     """
     options = grid(len(ground.models))
     played = [play(ground, option) for option in options]

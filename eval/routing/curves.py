@@ -1,9 +1,9 @@
 """Cost-quality curves of a weak and a strong model, and the measures of RouteLLM on them.
 
-Ong et al. 2024 (arXiv 2406.18665): with ``c`` the share of calls to the strong model and
-PGR(c) = (q(c) − q_weak) / (q_strong − q_weak), APGR is the mean of PGR over c in [0, 1] (here by the
-trapezoid rule, in one-hundredths) and CPT(x) the least c at which PGR reaches x. A router that knows
-nothing has APGR 0.5 and CPT(x) = x.
+Ong et al. 2024 (arXiv 2406.18665): with ``c`` the share of calls to the strong model and PGR(c) =
+(q(c) − q_weak) / (q_strong − q_weak), APGR is the mean of PGR over c in [0, 1] (here by the
+trapezoid rule, in one-hundredths) and CPT(x) the least c at which PGR reaches x. A random router
+has APGR 0.5 and CPT(x) = x.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Curve:
-    """What a ranking of requests is worth at every share of strong calls."""
+    """Quality and cost of a ranking of requests at every share of strong calls."""
 
     quality: Floats
     """(GRID + 1,) mean quality at shares 0, 0.01, …, 1."""
@@ -42,8 +42,8 @@ def curve(
 ) -> Curve:
     """The curve of sending the requests of highest ``priority`` to the strong model, (N,) each.
 
-    Equal priorities share what a random order of them would give in the mean. ``weak_cost`` is paid
-    where the weak model answers, ``strong_cost`` where the strong one does.
+    Requests of equal priority get the mean over their random orders. ``weak_cost`` is paid where
+    the weak model answers, ``strong_cost`` where the strong one does.
     """
     order = np.argsort(-priority, kind="stable")
     ranked = priority[order]
@@ -109,8 +109,8 @@ def bootstrap(
 ) -> list[tuple[float, float]]:
     """95% percentile intervals of measures over tasks drawn with replacement (Efron 1979).
 
-    ``measure`` gives its numbers for the drawn indices (tasks,). Draws for which a number is NaN are
-    left out of its interval; (NaN, NaN) if none is left.
+    ``measure`` returns its numbers for the drawn indices (tasks,). Draws for which a number is NaN
+    are left out of its interval; (NaN, NaN) if none is left.
     """
     rng = np.random.default_rng(seed)
     drawn = np.array([measure(rng.integers(0, tasks, tasks)) for _ in range(resamples)])

@@ -1,8 +1,8 @@
-"""Public checks of a programming task: the calls with results that its own text shows.
+"""Public checks of a programming task: the example calls with results in its own text.
 
 HumanEval (Chen et al. 2021, arXiv 2107.03374) writes examples in many forms: doctest prompts,
-``f(x) == y``, ``f(x) ➞ y``, ``f(x) returns y``, ``For lst = [1] the output should be 1``. Whatever
-is no literal call with a literal result is left out, so a task may have no public check at all.
+``f(x) == y``, ``f(x) ➞ y``, ``f(x) returns y``, ``For lst = [1] the output should be 1``. Examples
+without a literal call and a literal result are left out, so a task may have no public check.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def public_cases(prompt: str, entry_point: str) -> list[dict[str, Any]]:
 
 
 def public_check(prompt: str, entry_point: str) -> Check | None:
-    """The examples of ``prompt`` as one ``function`` check, or ``None`` where it shows none."""
+    """The examples of ``prompt`` as one ``function`` check, or ``None`` where it has none."""
     cases = public_cases(prompt, entry_point)
     if not cases:
         return None
@@ -47,7 +47,8 @@ def public_check(prompt: str, entry_point: str) -> Check | None:
 
 
 def runnable(prompt: str, entry_point: str, completion: str) -> str:
-    """The program in ``completion`` under what ``prompt`` gives before the asked function.
+    """The program in ``completion``, preceded by the code in ``prompt`` before the requested
+    function.
 
     Chat models often leave out the imports and helpers that the prompt has shown them.
     """
@@ -90,7 +91,8 @@ def _told(prompt: str) -> list[dict[str, Any]]:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the bracket that opens at ``start`` is closed, quotes respected; the index after it."""
+    """The index after the bracket that closes the one at ``start``; brackets in quotes do not
+    count."""
     depth, quote, k = 0, "", start
     while k < len(text):
         char = text[k]
@@ -122,7 +124,7 @@ def _arguments(call: str) -> tuple[list[Any], dict[str, Any]] | None:
 
 
 def _result(prompt: str, end: int, doctest: bool) -> tuple[Any] | None:
-    """The literal that stands for the result of a call that ends at ``end``."""
+    """The literal that represents the result of a call that ends at ``end``."""
     line, _, rest = prompt[end:].partition("\n")
     if doctest and not line.strip():
         return _literal(rest.partition("\n")[0])

@@ -1,4 +1,4 @@
-"""Training and judging routers from the call log: verified outcomes only, split by problem."""
+"""Training and evaluation of routers on the call log: verified outcomes only, split by problem."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from state import UsageError
 
 @dataclass(frozen=True)
 class Judged:
-    """A router on tasks of problems that it was not trained on."""
+    """Evaluation of a router on problems that it was not trained on."""
 
     router: str
     examples: int
     problems: int
     brier: float
-    """Of all specialists' probabilities for ``learned``, of success for ``posterior``."""
+    """Brier score of all specialists' probabilities for ``learned``, of the probability of success
+    for ``posterior``."""
     ece: float
     accuracy: float
     base_rate: float
-    """Accuracy of always saying what is most frequent."""
+    """Accuracy of always predicting the most frequent label."""
     bins: list[Bin]
 
 
 def learnable(examples: Sequence[Example], cards: Sequence[Card]) -> list[Example]:
     """Verified outcomes of the present fleet, of specialists that have enough of them.
 
-    Raises ``UsageError`` where there is too little to train a router.
+    Raises ``UsageError`` where there are too few outcomes to train a router.
     """
     names = {card.name for card in cards}
     won = [e for e in examples if e.verified and e.specialist in names]
@@ -52,7 +53,7 @@ def learnable(examples: Sequence[Example], cards: Sequence[Card]) -> list[Exampl
 def train(
     examples: Sequence[Example], cards: Sequence[Card], embedder: Embedder, folder: Path
 ) -> list[Stored]:
-    """Train and store the learned router and the posteriors; the next version of each.
+    """Train and store the next version of the learned router and of the posteriors.
 
     Raises ``UsageError`` with too little data.
     """
@@ -74,7 +75,8 @@ def train(
 def evaluate(
     examples: Sequence[Example], cards: Sequence[Card], embedder: Embedder, seed: int = 0
 ) -> list[Judged]:
-    """Both kinds of router by cross-validation over problems. Raises ``UsageError`` as training."""
+    """Both kinds of router by cross-validation over problems. Raises ``UsageError`` like
+    :func:`train`."""
     return [_learned(learnable(examples, cards), embedder, seed),
             _posterior(_decided(examples, cards), embedder, seed)]  # fmt: skip
 

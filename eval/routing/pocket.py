@@ -1,4 +1,5 @@
-"""Routing on the pocket fleet: every held-out task answered by every adapter, then routed.
+"""Routing on the pocket fleet: every adapter answers every held-out task, then policies route the
+tasks.
 
 References: random, always one adapter, native (the adapter of the task's own domain) and oracle (an
 adapter that solves the task, where there is one). Learned policies are cross-validated by task.
@@ -43,7 +44,8 @@ async def measure(
     tasks: int = 40,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """``tasks`` held-out tasks a domain, cells in equal shares. Raises ``SandboxUnavailable``."""
+    """Measure ``tasks`` held-out tasks of each domain, cells in equal shares. Raises
+    ``SandboxUnavailable``."""
     fleet = [card for card in cards if card.domain in SPECIALISTS]
     examples = [e for card in fleet for e in _tasks(card.domain, tasks, seed)]
     solved = np.stack([await right(backend, card, examples, validators) for card in fleet], axis=1)

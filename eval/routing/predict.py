@@ -1,4 +1,4 @@
-"""Predicting from its text whether a model will solve a task, never on the task's own answers."""
+"""Predicts from a task's text whether a model will solve it, without the task's own answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def folds(tasks: int, seed: int, count: int = FOLDS) -> list[NDArray[np.int64]]:
 
 
 def knn(vectors: Vectors, rate: Floats, seed: int) -> Floats:
-    """(tasks, models): mean pass rate of the nearest tasks of the other folds, by cosine."""
+    """Mean pass rate of the nearest tasks of the other folds, by cosine: (tasks, models)."""
     found = np.empty_like(rate)
     for test in folds(len(rate), seed):
         train = np.setdiff1d(np.arange(len(rate)), test)
@@ -29,7 +29,8 @@ def knn(vectors: Vectors, rate: Floats, seed: int) -> Floats:
 
 
 def logistic(vectors: Vectors, rate: Floats, seed: int) -> Floats:
-    """(tasks, models): logistic regression on embeddings, each model's pass rate as soft label."""
+    """Logistic regression on embeddings, with each model's pass rate as soft label: (tasks,
+    models)."""
     from sklearn.linear_model import LogisticRegression
 
     found = np.empty_like(rate)

@@ -22,7 +22,7 @@ from state import UsageError
 from tiers.protocol import Validator
 
 AT_ONCE = 4
-"""Sandboxes under way at a time."""
+"""Most sandboxes under way at a time."""
 
 HUMANEVAL_PRICES: dict[str, tuple[float, float]] = {
     "codellama-34b-instruct": (0.0008, 0.0008),
@@ -40,31 +40,34 @@ GSM8K_PRICES: dict[str, tuple[float, float]] = {
 """List prices of models of that size in 2022; verification samples 100 solutions for each answer."""
 
 CHARACTERS_PER_TOKEN = 4.0
-"""Where a record counts no tokens and no other model's count of the same text is known."""
+"""Characters of a token where a record counts no tokens and no other model's count of the text is
+known."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Tasks × models × runs, with what a router may see and what only scoring may see."""
+    """Tasks × models × runs: the data that a router may see, and those that only scoring may
+    see."""
 
     name: str
     tasks: tuple[str, ...]
-    """Problem texts: all that a router may read."""
+    """Problem texts, the only data that a router may read."""
     models: tuple[str, ...]
-    """Cheapest first, by mean cost."""
+    """Models, cheapest first, by mean cost."""
     passed: NDArray[np.bool_]
-    """(tasks, models, runs): real verdicts. Hidden from every policy but the oracle."""
+    """Real verdicts (tasks, models, runs), hidden from every policy except the oracle."""
     cost: NDArray[np.float64]
-    """(tasks, models, runs) in US dollars."""
+    """Cost (tasks, models, runs) in US dollars."""
     public: NDArray[np.int8] | None
-    """(tasks, models, runs): 1 passed the public checks, 0 failed, −1 there are none."""
+    """Public verdicts (tasks, models, runs): 1 passed the public checks, 0 failed, −1 there are
+    none."""
     native: str
-    """The model that a person would name for this kind of task."""
+    """The model that a person would choose for this kind of task."""
     notes: tuple[str, ...] = ()
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file. Raises ``UsageError`` naming the file, and the line that is wrong."""
+    """Rows of a JSONL file. Raises ``UsageError`` naming the file and the malformed line."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except OSError as error:
@@ -79,7 +82,8 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def gsm8k(folder: Path, prices: Mapping[str, tuple[float, float]] | None = None) -> Ground:
-    """The GSM8K ground: one answer a model, no public checks, tokens estimated from characters."""
+    """The GSM8K ground: one answer of each model, no public checks, tokens estimated from
+    characters."""
     prices = prices or GSM8K_PRICES
     rows = read_rows(folder / "gsm8k_model_answers.jsonl")
     models = tuple(prices)
@@ -104,8 +108,8 @@ async def humaneval(
 ) -> Ground:
     """The HumanEval ground with public verdicts, run in the sandbox once and kept in ``cache``.
 
-    ``runs`` takes the first so many of each model's ten. Raises ``SandboxUnavailable`` where code
-    must run and cannot.
+    ``runs`` limits the number of runs of each model, of which there are ten. Raises
+    ``SandboxUnavailable`` where code must run and cannot.
     """
     prices = prices or HUMANEVAL_PRICES
     problems = {row["task_id"]: row for row in read_rows(folder / "humaneval.jsonl")}

@@ -23,7 +23,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def recorded_lines(result: Mapping[str, Any]) -> list[str]:
-    """One ground of recorded answers."""
+    """Lines for one ground of recorded answers."""
     lines = [
         f"## {result['ground']}: {result['tasks']} tasks, {result['runs']} run(s) each", "",
         *(f"- {note}" for note in result["notes"]), "",
@@ -63,7 +63,7 @@ def _span(row: Mapping[str, Any], name: str, plain: bool) -> str:
 
 
 def write(base: Path, results: Mapping[str, Any], lines: Sequence[str]) -> None:
-    """``base``.json and ``base``.md; NaN becomes null."""
+    """Write ``base``.json and ``base``.md; NaN becomes null."""
     base.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(results), indent=1)
     base.with_suffix(".json").write_text(text + "\n", "utf-8")
@@ -71,7 +71,7 @@ def write(base: Path, results: Mapping[str, Any], lines: Sequence[str]) -> None:
 
 
 def read(base: Path) -> dict[str, Any]:
-    """What :func:`write` wrote, null as NaN again; empty where there is nothing."""
+    """Read a file of :func:`write`, null as NaN again; empty where there is no file."""
     file = base.with_suffix(".json")
     return _numbers(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
 
@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 def plot_curves(results: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """Quality against cost for each ground: curves of rankings, points of policies."""
+    """Plot quality against cost for each ground: curves of rankings, points of policies."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.5 * len(results), 4.8), layout="constrained")
@@ -122,7 +122,7 @@ def plot_curves(results: Sequence[Mapping[str, Any]], file: Path) -> None:
 
 
 def plot_reliability(bins: Sequence[Any], file: Path, title: str) -> None:
-    """Accuracy against stated confidence, with the diagonal of perfect calibration."""
+    """Plot accuracy against stated confidence, with the diagonal of perfect calibration."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
@@ -139,7 +139,7 @@ def plot_reliability(bins: Sequence[Any], file: Path, title: str) -> None:
 
 
 def pocket_lines(part: Mapping[str, Any]) -> list[str]:
-    """Right and wrong adapters of the pocket fleet."""
+    """Lines for the pocket fleet, with right and wrong adapters."""
     return [
         f"## The pocket fleet: {part['tasks']} held-out tasks, {len(part['adapters'])} adapters", "",
         "Every task was answered by every adapter, greedily, and judged. *Right* is the share of tasks "

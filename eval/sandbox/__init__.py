@@ -1,4 +1,5 @@
-"""Untrusted programs run here and nowhere else: contract, bubblewrap implementation, limits."""
+"""The sandbox, the only place where untrusted programs run: interface, bubblewrap implementation,
+limits."""
 
 from eval.sandbox.bubblewrap import BubblewrapSandbox
 from eval.sandbox.contract import Limits, Sandbox, SandboxResult

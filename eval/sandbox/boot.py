@@ -1,7 +1,8 @@
-"""First code inside the sandbox: lower the limits, say so, then become the untrusted program.
+"""The first code inside the sandbox: lowers the limits, reports this, then runs the untrusted
+program.
 
-Runs under the sandbox's interpreter (Python >= 3.9), which need not be ours. Usage:
-``boot.py RESULT_FD PROGRAM RESOURCE=SOFT:HARD ...``.
+Runs under the sandbox's interpreter (Python >= 3.9), which may differ from ours. Usage: ``boot.py
+RESULT_FD PROGRAM RESOURCE=SOFT:HARD ...``.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ def lower_limits(settings: list[str]) -> None:
 
 
 def main() -> None:
-    """Prove the start on the result channel, then run the program as ``__main__``."""
+    """Report the start on the result channel, then run the program as ``__main__``."""
     descriptor, program, *settings = sys.argv[1:]
     lower_limits(settings)
     os.write(int(descriptor), b'{"booted": true}\n')
     os.environ["RESULT_FD"] = descriptor
-    # -S leaves out `site`, which is where these two come from
+    # -S leaves out `site`, which defines these two.
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
     sys.argv = [program]
     with open(program, encoding="utf-8", errors="surrogatepass", newline="") as handle:

@@ -1,4 +1,4 @@
-"""The bubblewrap sandbox: launch, watch, kill, and read what came out."""
+"""The bubblewrap sandbox: starts, watches and kills programs, and reads their output."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ BOOT = Path(__file__).with_name("boot.py").read_text("utf-8")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 CHUNK = 65536
 LINES = 10_000
-"""Lines of the result channel; parsing more would hold up the event loop."""
+"""Most lines of the result channel; parsing more would block the event loop."""
 MEMORY_INTERVAL = 0.1
-"""Seconds between two looks at the resident memory."""
+"""Seconds between two measurements of the resident memory."""
 GRACE = 5.0
-"""Seconds that a killed sandbox has to close its channels."""
+"""Seconds in which a killed sandbox must close its channels."""
 
 
 class Identity(TypedDict, total=False):
-    """Whom to become before bubblewrap starts; empty where we are unprivileged already."""
+    """User under which bubblewrap starts; empty where this process is unprivileged already."""
 
     user: int
     group: int
@@ -44,20 +44,20 @@ class Identity(TypedDict, total=False):
 
 @dataclass
 class Run:
-    """One launched sandbox: its process, and why we killed it if we did."""
+    """One launched sandbox: its process, and the reason why it was killed, if it was."""
 
     process: asyncio.subprocess.Process
     killed_by: KilledBy | None = None
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def kill(self, why: KilledBy | None) -> None:
-        """Kill the process group; the pid namespace, orphans included, dies with its init."""
+        """Kill the process group; the pid namespace, orphans included, ends with its init."""
         if self.process.returncode is None:
             self.killed_by = self.killed_by or why
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:
-                return  # it ended between the look and the signal
+                return  # The process ended between the check and the signal.
 
 
 class BubblewrapSandbox:
@@ -65,12 +65,13 @@ class BubblewrapSandbox:
 
     No network, no host files, an empty work directory in memory, limits as in
     :class:`~eval.sandbox.contract.Limits`. At most ``concurrency`` programs run at once (default:
-    one for each CPU); others wait. As root the launch becomes uid 65534 first, because the kernel
-    does not hold root to its process limit.
+    one for each CPU); others wait. A launch by root first becomes uid 65534, because the kernel
+    does not apply the process limit to root.
     """
 
     def __init__(self, limits: Limits | None = None, concurrency: int | None = None) -> None:
-        """Raises UsageError for a ``concurrency`` below 1; needs no sandbox before ``run``."""
+        """Set the limits. Raises UsageError for a ``concurrency`` below 1; needs no sandbox before
+        ``run``."""
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"sandbox concurrency must be at least 1, not {concurrency}")
         self.limits = limits or Limits()
@@ -110,7 +111,7 @@ async def _launch(inside: Mapping[str, str], stdin: str, limits: Limits) -> Sand
             return descriptor
 
         held = {path: hold(_encoded(text)) for path, text in inside.items()}
-        # not sealed: a program may destroy its input, so that no later process reads it again
+        # Not sealed: a program may destroy its input, so that no later process reads it again.
         input_fd = hold(_encoded(stdin), sealed=False)
         blob = filter_program()
         seccomp_fd = None if blob is None else hold(blob)
@@ -185,7 +186,7 @@ async def _attend(run: Run, channel_file: Any, limits: Limits, started: float) -
 
 
 async def _pump(reader: asyncio.StreamReader, limit: int, flood: Callable[[], None]) -> bytes:
-    """All that comes, of which at most ``limit`` bytes are kept; calls ``flood`` beyond."""
+    """Read everything, keeping at most ``limit`` bytes; calls ``flood`` when there is more."""
     kept = bytearray()
     while chunk := await reader.read(CHUNK):
         room = limit - len(kept)
@@ -196,7 +197,8 @@ async def _pump(reader: asyncio.StreamReader, limit: int, flood: Callable[[], No
 
 
 async def _guard_memory(run: Run, limit: int) -> None:
-    """The address-space limit binds each process; this one binds all of them together."""
+    """Kill a run whose processes together exceed the memory limit; the address-space limit applies
+    to each."""
     while run.process.returncode is None:
         await asyncio.sleep(MEMORY_INTERVAL)
         if resident_bytes(run.process.pid) > limit:
@@ -204,10 +206,11 @@ async def _guard_memory(run: Run, limit: int) -> None:
 
 
 def _unprivileged() -> tuple[list[str], Identity]:
-    """How root becomes nobody: by a command before bubblewrap's, else by the fork.
+    """How root becomes nobody: by a command before bubblewrap's, else in the forked process.
 
     The command is preferred because ``subprocess`` changes users only after a full fork, and
-    copying the page tables of a process that holds a model takes 0.1 s; without it, it can vfork.
+    copying the page tables of a process that holds a model takes 0.1 s; without a change of user,
+    it can vfork.
     """
     if os.geteuid() != 0:
         return [], {}
@@ -236,7 +239,7 @@ def _file(content: bytes, sealed: bool) -> int:
 def _result(run: Run, outputs: list[bytes], seconds: float, limits: Limits) -> SandboxResult:
     channel, stdout, stderr = outputs
     errors = stderr.decode("utf-8", errors="replace")
-    lines = channel.split(b"\n")[:-1]  # what follows the last newline is unfinished
+    lines = channel.split(b"\n")[:-1]  # The text after the last newline is unfinished.
     if not lines and run.killed_by is None:
         said = errors.strip().splitlines() or [f"exit code {run.process.returncode}"]
         raise SandboxUnavailable(
@@ -263,14 +266,15 @@ def _result(run: Run, outputs: list[bytes], seconds: float, limits: Limits) -> S
 
 
 def _signalled(code: int) -> KilledBy | None:
-    # bubblewrap reports a program that signal n ended as 128 + n
+    # bubblewrap reports a program that signal n ended as 128 + n.
     if code == 128 + signal.SIGXCPU:
         return "cpu"
     return "signal" if code < 0 or code > 128 else None
 
 
 def _parse(lines: list[bytes]) -> tuple[tuple[Any, ...] | None, bool]:
-    """The channel's values, and whether it was readable. Untrusted text: also too deep, too big."""
+    """The channel's values, and whether it was readable. The text is untrusted: too deep or too
+    large values count as unreadable."""
     if len(lines) > LINES:
         return None, False
     try:

@@ -1,4 +1,4 @@
-"""The bubblewrap command line: what the program sees of this machine, and what it does not."""
+"""The bubblewrap command line, which defines the parts of this machine that the program sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINKED = ("lib", "lib32", "lib64", "libx32", "bin", "sbin")
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python that runs inside, and the folder to bind for it beyond ``/usr``."""
+    """The Python that runs inside, and the folder to bind for it in addition to ``/usr``."""
 
     path: str
     prefix: str | None = None
@@ -57,7 +57,7 @@ def find_interpreter() -> Interpreter:
 
 
 def system_folders() -> list[str]:
-    """Options that show ``/usr`` and the links into it, as this distribution lays them out."""
+    """Options that bind ``/usr`` and the links into it, as this distribution lays them out."""
     options = ["--ro-bind", "/usr", "/usr"]
     for name in LINKED:
         folder = Path("/", name)
@@ -73,7 +73,8 @@ def resource_limits(limits: Limits) -> list[str]:
     """Arguments of ``boot.py``: soft and hard value of each resource limit."""
     values = {
         "AS": (limits.memory_bytes, limits.memory_bytes),
-        # at the soft limit SIGXCPU ends the program; one that ignores it meets SIGKILL
+        # SIGXCPU ends the program at the soft limit; one that ignores it gets SIGKILL at the hard
+        # limit.
         "CPU": (limits.cpu_seconds, limits.cpu_seconds + 1),
         "NPROC": (limits.processes, limits.processes),
         "FSIZE": (limits.file_bytes, limits.file_bytes),
@@ -91,7 +92,8 @@ def command(
     result_fd: int,
     seccomp_fd: int | None,
 ) -> list[str]:
-    """The whole line. ``files`` maps paths inside to the descriptors that hold their content."""
+    """The whole command line. ``files`` maps paths inside to the descriptors that hold their
+    content."""
     bound = interpreter.prefix
     options = [
         bwrap,

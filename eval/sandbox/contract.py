@@ -1,4 +1,4 @@
-"""What a sandbox promises: limits in, one result out, whatever the program does."""
+"""The interface of sandboxes: limits in, one result out, whatever the program does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 MIB = 1024 * 1024
 
 KilledBy = Literal["wall", "cpu", "output", "memory", "signal"]
-"""What ended a program before its time. ``signal`` is a crash (such as a segmentation fault)."""
+"""The limit or signal that ended a program early. ``signal`` is a crash (such as a segmentation
+fault)."""
 
 STDERR_CHARS = 8192
-"""Characters of standard error that a result keeps: the last ones, where the exception is."""
+"""Most characters of standard error in a result: the last ones, which contain the exception."""
 
 
 class Limits(BaseModel):
-    """What one launch may use. CPU time decides verdicts; wall time stops those that sleep."""
+    """Limits of one launch. CPU time decides verdicts; wall time stops programs that sleep."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,11 +29,11 @@ class Limits(BaseModel):
     memory_bytes: int = Field(default=512 * MIB, ge=64 * MIB)
     """Address space of each process, and resident memory of all of them together."""
     processes: int = Field(default=16, ge=4)
-    """Processes and threads at once, three of them taken by bubblewrap and the interpreter."""
+    """Most processes and threads at once, of which bubblewrap and the interpreter take three."""
     file_bytes: int = Field(default=16 * MIB, ge=0)
-    """Size of any one file, and of ``/tmp``."""
+    """Most bytes of any one file, and of ``/tmp``."""
     scratch_bytes: int = Field(default=64 * MIB, ge=0)
-    """Size of the work directory ``/box``, held in memory."""
+    """Bytes of the work directory ``/box``, held in memory."""
     output_bytes: int = Field(default=MIB, ge=1)
     """Bytes on each of stdout and stderr; more ends the program."""
     result_bytes: int = Field(default=16 * MIB, ge=1)
@@ -40,37 +41,39 @@ class Limits(BaseModel):
 
 
 class SandboxResult(BaseModel):
-    """How a program ended and what it left on its three channels."""
+    """How a program ended, and the content of its three channels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ok: bool
-    """Exit code 0, nothing killed, and a readable result channel."""
+    """Whether the exit code is 0, nothing was killed, and the result channel is readable."""
     payload: tuple[Any, ...] | None = None
-    """The result channel: one element per JSON line the program wrote to the descriptor named in
-    the environment variable ``RESULT_FD``. ``None`` where it wrote none or something that is not
-    JSON. An unfinished last line is dropped. It is *the program's* word: a judge compares it with
-    expected values outside, which never enter the sandbox."""
+    """Content of the result channel: one element per JSON line that the program wrote to the
+    descriptor named in the environment variable ``RESULT_FD``. ``None`` where it wrote none or
+    something that is not JSON. An unfinished last line is dropped. The content is not trustworthy,
+    because *the program* writes it: a judge compares it with expected values outside, which never
+    enter the sandbox."""
     stdout: str = ""
-    """At most ``Limits.output_bytes`` bytes, undecodable ones replaced."""
+    """Standard output: at most ``Limits.output_bytes`` bytes, undecodable ones replaced."""
     stderr: str = ""
-    """The last ``STDERR_CHARS`` characters."""
+    """The last ``STDERR_CHARS`` characters of standard error."""
     spoilt: bool = False
-    """The result channel held something that is not JSON lines, or too many of them."""
+    """Whether the result channel held something that is not JSON lines, or too many of them."""
     exit_code: int | None = None
-    """The program's exit code, 128 + n where signal n ended it; ``None`` where we killed it."""
+    """The program's exit code, 128 + n where signal n ended it; ``None`` where it was killed by
+    us."""
     timed_out: bool = False
-    """Wall or CPU time was spent."""
+    """Whether wall or CPU time was exceeded."""
     killed_by: KilledBy | None = None
     seconds: float = 0.0
     """Wall-clock seconds from launch to the last byte."""
     reason: str = ""
-    """One line: why ``ok`` is false; empty where it is true."""
+    """Why ``ok`` is false, in one line; empty where it is true."""
 
 
 class Sandbox(Protocol):
-    """Runs untrusted Python programs. The suite in ``tests/conformance/test_sandbox.py`` is its
-    full contract."""
+    """Runs untrusted Python programs. The tests in ``tests/conformance/test_sandbox.py`` define the
+    full interface."""
 
     async def run(
         self,

@@ -13,7 +13,7 @@ def _children(pid: int) -> list[int]:
             listed = Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii")
             found.extend(int(child) for child in listed.split())
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return found  # the process ended while we looked
+        return found  # The process ended during the reading.
     return found
 
 

@@ -1,8 +1,9 @@
-"""A seccomp filter, assembled by hand: system calls that no tested program has a use for.
+"""A seccomp filter, assembled by hand, against system calls that no tested program needs.
 
-Defence in depth behind the namespaces: each call here has been a way out of, or a way to starve,
-a container. The filter answers EPERM, and ends a process that uses a foreign architecture's
-calls. Layout of instructions and data: Linux ``Documentation/userspace-api/seccomp_filter.rst``.
+This is defence in depth behind the namespaces: each of these calls has been used to escape from a
+container, or to starve it. The filter answers EPERM, and ends a process that uses a foreign
+architecture's calls. Layout of instructions and data: Linux
+``Documentation/userspace-api/seccomp_filter.rst``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ CALLS: dict[str, tuple[int | None, int | None]] = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "finit_module": (313, 273),
-    "memfd_create": (319, 279),  # memory that no limit here counts
+    "memfd_create": (319, 279),  # Memory that no limit here counts.
     "kexec_file_load": (320, 294),
     "bpf": (321, 280),
     "userfaultfd": (323, 282),
@@ -73,7 +74,8 @@ def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 @functools.cache
 def filter_program(machine: str = platform.machine()) -> bytes | None:
-    """The filter for ``machine`` as ``bwrap --seccomp`` reads it; None for other architectures."""
+    """The filter for ``machine`` in the format of ``bwrap --seccomp``; None for other
+    architectures."""
     if machine not in ARCHITECTURES:
         return None
     column, architecture = ARCHITECTURES[machine]

@@ -1,4 +1,4 @@
-"""Executable checks: one validator for each kind of check, code only ever in the sandbox."""
+"""Executable checks: one validator for each kind of check; code runs only in the sandbox."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = [
 
 
 def validators(sandbox: Sandbox | None = None) -> dict[str, Validator]:
-    """A validator for each kind of check. ``sandbox`` runs the code (default: bubblewrap, which
-    is looked for only when a check needs it). The domains add their own."""
+    """A validator for each kind of check, including those of the domains. ``sandbox`` runs the code
+    (default: bubblewrap, which is looked for only when a check needs it)."""
     from eval.domains.evaluations import evaluations
 
     box = sandbox or BubblewrapSandbox()

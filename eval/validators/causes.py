@@ -1,7 +1,7 @@
-"""The names of failures: one name for one failure, whichever judge meets it.
+"""Names of failures, the same for all validators.
 
-An exception that a program raises is named by its type; everything else has a name here. A failure that
-is the judge's own is never held against an answer (``verdict.py``).
+An exception that a program raises is named by its type; every other failure has a name here. A
+failure of the judge itself never counts against an answer (``verdict.py``).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ MISSING_ENTRY_POINT = "missing-entry-point"
 WRONG_VALUE = "wrong-value"
 NO_NUMBER = "no-number"
 BAD_RESULT = "bad-result"
-"""The program wrote where only the judge's own code writes."""
+"""The program wrote to the channel that only the judge's own code may use."""
 EXIT = "exit"
-"""The program left, or ended, instead of returning."""
+"""The program exited instead of returning."""
 CRASH = "crash"
 TIMEOUT = "timeout"
 MEMORY = "memory"
 OUTPUT_LIMIT = "output-limit"
 
 NOT_CARRIED = "not-carried"
-"""A value, or what a test does with one, that this judge cannot compare."""
+"""A value, or an operation on one in a test, that this judge cannot compare."""
 NO_MODULE = "no-module"
-"""A module that this machine has and programs in the sandbox have not."""
+"""A module that exists on this machine but not in the sandbox."""
 NO_SANDBOX = "no-sandbox"
 JUDGE_FAILED = "judge-failed"
 JUDGES_OWN = frozenset({NOT_CARRIED, NO_MODULE, NO_SANDBOX, JUDGE_FAILED})
@@ -51,7 +51,7 @@ _STOPS = {
 
 
 def of_exception(name: str, module: object = None) -> str:
-    """The cause that an exception's type names; ``module`` is the one that an import missed."""
+    """The cause for an exception's type; ``module`` is the one that an import did not find."""
     if name == "ModuleNotFoundError" and isinstance(module, str) and _is_here(module):
         return NO_MODULE
     return _EXCEPTIONS.get(name, name)

@@ -1,4 +1,4 @@
-"""Equality of plain values, and how a value reads in one line."""
+"""Equality of plain values, and their text in one line."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 from eval.validators.driver import Opaque
 
 SHOWN = 120
-"""Characters of one value in a detail line."""
+"""Most characters of one value in a detail line."""
 
 
 def equal(actual: object, expected: object, tol: float = 0.0) -> bool:
-    """Whether ``actual`` is what was expected, both plain data.
+    """Whether ``actual`` equals ``expected``, both plain data.
 
-    Like Python's ``==``, except: numbers may differ by ``tol`` (absolute), wherever they stand; nan
-    equals nan; tuples equal lists; a set equals a list of its elements in any order; dictionary keys
-    are also equal by the text that JSON gives them, because specs are stored as JSON. Elements of
-    sets, and keys, may be paired in any way that makes all pairs equal.
+    Like Python's ``==``, except: numbers may differ by ``tol`` (absolute) at any depth; nan equals
+    nan; tuples equal lists; a set equals a list of its elements in any order; dictionary keys are
+    also equal by their JSON text, because specs are stored as JSON. Elements of sets, and keys, may
+    be paired in any way that makes all pairs equal.
     """
     if isinstance(actual, (list, tuple)) and isinstance(expected, (list, tuple)):
         pairs = zip(actual, expected, strict=False)
@@ -41,7 +41,7 @@ def show(value: object, width: int = SHOWN) -> str:
     """``value`` as Python would write it, in one line of at most ``width`` characters."""
     try:
         text = repr(value)
-    except ValueError:  # an integer beyond Python's limit for decimal conversion
+    except ValueError:  # An integer beyond Python's limit for decimal conversion.
         text = f"<{type(value).__name__} with thousands of digits>"
     return one_line(text, width)
 
@@ -65,7 +65,7 @@ def _same_number(actual: complex, expected: complex, tol: float) -> bool:
         return actual != actual and expected != expected
     try:
         return abs(actual - expected) <= tol
-    except OverflowError:  # an integer too large for a float
+    except OverflowError:  # An integer too large for a float.
         return False
 
 
@@ -74,7 +74,7 @@ def _same_items(actual: dict[Any, object], expected: dict[Any, object], tol: flo
         return False
     left = {_json_text(key): value for key, value in actual.items()}
     right = {_json_text(key): value for key, value in expected.items()}
-    apart = len(left) == len(right) == len(actual)  # 1 and "1" have one text
+    apart = len(left) == len(right) == len(actual)  # 1 and "1" have the same text.
     if apart and left.keys() == right.keys() and all(equal(left[k], right[k], tol) for k in left):
         return True
     return _pair_up(
@@ -90,13 +90,13 @@ def _json_text(key: object) -> object:
         return key
     try:
         return json.dumps(key)
-    except ValueError:  # an integer beyond Python's limit for decimal conversion
+    except ValueError:  # An integer beyond Python's limit for decimal conversion.
         return key
 
 
 def _read_key(key: object, others: dict[Any, object]) -> object:
-    """A dictionary key; what JSON reads in a text where the other side has ``others`` of that type and
-    not the text itself."""
+    """A dictionary key in comparable form: a text is read as JSON where the ``others`` have a key
+    of that type and not the text itself."""
     if not isinstance(key, str) or key in others or key != key.strip():
         return key
     try:
@@ -108,7 +108,7 @@ def _read_key(key: object, others: dict[Any, object]) -> object:
 
 
 def _key_kind(key: object) -> str:
-    """Which of the keys that JSON turns into text it is; empty for others."""
+    """The type of a key that JSON turns into text; empty for other keys."""
     if key is None or isinstance(key, bool):
         return type(key).__name__
     return "number" if isinstance(key, (int, float)) else ""
@@ -156,8 +156,9 @@ def _match(
 
 
 def _contents(value: object) -> tuple[tuple[int, frozenset[tuple[str, int]]], float]:
-    """What equal values have in common, whatever the tolerance and the order: how many finite numbers
-    they hold and what else, and, but for the tolerance of each, the sum of the numbers."""
+    """Properties that equal values share, whatever the tolerance and the order: the number of
+    finite numbers and the other contents, and the sum of the numbers, equal up to the tolerance of
+    each."""
     numbers, others, left = list[float](), Counter[str](), [value]
     while left:
         one = left.pop()

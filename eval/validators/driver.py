@@ -1,9 +1,9 @@
-"""Runs *inside* the sandbox: loads the candidate, makes the calls, sends back plain values.
+"""Runs *inside* the sandbox: loads the candidate, makes the calls, and sends back plain values.
 
-It never learns what is expected: it turns whatever the candidate returns into plain data and the
-judge compares outside. Candidate code shares this process and may break anything here; all it can
-gain is to say other values. Runs on Python >= 3.9 without this project; outside, only ``encode``,
-``decode`` and ``Opaque`` are imported.
+The expected values never enter the sandbox: the driver turns the candidate's results into plain
+data and the judge compares outside. Candidate code shares this process and may break anything here;
+all it can gain is to return other values. Runs on Python >= 3.9 without this project; outside, only
+``encode``, ``decode`` and ``Opaque`` are imported.
 
 Channel: ``{"load": error}`` or ``{"ready": true}``, then ``{"case": n, "value": encoded}`` or
 ``{"case": n, "error": {"type", "message"}}`` in the order of the calls.
@@ -19,28 +19,29 @@ import sys
 import types
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # these would cost 15 ms of each launch
+if TYPE_CHECKING:  # Importing these would cost 15 ms of each launch.
     import typing
 
 MAX_DEPTH = 100
 MAX_BITS = 10_000
-"""Longer integers travel as hexadecimal: decimal conversion is refused above 4,300 digits."""
+"""Bits above which integers are sent as hexadecimal, because decimal conversion is refused above
+4,300 digits."""
 MAX_RECORD = 4 * 1024 * 1024
-"""Characters of one record; a larger value is reported as too large."""
+"""Most characters of one record; a larger value is reported as too large."""
 MAX_RECORDS = 15 * 1024 * 1024
-"""Characters of all records, within the sandbox's limit for the result channel."""
+"""Most characters of all records, within the sandbox's limit for the result channel."""
 MAX_TEXT = 300
 MAX_HASHED = 20_000
-"""Elements of a set or dictionary: colliding hashes must not hold up the judge."""
+"""Most elements of a set or dictionary, because colliding hashes must not delay the judge."""
 BARE = frozenset([bool, float, int, str, type(None)])
 """Types that JSON has; integers may be too long for it."""
 FEW = 8
-"""Elements that are encoded one by one, whatever they are."""
+"""Number of elements up to which they are encoded one by one, whatever their types."""
 FOLDER = "/run/files/"
 
 
 class Opaque:
-    """A value that is not plain data: known only by its text, equal to nothing."""
+    """A value that is not plain data: only its text is known, and it equals nothing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -50,15 +51,16 @@ class Opaque:
 
 
 class Uncarried(ValueError):
-    """A value that did not come; ``str`` says which kind of value."""
+    """A value that could not be sent; ``str`` says which kind of value."""
 
 
 class CallTimeout(BaseException):
-    """The call's own time is over; not an ``Exception``, so that candidates do not swallow it."""
+    """The call exceeded its time limit; not an ``Exception``, so that candidates do not catch
+    it."""
 
 
 def all_bare(values: typing.Any) -> bool:
-    """Whether all values are what JSON has, integers of at most ``MAX_BITS`` bits."""
+    """Whether all values have JSON types, with integers of at most ``MAX_BITS`` bits."""
     kinds = frozenset(map(type, values))
     if not kinds <= BARE:
         return False
@@ -69,7 +71,8 @@ def all_bare(values: typing.Any) -> bool:
 
 
 def encode(value: object, depth: int = 0) -> object:
-    """``value`` as JSON data with tags for what JSON lacks; objects become their text."""
+    """``value`` as JSON data, with tags for types that JSON lacks; objects are reduced to their
+    text."""
     if depth > MAX_DEPTH:
         return {"limit": "a value nested too deeply"}
     if value is None or value is True or value is False:
@@ -103,7 +106,7 @@ def encode(value: object, depth: int = 0) -> object:
 
 
 def decode(data: object, depth: int = 0) -> object:
-    """The value that ``encode`` was given. Raises ValueError for anything it did not write."""
+    """The value that ``encode`` received. Raises ValueError for data that it did not write."""
     if depth > 2 * MAX_DEPTH:
         raise ValueError("nested too deeply")
     if data is None or isinstance(data, (bool, int, float, str)):
@@ -127,7 +130,7 @@ def decode(data: object, depth: int = 0) -> object:
             else:
                 items = [decode(item, depth + 1) for item in body]
             value: typing.Any = kinds[tag](items)
-            merged = len(value) < len(items)  # Decimal("0.1") and 0.1 are two keys
+            merged = len(value) < len(items)  # Decimal("0.1") and 0.1 are two keys.
             return (
                 Opaque(f"<{tag} with elements that are the same as plain data>")
                 if merged
@@ -151,7 +154,7 @@ def decode(data: object, depth: int = 0) -> object:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Type and message of an exception, whatever its ``__str__`` does."""
+    """Type and message of an exception, even if its ``__str__`` fails."""
     if isinstance(error, CallTimeout):
         return {"type": "timeout", "message": ""}
     name = type(error).__name__
@@ -170,14 +173,14 @@ class MissingEntryPoint(Exception):
 
 
 class Channel:
-    """The way out: one JSON line for each record."""
+    """The result channel: one JSON line for each record."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.left = MAX_RECORDS
 
     def send(self, record: dict[str, object]) -> None:
-        """Write ``record``, or that its value is too large."""
+        """Write ``record``, or a record which says that its value is too large."""
         text = json.dumps(record)
         if len(text) > min(MAX_RECORD, self.left):
             record = {"case": record["case"], "value": {"limit": "a value that is too large"}}
@@ -189,7 +192,7 @@ class Channel:
 
 
 def load(source: str, name: str) -> dict[str, object]:
-    """Run the candidate's top level as module ``name``; its namespace."""
+    """Run the candidate's top level as module ``name``; returns its namespace."""
     module = types.ModuleType(name)
     module.__file__ = "candidate.py"
     sys.modules[name] = module
@@ -198,7 +201,7 @@ def load(source: str, name: str) -> dict[str, object]:
 
 
 def find(scope: dict[str, object], name: str) -> object:
-    """What ``name`` means in the candidate: a global, or a method of its class ``Solution``."""
+    """The candidate's object called ``name``: a global, or a method of its class ``Solution``."""
     if name in scope:
         return scope[name]
     solution = scope.get("Solution")
@@ -210,7 +213,8 @@ def find(scope: dict[str, object], name: str) -> object:
 
 
 def steps(job: dict[str, typing.Any], scope: dict[str, object]) -> list[typing.Any]:
-    """The job's calls: functions that get all ready and return the call itself, without arguments."""
+    """The job's calls: functions that prepare everything and return the call itself, without
+    arguments."""
     target: typing.Any = find(scope, job.get("entry_point") or job["class_name"])
     if job["mode"] == "value":
         value: typing.Any = target if callable(target) else lambda: target
@@ -234,7 +238,7 @@ def steps(job: dict[str, typing.Any], scope: dict[str, object]) -> list[typing.A
 
 
 def ready(call: dict[str, typing.Any], find: typing.Callable[[], typing.Any]) -> typing.Any:
-    """A call with its own fresh arguments; what is called is looked up by the call itself."""
+    """A call with its own fresh arguments; the called function is looked up during the call."""
     args: typing.Any = decode(call["args"])
     kwargs: typing.Any = decode(call.get("kwargs", {"dict": []}))
     return lambda: find()(*args, **kwargs)
@@ -246,7 +250,7 @@ def ring(signum: int, frame: object) -> None:
 
 
 def perform(channel: Channel, job: dict[str, typing.Any]) -> None:
-    """Load, call and send; the end of the process is the end of the channel."""
+    """Load, call and send; the end of the process closes the channel."""
     with open(FOLDER + "candidate.py", encoding="utf-8", errors="surrogatepass") as handle:
         source = handle.read()
     try:
@@ -259,7 +263,7 @@ def perform(channel: Channel, job: dict[str, typing.Any]) -> None:
     signal.signal(signal.SIGALRM, ring)
     for number, prepare in enumerate(calls):
         try:
-            call = prepare()  # reading the arguments is none of the candidate's time
+            call = prepare()  # Decoding the arguments does not count towards the candidate's time.
             signal.setitimer(signal.ITIMER_REAL, job.get("timeout") or 0)
             try:
                 value = call()
@@ -272,10 +276,10 @@ def perform(channel: Channel, job: dict[str, typing.Any]) -> None:
 
 
 def main() -> None:
-    """Entry inside the sandbox; leaves without the candidate's exit handlers and threads."""
+    """Entry point inside the sandbox; exits without the candidate's exit handlers and threads."""
     with open(FOLDER + "job.json", encoding="utf-8") as handle:
         job = json.load(handle)
-    if job["mode"] != "value":  # nobody looks at what is printed
+    if job["mode"] != "value":  # Printed output is discarded.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)

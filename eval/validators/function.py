@@ -1,4 +1,4 @@
-"""``function`` and ``class_ops``: calls into a program, all in one sandbox launch."""
+"""The checks ``function`` and ``class_ops``: calls into a program, all in one sandbox launch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tiers.protocol import Check, CheckResult
 
 NO_CODE = "the answer holds no code"
 LARGE = 50_000
-"""Characters of an expected value that a value which is too large to be sent might equal."""
+"""Characters of an expected value from which a value too large to be sent might equal it."""
 
 
 class Case(Spec):
@@ -41,11 +41,12 @@ class FunctionSpec(Spec):
     entry_point: str
     cases: list[Case] = Field(min_length=1)
     tol: float = Field(default=0.0, ge=0)
-    """Absolute tolerance for numbers anywhere in the value."""
+    """Absolute tolerance for numbers at any depth of the value."""
     timeout: float | None = Field(default=None, gt=0)
-    """Wall-clock seconds of one call; without it only the sandbox's limits hold."""
+    """Wall-clock seconds of one call; without it only the sandbox's limits apply."""
     prompt: str = ""
-    """Code that the statement opens with; its imports and helpers are there for the answer."""
+    """Code at the beginning of the statement; its imports and helpers are available to the
+    answer."""
 
 
 class ClassOpsSpec(Spec):
@@ -70,8 +71,8 @@ class ClassOpsSpec(Spec):
 class FunctionValidator:
     """Spec ``{"entry_point", "cases": [{"args", "kwargs", "expected"}], "tol", "timeout"}``.
 
-    Values come out of the sandbox as plain data and are compared here, so neither ``__eq__`` nor
-    anything else of the candidate's has a say.
+    Values leave the sandbox as plain data and are compared here, so the candidate's code, such as
+    ``__eq__``, has no influence on the comparison.
     """
 
     kinds = frozenset({"function"})
@@ -99,8 +100,8 @@ class FunctionValidator:
 
 
 class ClassOpsValidator:
-    """Spec ``{"class_name", "operations", "args", "expected", "tol", "timeout"}``, as LeetCode
-    writes them; the value expected of the construction is ignored."""
+    """Spec ``{"class_name", "operations", "args", "expected", "tol", "timeout"}``, in LeetCode's
+    format; the value expected of the construction is ignored."""
 
     kinds = frozenset({"class_ops"})
 
@@ -135,7 +136,7 @@ class ClassOpsValidator:
 
 
 def show_call(name: str, args: list[Any], kwargs: dict[str, Any]) -> str:
-    """A call as one would type it, shortened."""
+    """A call in Python syntax, shortened."""
     parts = [show(value) for value in args]
     parts += [f"{key}={show(value)}" for key, value in kwargs.items()]
     return f"{name}({one_line(', '.join(parts), 160)})"
@@ -149,12 +150,12 @@ def _opaque(data: object) -> bool:
 
 
 def _large(expected: object) -> bool:
-    """Whether a value that cannot be carried might still be this one."""
+    """Whether a value that is too large to be sent might equal this one."""
     return len(json.dumps(encode(expected))) > LARGE
 
 
 def _miss(call: str, outcome: Outcome, expected: object, tol: float) -> Failed | None:
-    """How the call failed, None where it did not."""
+    """How the call failed; None where it did not."""
     if isinstance(outcome, Failed):
         if outcome.signature == causes.NOT_CARRIED and not _large(expected):
             story = f"{call} returned a value too large or deep, expected {show(expected)}"

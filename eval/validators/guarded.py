@@ -1,4 +1,4 @@
-"""A check that fails by itself is inconclusive, whichever part of the judge has failed."""
+"""Makes a check inconclusive if any part of the judge fails."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tiers.protocol import Check, CheckResult, Validator
 
 
 class Guarded:
-    """A validator that answers for its own failures.
+    """A validator whose own failures make the check inconclusive.
 
-    What a person must mend stays an exception: a malformed check (UsageError), and a machine without
-    a sandbox (SandboxMissing), where every code check would be inconclusive for ever.
+    Faults that a person must repair stay exceptions: a malformed check (UsageError), and a machine
+    without a sandbox (SandboxMissing), where every code check would always be inconclusive.
     """
 
     def __init__(self, validator: Validator) -> None:

@@ -1,7 +1,7 @@
-"""The names that a program binds at its top level, and the words there that are no program.
+"""The names that a program binds at its top level, and lines there that are words instead of code.
 
 A model writes the language, a heading or a remark on a line of its own (``python``, ``Solution``,
-``Done``). Such a line parses, as an expression of a name that nothing binds.
+``Done``). Such a line parses as an expression of an unbound name.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Firmness(IntEnum):
 
     NOT = 0
     LOOSELY = 1
-    """An import, a function or class without a body of its own, a name for what was imported, or the
-    variable of a loop, a ``with`` or an ``except``."""
+    """Loose binding: an import, a function or class without a body of its own, a name for an
+    imported object, or the variable of a loop, a ``with`` or an ``except``."""
     DEFINED = 2
 
 
@@ -56,19 +56,20 @@ def bound(source: str) -> dict[str, Firmness]:
 
 
 def parser_lines(source: str) -> list[str]:
-    """The lines that Python's parser counts, with their ends."""
+    """The lines of ``source`` as Python's parser counts them, with their line ends."""
     return _LINES.findall(source)
 
 
 def without_words(source: str) -> str:
-    """``source`` without statements at its top level that are words and nothing else; a slice where
-    they stand at its ends."""
+    """``source`` without statements at its top level that are only words; an exact slice where they
+    stand at its ends."""
     tree = parsed(source)
     if tree is None or not any(isinstance(node, (ast.Expr, ast.AnnAssign)) for node in tree.body):
         return source
     told = {name for n in ast.walk(tree) if isinstance(n, ast.Global) for name in n.names}
     known = _ALWAYS | defined(source) | told
-    shared = {node.lineno for node in tree.body if node.col_offset}  # after a semicolon
+    # The statement follows a semicolon.
+    shared = {node.lineno for node in tree.body if node.col_offset}
     words = [
         not shared.intersection((node.lineno, node.end_lineno)) and _is_words(node, known)
         for node in tree.body
@@ -87,7 +88,7 @@ def without_words(source: str) -> str:
 
 
 def _is_words(node: ast.stmt, known: set[str]) -> bool:
-    """Whether a statement does nothing but look up names of which one is not ``known``."""
+    """Whether a statement only looks up names, of which one is not ``known``."""
     if isinstance(node, ast.AnnAssign) and node.value is None and node.simple:
         value = node.annotation  # "Language: Python"
     elif isinstance(node, ast.Expr):
@@ -101,8 +102,8 @@ def _is_words(node: ast.stmt, known: set[str]) -> bool:
 
 
 def _bindings(body: Sequence[ast.stmt], imported: set[str]) -> Iterator[tuple[str, Firmness]]:
-    """Each binding of a block; ``imported`` collects what comes from modules that
-    are none of Python's."""
+    """Each binding of a block; ``imported`` collects names from modules outside the standard
+    library."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name, _of(node)
@@ -134,7 +135,7 @@ def _bindings(body: Sequence[ast.stmt], imported: set[str]) -> Iterator[tuple[st
 
 
 def _stored(node: ast.AST) -> Iterator[str]:
-    """Names that a statement itself binds, those of its blocks and of inner scopes apart."""
+    """Names that a statement itself binds, without those of its blocks and of inner scopes."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.Lambda, *_ACTS[-4:])):
             continue
@@ -158,7 +159,7 @@ def _of(node: ast.stmt) -> Firmness:
 
 
 def _is_stub(node: ast.stmt) -> bool:
-    """Whether a statement is one that a skeleton is made of."""
+    """Whether a statement belongs to a skeleton without an implementation."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         built_on = isinstance(node, ast.ClassDef) and (node.bases or node.decorator_list)
         return not built_on and all(map(_is_stub, node.body))

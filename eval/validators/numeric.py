@@ -1,4 +1,4 @@
-"""``numeric``: the number an answer ends in."""
+"""The check ``numeric``: the number that is the answer."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class NumericSpec(Spec):
 
 
 class NumericValidator:
-    """Spec ``{"expected": number, "tol": 0}``: the number that the text gives as its answer, as
-    :func:`tiers.numbers.answer_number` reads it."""
+    """Spec ``{"expected": number, "tol": 0}``: compares the number that the text gives as its
+    answer, as :func:`tiers.numbers.answer_number` reads it."""
 
     kinds = frozenset({"numeric"})
 
@@ -49,7 +49,7 @@ class NumericValidator:
 
 
 def to_number(value: object) -> Fraction | None:
-    """``value`` as an exact number, decimals as written; None for what is not a finite number."""
+    """``value`` as an exact number, decimals as written; None unless it is a finite number."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
@@ -62,7 +62,7 @@ def to_number(value: object) -> Fraction | None:
 
 
 def same_number(actual: Fraction, expected: int | float | str, tol: float) -> bool:
-    """Whether the two differ by at most ``tol``, decided exactly."""
+    """Whether the two differ by at most ``tol``, computed exactly."""
     wanted = to_number(expected)
     return wanted is not None and abs(actual - wanted) <= Fraction(repr(float(tol)))
 

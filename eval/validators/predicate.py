@@ -1,4 +1,5 @@
-"""``predicate``: an answer is right when a given function says so, for problems of many answers."""
+"""The check ``predicate``: a given function decides whether an answer is right, for problems with
+many right answers."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ NOT_ACCEPTED = "not-accepted"
 STOPPED = causes.JUDGES_OWN | {
     causes.TIMEOUT, causes.MEMORY, causes.OUTPUT_LIMIT, causes.CRASH, causes.BAD_RESULT,
 }  # fmt: skip
-"""Signatures of a predicate that ended without a word on the answer."""
+"""Signatures of a predicate that ended without a result on the answer."""
 
 
 class PredicateCase(Spec):
@@ -32,12 +33,12 @@ class PredicateCase(Spec):
 
 
 class Example(Spec):
-    """An answer of which the problem's author knows whether it is right, to try the predicate on."""
+    """An answer whose correctness the problem's author knows, as a test of the predicate."""
 
     answer: Any
     """The text, or the value that the candidate would return."""
     args: list[Any] = Field(default_factory=list)
-    """What the candidate would be called with, where there is an ``entry_point``."""
+    """Arguments of the candidate's call, where there is an ``entry_point``."""
     accepted: bool = True
 
 
@@ -45,14 +46,15 @@ class PredicateSpec(Spec):
     """The predicate, and the calls whose values it judges; without calls it judges the text."""
 
     predicate: str
-    """Python that defines ``accepts(answer: str)``, or ``accepts(value, *args)`` where there is an
-    ``entry_point``; it returns whether the answer is right, or a text that says what is wrong."""
+    """Python code that defines ``accepts(answer: str)``, or ``accepts(value, *args)`` where there
+    is an ``entry_point``; the function returns whether the answer is right, or a text that
+    describes the fault."""
     entry_point: str | None = None
     cases: list[PredicateCase] = Field(default_factory=list)
     timeout: float | None = Field(default=None, gt=0)
     """Wall-clock seconds of one call of the candidate."""
     examples: list[Example] = Field(default_factory=list)
-    """What the predicate is tried on when the problem is loaded."""
+    """Examples on which the predicate is tested when the problem is loaded."""
 
     @field_validator("predicate")
     @classmethod
@@ -142,7 +144,7 @@ class PredicateValidator:
 
 
 async def self_test(spec: PredicateSpec, sandbox: Sandbox) -> str:
-    """What is wrong with a predicate by itself or on its own examples; empty where nothing is.
+    """The fault of a predicate in itself or on its own examples; empty where there is none.
 
     Raises SandboxUnavailable.
     """

@@ -1,9 +1,10 @@
-"""The whole program in an answer: found, completed, or given up.
+"""Finds the whole program in an answer, and completes it where needed and possible.
 
-Models wrap code in prose, fences and markers, stop in the middle, indent, continue the prompt instead
-of repeating it, and leave out the imports that the prompt showed. Readings are tried from the
-likeliest on; the first ones are exact slices of the answer, and a reading that changes anything is
-tried only where no slice is a program. A complete block that does not parse stays as it is.
+Models wrap code in prose, fences and markers, stop in the middle, indent, continue the prompt
+instead of repeating it, and leave out the imports that the prompt showed. Readings are tried in the
+order of their likelihood; the first ones are exact slices of the answer, and a reading that changes
+anything is tried only where no slice is a program. A complete block that does not parse stays
+unchanged.
 """
 
 from __future__ import annotations
@@ -75,21 +76,22 @@ def extract_code(text: str, entry_point: str | None = None) -> str | None:
 def complete_program(text: str, entry_point: str | None, prompt: str = "") -> str | None:
     """The program of ``text`` that defines ``entry_point``; ``None`` where there is no code.
 
-    ``prompt`` is the code that the answer goes on from or repeats; its imports and helpers before
+    ``prompt`` is the code that the answer continues or repeats; its imports and helpers before
     ``entry_point`` are put in front. Where nothing that defines ``entry_point`` parses, the result
-    is what :func:`extract_code` finds, for the error message.
+    is that of :func:`extract_code`, for the error message.
     """
     plain = extract_code(text, entry_point)
     if entry_point is None or plain is None:
         return plain
     head = preamble(prompt, entry_point)
-    # parsing alone would take a body that lost its indentation for a program
+    # The test of parsing alone would accept a body that lost its indentation.
     source = _found(text, entry_point, lambda answer: _sources(answer, entry_point, prompt))
     return _joined(head, plain if source is None else source)
 
 
 def preamble(prompt: str, entry_point: str) -> str:
-    """What ``prompt`` defines before ``entry_point``: imports and helpers; empty if it does not parse."""
+    """Imports and helpers that ``prompt`` defines before ``entry_point``; empty if it does not
+    parse."""
     opening = re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(entry_point)}\b", prompt, re.M)
     head = prompt[: opening.start()] if opening else ""
     return head if head.strip() and parsed(head) is not None else ""
@@ -102,7 +104,7 @@ def _found(
     if len(text) > LONGEST:
         return None
     answer = after_thoughts(text)
-    if has_tags(answer):  # in the program itself, or around a thought
+    if has_tags(answer):  # Looks in the program itself, or around a thought.
         source = _best(readings(answer), entry_point) or ""
         if has_tags(source):
             return source
@@ -131,11 +133,11 @@ def _slices(answer: str, entry_point: str | None) -> Iterator[str]:
     fenced = [b for b in blocks(answer) if b.text.strip()]
     pieces = [answer, *(_bare(block) for block in reversed(_python(fenced)))]
     for match in list(_CLOSING.finditer(answer))[:MOST_FENCES]:
-        pieces.append(answer[: match.start()])  # the prompt opened the fence that this closes
+        pieces.append(answer[: match.start()])  # The prompt opened the fence that this closes.
     for block in reversed(fenced):
         inner = [b for b in blocks(block.text) if b.text.strip()]
         pieces += map(_bare, reversed(inner))
-    if entry_point is not None:  # perhaps the tests alone said that they are Python
+    if entry_point is not None:  # Perhaps only the tests were marked as Python.
         others = [block for block in reversed(fenced) if block.language not in PYTHON_NAMES]
         pieces += map(_bare, sorted(others, key=lambda block: block.language != ""))
     yield from filter(_is_clean, map(without_mark, pieces))
@@ -200,7 +202,7 @@ def _is_marker(node: ast.stmt, source: str) -> bool:
 
 
 def _mended(block: Block) -> Iterator[str]:
-    """The block without fences left inside; cut off where the answer was."""
+    """The block without inner fences; truncated where the answer was."""
     lines = [_FENCE_END.sub("", x) for x in block.text.split("\n") if not _FENCE_LINE.match(x)]
     bare = textwrap.dedent("\n".join(lines) + "\n")
     yield bare
@@ -210,13 +212,13 @@ def _mended(block: Block) -> Iterator[str]:
 
 
 def _bare(block: Block) -> str:
-    """The block's text; without the indentation of its fence where it is no program with it."""
+    """The block's text, without the indentation of its fence unless it is a program with it."""
     text = without_mark(block.text)
     return text if parsed(text) is not None else without_mark(dedented(block))
 
 
 def _told_otherwise(body: str) -> Iterator[str]:
-    """``body`` as a session with prompts, as a quotation, and as text of a web page."""
+    """``body`` read as a session with prompts, as a quotation, and as text of a web page."""
     try:
         examples = doctest.DocTestParser().get_examples(body)
     except ValueError:
@@ -231,7 +233,7 @@ def _told_otherwise(body: str) -> Iterator[str]:
 
 
 def _with_helpers(source: str, earlier: Sequence[Block]) -> str:
-    """``source`` after those earlier blocks of pure definitions that bind names it lacks."""
+    """``source`` preceded by those earlier blocks of pure definitions that bind names it lacks."""
     source = without_words(source)
     tree = parsed(source)
     assert tree is not None
@@ -252,22 +254,22 @@ def _with_helpers(source: str, earlier: Sequence[Block]) -> str:
 
 
 def _continued(prompt: str, body: str) -> Iterator[str]:
-    """``body`` as the body of the function that ``prompt`` opens."""
+    """``body`` as the body of the function at the end of ``prompt``."""
     head = prompt.rstrip() + "\n"
     trimmed = re.sub(r"\A(?:[ \t\r]*\n)+", "", body)
     word, _, rest = trimmed.partition("\n")
     if word.strip().isidentifier() and not keyword.iskeyword(word.strip()):
-        trimmed = rest  # a word above the code
+        trimmed = rest  # The first line is a word above the code.
     yield head + trimmed
     first, _, rest = trimmed.partition("\n")
-    if rest[:1] in (" ", "\t"):  # the first line alone lost its indentation
+    if rest[:1] in (" ", "\t"):  # Only the first line lost its indentation.
         yield f"{head}    {first.lstrip()}\n{rest}"
     lines = textwrap.dedent(trimmed).split("\n")
     yield head + "\n".join("    " + line if line.strip() else line for line in lines)
 
 
 def _cut(source: str) -> str:
-    """``source`` up to the statement in which it stops parsing; itself where it parses."""
+    """``source`` up to the statement in which it stops parsing; unchanged where it parses."""
     for _ in range(MOST_CUTS):
         try:
             ast.parse(source)
@@ -283,7 +285,7 @@ def _cut(source: str) -> str:
 
 
 def _python(fenced: Sequence[Block]) -> list[Block]:
-    """The blocks that say they are Python, else those that say nothing."""
+    """The blocks that are marked as Python, else those without a language."""
     told = [block for block in fenced if block.language in PYTHON_NAMES]
     return told or [block for block in fenced if not block.language]
 

@@ -1,4 +1,4 @@
-"""``program_value``: whether a program computes a given number (cross-derivation)."""
+"""The check ``program_value``: whether a program computes a given number (cross-derivation)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tiers.protocol import Check, CheckResult
 
 
 class ProgramValueSpec(NumericSpec):
-    """The number, and where the program keeps its own."""
+    """The expected number, and where the program has its own."""
 
     tol: float = Field(default=1e-6, ge=0)
-    """Absolute; not zero, because programs compute in floating point."""
+    """Absolute tolerance; not zero, because programs compute in floating point."""
     entry_point: str | None = None
     """A function without arguments, or a variable. Without it, or where it holds None, the number
     is the last one printed."""

@@ -1,4 +1,4 @@
-"""Sends a candidate program through the sandbox and reads, with suspicion, what it did."""
+"""Runs a candidate program in the sandbox and parses its untrusted results."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ Outcome = Returned | Failed
 
 @dataclass(frozen=True)
 class Report:
-    """What a launch showed: a failure before any call, or one outcome for each call up to the
-    first that ended the program."""
+    """Result of a launch: a failure before any call, or one outcome for each call up to the first
+    that ended the program."""
 
     result: SandboxResult
     unloaded: Failed | None
@@ -118,7 +118,7 @@ def _unloaded(error: object) -> Failed:
 
 
 def unloaded(name: str, message: str, module: object = None) -> Failed:
-    """An exception that a program raised while it was loaded, as a failure."""
+    """An exception during the loading of a program, as a failure."""
     cause = causes.of_exception(name, module)
     stories = {
         causes.SYNTAX_ERROR: f"the code does not parse: {name}: {message}",
@@ -130,7 +130,8 @@ def unloaded(name: str, message: str, module: object = None) -> Failed:
 
 
 def _error(error: object) -> tuple[str, str, str]:
-    """Type, message and missed module from an untrusted record; no type where it is malformed."""
+    """Type, message and missing module from an untrusted record; an empty type where it is
+    malformed."""
     if not isinstance(error, dict):
         return "", "", ""
     name, message, module = error.get("type"), error.get("message"), error.get("module")
@@ -140,7 +141,7 @@ def _error(error: object) -> tuple[str, str, str]:
 
 
 def _stopped(result: SandboxResult) -> Failed:
-    """The program ended before the call did."""
+    """The failure for a program that ended before the call did."""
     if result.timed_out:
         return Failed(causes.TIMEOUT, f"did not return: {result.reason}")
     if (cause := causes.of_stop(result)) is not None:

@@ -1,4 +1,5 @@
-"""``stdio``: a program that reads standard input and prints, one sandbox launch for each case."""
+"""The check ``stdio``: a program that reads standard input and prints, one sandbox launch for each
+case."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from eval.validators.verdict import Spec, failed, passed, read_spec
 from tiers.protocol import Check, CheckResult
 
 LARGE = 500_000
-"""Characters of an expected output that one beyond the sandbox's limit might equal."""
+"""Characters of an expected output from which an output beyond the sandbox's limit might equal
+it."""
 
 
 class StdioCase(Spec):
-    """What the program reads and what it must print."""
+    """The program's input and its required output."""
 
     stdin: str = ""
     stdout: str
@@ -31,12 +33,12 @@ class StdioSpec(Spec):
 
     cases: list[StdioCase] = Field(min_length=1)
     tol: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """Where given, outputs compare word by word and numbers may differ by this much."""
+    """Tolerance for numbers; if given, outputs are compared word by word."""
 
 
 class StdioValidator:
-    """Spec ``{"cases": [{"stdin", "stdout"}], "tol"}``; white space at line ends and blank lines
-    at the end do not matter."""
+    """Spec ``{"cases": [{"stdin", "stdout"}], "tol"}``; white space at line ends and blank lines at
+    the end are ignored."""
 
     kinds = frozenset({"stdio"})
 
@@ -67,7 +69,7 @@ class StdioValidator:
 
 
 def why_not(result: SandboxResult) -> tuple[str, str]:
-    """Signature and story of a program that did not end well."""
+    """Signature and description of a program's unsuccessful end."""
     if (cause := causes.of_stop(result)) is not None:
         return cause, result.reason
     lines = result.stderr.strip().split("\n")

@@ -1,4 +1,5 @@
-"""``exact``, ``unordered`` and ``any_of``: checks of the text itself, no code run."""
+"""The checks ``exact``, ``unordered`` and ``any_of``, which compare the text itself without running
+code."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ _GROUPED = re.compile(r"\d+(?:,\d+)+")
 
 
 class ExactSpec(Spec):
-    """The expected text and what does not matter in it."""
+    """The expected text, and the differences that are ignored."""
 
     expected: str
     ignore_space: bool = True
-    """Runs of white space count as one space, none at the ends."""
+    """Whether runs of white space count as one space, and none at the ends."""
     ignore_case: bool = False
 
 
@@ -61,8 +62,8 @@ class ExactValidator:
 
 class UnorderedValidator:
     """Spec ``{"expected": [items], "ignore_case": false}``: the text is a JSON list, or items
-    separated by line ends, else semicolons, else commas; bullets, quotes and brackets are taken off.
-    A comma that can both part items and group digits may do either."""
+    separated by line ends, else semicolons, else commas; bullets, quotes and brackets are removed.
+    A comma that can both separate items and group digits may do either."""
 
     kinds = frozenset({"unordered"})
 
@@ -83,17 +84,17 @@ class UnorderedValidator:
 
 
 class AnyOfValidator:
-    """Spec ``{"checks": [{"kind", "spec"}, …]}``: passes where one of them passes; inconclusive where
-    none does and one of them is."""
+    """Spec ``{"checks": [{"kind", "spec"}, …]}``: passes where one of them passes; inconclusive
+    where none passes and one of them is inconclusive."""
 
     kinds = frozenset({"any_of"})
 
     def __init__(self, by_kind: dict[str, Validator]) -> None:
-        """``by_kind`` is the registry the inner checks are looked up in."""
+        """Use ``by_kind`` as the registry of validators for the inner checks."""
         self._by_kind = by_kind
 
     async def validate(self, artifact: str, check: Check) -> CheckResult:
-        """See :class:`tiers.protocol.Validator`. Signature: the first inner check's."""
+        """See :class:`tiers.protocol.Validator`. The signature is that of the first inner check."""
         inner = [Check.model_validate(item) for item in self._checks(check)]
         seconds, misses = 0.0, []
         for one in inner:
@@ -136,7 +137,7 @@ def _readings(text: str) -> list[list[object]]:
         text = text[1:-1].strip()
     lines = text.split("\n")
     if all(line.rstrip().endswith((",", ";")) for line in lines[:-1]):
-        text = " ".join(lines)  # its separators are those, wherever its lines end
+        text = " ".join(lines)  # These are the separators, wherever its lines end.
     separator = next((s for s in ("\n", ";", ",") if s in text), "\n")
     readings = [text.split(separator)]
     if separator == ",":
@@ -147,12 +148,12 @@ def _readings(text: str) -> list[list[object]]:
 
 
 def _hide(match: re.Match[str]) -> str:
-    """Digits in groups without their commas; others as they are."""
+    """Digits in groups without their commas; other matches unchanged."""
     return match[0] if literal(match[0]) is None else match[0].replace(",", "\0")
 
 
 def _item(item: object, ignore_case: bool) -> str:
-    """One form for equal items: numbers by value, ``2`` as ``2.0``."""
+    """One form for equal items: numbers by value, ``2`` like ``2.0``."""
     text = item if isinstance(item, str) else show(item, 4096)
     text = _BULLET.sub("", " ".join(text.split())).strip("\"'`[] ")
     if (number := bare_number(text)) is not None:

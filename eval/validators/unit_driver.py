@@ -1,7 +1,8 @@
-"""First program of a ``unit_test`` launch, and of each candidate's process: finds ``inside``, starts it.
+"""The first program of a ``unit_test`` launch, and of each candidate's process: imports ``inside``
+and starts it.
 
 The modules are files of the launch: ``/run/files/inside.NAME.py`` and ``/run/files/driver.py``. A
-candidate's process is given them compiled, which saves half of its start.
+candidate's process receives them compiled, which saves half of its start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER = "/run/files/"
 PACKAGES = ("validators", "validators.inside")
 CODES: dict[str, types.CodeType] = {}
-"""Modules that are compiled, by name."""
+"""Compiled modules, by name."""
 
 
 def code_of(name: str) -> types.CodeType:
@@ -35,7 +36,7 @@ class Finder:
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The module's specification, None for those of others."""
+        """The module's specification; None for other modules."""
         if name.partition(".")[0] != "validators":
             return None
         return ModuleSpec(name, cls, is_package=name in PACKAGES)  # type: ignore[arg-type]
@@ -51,7 +52,7 @@ class Finder:
 
 
 def read_codes(descriptor: int) -> None:
-    """Take the compiled modules from the pipe, and not a byte more."""
+    """Read the compiled modules from the pipe, and not a byte more."""
 
     def read(count: int) -> bytes:
         data = b""

@@ -1,4 +1,4 @@
-"""``unit_test``: test code that calls a function, as HumanEval and MBPP write it.
+"""The check ``unit_test``: test code that calls a function, in the style of HumanEval and MBPP.
 
 The tests run in the sandbox too, but in another process than the candidate: see ``inside/``.
 """
@@ -28,19 +28,20 @@ INSIDE = {
     for file in sorted(Path(__file__).with_name("inside").glob("*.py"))
 }
 START_S = 10.0
-"""Wall-clock seconds that a launch may take beyond its candidates."""
+"""Wall-clock seconds that a launch may take beyond those of its candidates."""
 
 
 class UnitTestSpec(Spec):
-    """The tests and the function they are about."""
+    """The tests, and the function that they test."""
 
     entry_point: str
     test: str
     """Asserts about ``entry_point``, or a function ``check(candidate)`` that makes them."""
     prompt: str = ""
-    """Code that the statement opens with; its imports and helpers are there for both sides."""
+    """Code at the beginning of the statement; its imports and helpers are available to both
+    sides."""
     timeout: float = Field(default=30.0, gt=0)
-    """Wall-clock seconds for one candidate; the sandbox's CPU limit holds as well."""
+    """Wall-clock seconds for one candidate; the sandbox's CPU limit applies as well."""
 
     @field_validator("test")
     @classmethod
@@ -70,8 +71,8 @@ async def judge_many(
 ) -> list[CheckResult]:
     """One ``unit_test`` check on many answers in one launch, results in their order.
 
-    The candidates run one after another, each in its own processes; where one ends the launch, those
-    after it are judged in launches of their own. Raises UsageError for a malformed spec,
+    The candidates run one after another, each in its own processes; where one ends the launch, the
+    following ones are judged in launches of their own. Raises UsageError for a malformed spec,
     SandboxUnavailable.
     """
     spec = read_spec(UnitTestSpec, check)
@@ -89,7 +90,8 @@ async def judge_many(
 
 @dataclass(frozen=True)
 class Trials:
-    """What a launch showed of one candidate: the tests apart from it, then, perhaps, beside it."""
+    """Results of a launch for one candidate: first with the tests in another process, then,
+    perhaps, in the same."""
 
     apart: Mapping[str, Any]
     together: Mapping[str, Any] | None
@@ -130,8 +132,9 @@ async def _run(
 
 
 def _result(check: Check, spec: UnitTestSpec, trials: Trials) -> CheckResult:
-    """Apart, a candidate cannot forge that it passes; together, nothing is lost on the way. So the
-    first alone makes it pass, and only both make it fail."""
+    """The result of two trials. In separate processes, a candidate cannot forge a pass; in one
+    process, no value is lost in transfer. So the first trial alone makes it pass, and only both
+    make it fail."""
     apart, together, seconds = trials.apart, trials.together, trials.seconds
     if apart.get("passed") is True:
         return passed(check, seconds)

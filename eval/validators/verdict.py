@@ -1,4 +1,4 @@
-"""Small parts all validators share: reading a spec, writing a result."""
+"""Common parts of all validators: reading a spec, writing a result."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from state.errors import UsageError
 from tiers.protocol import Check, CheckResult
 
 DETAIL = 400
-"""Characters of a detail line."""
+"""Most characters of a detail line."""
 
 
 class Spec(BaseModel):
-    """What a check's ``spec`` may hold; unknown fields are refused."""
+    """Base of the models for a check's ``spec``; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
 
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=Spec)
 
 
 def read_spec(model: type[S], check: Check) -> S:
-    """``check.spec`` as ``model``. Raises UsageError naming the first field that is wrong."""
+    """``check.spec`` as ``model``. Raises UsageError naming the first invalid field."""
     try:
         return model.model_validate(check.spec)
     except ValidationError as error:
@@ -35,13 +35,14 @@ def read_spec(model: type[S], check: Check) -> S:
 
 
 def passed(check: Check, seconds: float = 0.0) -> CheckResult:
-    """The artifact is right."""
+    """Result for a right artifact."""
     return CheckResult(kind=check.kind, passed=True, seconds=seconds)
 
 
 def failed(check: Check, signature: str, detail: str, seconds: float = 0.0) -> CheckResult:
-    """The artifact is wrong: ``signature`` is the class of the mistake, ``detail`` one line. Where the
-    signature is one of the judge's own failures (``causes.JUDGES_OWN``), the result is inconclusive."""
+    """Result for a wrong artifact: ``signature`` is the class of the mistake, ``detail`` one line.
+    Where the signature is one of the judge's own failures (``causes.JUDGES_OWN``), the result is
+    inconclusive."""
     return CheckResult(
         kind=check.kind,
         passed=False,
@@ -53,5 +54,6 @@ def failed(check: Check, signature: str, detail: str, seconds: float = 0.0) -> C
 
 
 def inconclusive(check: Check, signature: str, detail: str, seconds: float = 0.0) -> CheckResult:
-    """The check itself failed: it says nothing about the artifact; ``detail`` says why, in one line."""
+    """Result of a check that itself failed and says nothing about the artifact; ``detail`` gives
+    the reason in one line."""
     return failed(check, signature, detail, seconds).model_copy(update={"inconclusive": True})

@@ -1,4 +1,4 @@
-"""Programs in evaluation: the suite of small functions, faults, and one call for a program."""
+"""Evaluation of programs: the suite of small functions, faults, and one call for a program."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ class CodeCall(SingleCall):
     preferred: Mapping[str, tuple[str, ...]] = {"direct": ("generalist", "code"), "cot": ("code",)}
 
     def able(self, cards: Sequence[Card]) -> list[Card]:
-        """Those that write programs."""
+        """The specialists that write programs."""
         if any(card.adapter is None for card in cards):
             return [card for card in cards if card.domain == "code"]
         return [card for card in cards if card.name in ("code", "generalist")]
 
     def one_answer(self, task: Task) -> bool:
-        """A program is the whole answer: no steps stand before it."""
+        """False: a program is the whole answer, without steps before it."""
         return False
 
     def ballot(self, task: Task, artifact: str) -> str:

@@ -1,4 +1,4 @@
-"""Mistakes that a specialist for programs is made to make."""
+"""Faults for specialists that write programs: mistakes that are put into their answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CODE = r"(?s)^(?!Solve|Write the steps|Explain|\d+ [-+*/] \d+$)"
 
 
 def _name(prompt: str) -> str:
-    """The function that a prompt asks for."""
+    """The name of the function that a prompt asks for."""
     found = re.search(r"\b([a-z_]\w*)\(", prompt)
     return found[1] if found else "solve"
 

@@ -47,7 +47,8 @@ def _pocket_code(number: int) -> Problem:
 def _cases(
     rng: random.Random, task: FunctionTask
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Three public and eight hidden calls, no argument twice, edge cases among the hidden."""
+    """Three public and eight hidden calls, without repeated arguments, edge cases among the
+    hidden."""
     edges = rng.sample(_EDGES[task.takes], 4)
     hidden = [{"args": [edge], "expected": task.expected(edge)} for edge in edges]
     seen, drawn = {repr(case["args"]) for case in hidden}, list[dict[str, Any]]()
@@ -60,7 +61,7 @@ def _cases(
 
 
 def _telling(cases: list[dict[str, Any]]) -> bool:
-    """Whether no constant passes the cases."""
+    """Whether the cases reject every constant result."""
     return len({repr(case["expected"]) for case in cases}) > 1
 
 

@@ -1,4 +1,5 @@
-"""Stories in evaluation: suites, faults, the judge of explanations, and one call for a whole story."""
+"""Evaluation of stories: suites, faults, the judge of explanations, and one call for a whole
+story."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,7 @@ class StoryCall(SingleCall):
     }
 
     def able(self, cards: Sequence[Card]) -> list[Card]:
-        """Those that were trained to solve a story at once."""
+        """The specialists that were trained to solve a story in one call."""
         by_prompt = super().able(cards)
         return by_prompt or [card for card in cards if card.name in ("chain", "generalist")]
 

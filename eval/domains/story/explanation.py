@@ -1,4 +1,5 @@
-"""``explanation``: whether sentences explain solved steps, citing each once and in order."""
+"""The check ``explanation``: whether sentences explain solved steps, citing each once and in
+order."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tiers.protocol import Check, CheckResult
 
 
 class SolvedStep(Spec):
-    """``target: left op right = result``; without ``op`` the amount that ``target`` starts with."""
+    """A step ``target: left op right = result``; without ``op`` the first amount of ``target``."""
 
     target: str
     op: str | None = None
@@ -25,7 +26,7 @@ class SolvedStep(Spec):
 
 
 class ExplanationSpec(Spec):
-    """The steps that must be explained and the answer they lead to."""
+    """The steps that must be explained, and their answer."""
 
     values: list[SolvedStep] = Field(min_length=1)
     answer: int
@@ -51,7 +52,7 @@ class ExplanationValidator:
 def explanation_spec(
     values: Sequence[tuple[Step, int, int | None, int]], answer: int
 ) -> dict[str, Any]:
-    """The spec that asks for an explanation of a story's ``values``, as plain data."""
+    """The spec for an explanation of a story's ``values``, as plain data."""
     steps = [
         {"target": step.target, "op": step.op, "left": a, "right": b, "result": result}
         for step, a, b, result in values

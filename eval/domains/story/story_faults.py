@@ -1,4 +1,4 @@
-"""Mistakes that specialists for stories and operations are made to make."""
+"""Faults for specialists of stories and operations: mistakes that are put into their answers."""
 
 from __future__ import annotations
 

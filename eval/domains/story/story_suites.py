@@ -1,7 +1,9 @@
-"""The suites of stories: the same problem for the same number for ever, disjoint from all training.
+"""The suites of stories: a number always gives the same problem, and all are disjoint from the
+training data.
 
-Every problem comes from the held-out split of the generators (see :mod:`specialists.pocket.heldout`),
-drawn from a random source that the suite and the number seed.
+Every problem comes from the held-out split of the generators (see
+:mod:`specialists.pocket.heldout`), drawn from a random source that is seeded by the suite and the
+number.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from tiers.protocol import Check
 LONGEST = 1024
 """Events of the longest ``horizon`` story."""
 DEFAULT_HORIZON = 16
-"""Events of a ``horizon`` story where none are named."""
+"""Events of a ``horizon`` story whose id names no number of events."""
 
 _REQUEST: dict[str, tuple[str, ...]] = {
     "open": ("", "", "Please ", "First, ", "Could you ", "I want you to "),
@@ -90,7 +92,7 @@ def _about(story: Story, suite: str, number: int, events: int) -> dict[str, Any]
 
 
 def _request(rng: random.Random, story: Story) -> str:
-    """A request for the three stages that no ``split`` specialist was trained on."""
+    """A request for the three stages, in a wording that no ``split`` specialist was trained on."""
     while True:
         part = {
             name: rng.choice([t for t in texts if len(story.asked) == 1 or "{a}" not in t])

@@ -1,4 +1,4 @@
-"""Free text in evaluation: hand-written problems, and one call in plain words."""
+"""Evaluation of free text: hand-written problems, and one call in plain words."""
 
 from eval.classics import classic, classics
 from eval.domains.evaluation import Evaluation, SingleCall, Suite

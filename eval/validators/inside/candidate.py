@@ -1,7 +1,7 @@
-"""The candidate's process: loads the program, then does what the tests ask of it.
+"""The candidate's process: loads the program, then carries out the requests of the tests.
 
-Candidate code shares this process and may break anything here; all it can gain is to say other values.
-It never learns what is expected but by what it is called with.
+Candidate code shares this process and may break anything here; all it can gain is to return other
+values. It learns about expected values only what its arguments reveal.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     import typing
 
 MOST_PRINTED = 1024 * 1024
-"""Bytes that the candidate prints between two messages; what is more is lost, and that is said."""
+"""Most bytes that the candidate prints between two messages; the excess is dropped, and this is
+reported."""
 
 
 class Tape(io.RawIOBase):
-    """Keeps what is printed until the next message."""
+    """Keeps printed output until the next message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,14 +44,14 @@ class Tape(io.RawIOBase):
         return len(data)
 
     def take(self) -> str:
-        """What was printed since the last call."""
+        """The output printed since the last call."""
         text = self.parts.decode("utf-8", "replace")
         self.parts.clear()
         return text
 
 
 class Asked(io.RawIOBase):
-    """Standard input, line by line from the tests' process."""
+    """Standard input, read line by line from the tests' process."""
 
     def __init__(self, candidate: Candidate) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Asked(io.RawIOBase):
 
 
 class Candidate(Peer):
-    """The end that serves."""
+    """The end that serves requests."""
 
     def __init__(self) -> None:
         super().__init__(1, *map(int, sys.argv[-2:]))
@@ -77,9 +78,9 @@ class Candidate(Peer):
         self.printed = [Tape(), Tape()]
         self.loop: typing.Any = None
         self.random: object = None
-        """The state of ``random`` when it was last told, where the tests use it too."""
+        """The state of ``random`` as last sent to the tests, where the tests use it too."""
         self.told: dict[str, object] = {}
-        """The program's globals that the tests use, as they were last told."""
+        """The program's globals that the tests use, as last sent to the tests."""
         sys.stdout, sys.stderr = (
             io.TextIOWrapper(tape, "utf-8", "surrogatepass", write_through=True)  # type: ignore[type-var]
             for tape in self.printed
@@ -88,7 +89,7 @@ class Candidate(Peer):
         builtins.input = self.input
 
     def input(self, prompt: object = "") -> str:
-        """``input`` as the tests' process has it, which may have replaced it."""
+        """``input`` of the tests' process, which may have replaced it."""
         text: str = self.request("input", str(prompt))
         return text
 
@@ -127,7 +128,7 @@ class Candidate(Peer):
         return found
 
     def do_name(self, name: str) -> object:
-        """A global of the program's; the empty name is the entry point."""
+        """A global of the program; the empty name is the entry point."""
         if name:
             self.told[name] = self.scope[name]
         return self.scope[name] if name else self.entry
@@ -146,7 +147,8 @@ class Candidate(Peer):
         return self.loop.run_until_complete(finish())
 
     def run(self) -> None:
-        """Load what comes first, say so, and serve until nobody asks any more."""
+        """Load the program that comes first, report it, and serve requests until there are no
+        more."""
         source, entry, classes = self.answer()
         try:
             self.scope = load(source, "candidate")
@@ -181,7 +183,7 @@ def used(source: str) -> set[str]:
 
 
 def main(code_of: object) -> None:
-    """Entry of the process; leaves without the candidate's exit handlers and threads."""
+    """Entry point of the process; exits without the candidate's exit handlers and threads."""
     try:
         Candidate().run()
     finally:

@@ -1,4 +1,4 @@
-"""How a mirror forwards: the methods, classes and generators that mirrors are made of."""
+"""Forwarding by mirrors: the methods, classes and generators of which mirrors consist."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class Home:
-    """Stands for the other side's object of that number."""
+    """Represents an object of the receiving side by its number."""
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
 
 
 PEERS: list[Peer] = []
-"""The one end that this process has."""
+"""The one end in this process."""
 
 
 class MirrorType(type):
-    """The type of mirrored classes: a call makes an object on the other side."""
+    """The type of mirrored classes: a call creates an object on the other side."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, object]) -> typing.Any:
         if "__mirror__" not in space:
@@ -66,11 +66,11 @@ class MirrorType(type):
 
 
 def forward(peer: Peer, name: str) -> typing.Any:
-    """A method that does ``name`` on the other side."""
+    """A method that calls ``name`` on the other side."""
 
     def method(self: object, *args: object) -> object:
         if name in ("__exit__", "__aexit__"):
-            args = (*args[:2], None)  # a traceback stays where it is
+            args = (*args[:2], None)  # A traceback is not sent.
         return peer.operate(self, name, args)
 
     def called(self: object, *args: object, **kwargs: object) -> object:
@@ -78,7 +78,7 @@ def forward(peer: Peer, name: str) -> typing.Any:
 
     def awaited(self: object) -> typing.Any:
         return peer.request("await", self)
-        yield  # what is awaited is an iterator
+        yield  # The awaited object is an iterator.
 
     return {"__await__": awaited, "__call__": called}.get(name, method)
 
@@ -106,12 +106,12 @@ def attributes(peer: Peer, local: frozenset[str]) -> dict[str, object]:
 
 
 def copied(peer: Peer, how: str) -> typing.Any:
-    """A method that copies the object where it is."""
+    """A method that copies the object on the side that owns it."""
     return lambda self, *memo: peer.request("copy", self, how)
 
 
 def mirrored_generator(peer: Peer, handle: int) -> typing.Generator[object, object, object]:
-    """A generator that steps the other side's."""
+    """A generator that advances the one on the other side."""
     how, given = "next", None
     while True:
         going, value = peer.request("advance", Home(handle), how, given)
@@ -128,7 +128,7 @@ def mirrored_generator(peer: Peer, handle: int) -> typing.Generator[object, obje
 
 
 async def mirrored_coroutine(peer: Peer, handle: int) -> object:
-    """A coroutine that runs the other side's to its end."""
+    """A coroutine that runs the one on the other side to its end."""
     return peer.request("await", Home(handle))
 
 
@@ -138,7 +138,7 @@ def is_class(value: object) -> bool:
 
 
 def is_mirror(value: object) -> bool:
-    """Whether ``value`` is an object, or a class, of the other side (generators apart)."""
+    """Whether ``value`` is an object, or a class, of the other side (generators excluded)."""
     return isinstance(value, MirrorType) or isinstance(type(value), MirrorType)
 
 

@@ -1,6 +1,7 @@
-"""Instances of a class that both sides define: taken apart into attributes, and put together again.
+"""Instances of a class that both sides define: converted to attributes, and rebuilt from them.
 
-The class of each side gives its own methods, so nothing of the candidate's class runs with the tests.
+Each side uses the methods of its own class, so no code of the candidate's class runs with the
+tests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ OPEN = (list, dict, set, object)
 
 
 def take_apart(wire: Wire, value: typing.Any, kind: type) -> list[typing.Any]:
-    """Attributes, and the data of the built-in type that the class builds on."""
+    """Attributes of an instance, and the data of the built-in type that its class is derived
+    from."""
     if type(kind).__name__.startswith("Enum"):
         return ["instance", [], [kind.__name__, None, None, value.name]]
     base = list(value.args) if isinstance(value, BaseException) else base_value(value)
@@ -38,7 +40,7 @@ def take_apart(wire: Wire, value: typing.Any, kind: type) -> list[typing.Any]:
 
 
 def shell(wire: Wire, content: list[typing.Any]) -> typing.Any:
-    """The instance without its attributes."""
+    """A new instance without its attributes."""
     name, made, _, member = content[2]
     cls = wire.shared(name)
     if member is not None:
@@ -52,7 +54,7 @@ def shell(wire: Wire, content: list[typing.Any]) -> typing.Any:
 
 
 def restore(wire: Wire, value: typing.Any, content: list[typing.Any]) -> None:
-    """Give an instance its attributes, and its data, in place."""
+    """Set an instance's attributes, and its data, in place."""
     _, _, data, member = content[2]
     if member is not None:
         return

@@ -1,9 +1,11 @@
-"""The tests' process: what the candidate may have of it, and what of the candidate's counts.
+"""The tests' process: controls the candidate's access to the tests' objects, and the candidate's
+influence on the verdict.
 
-Two rules keep a verdict from being forged. What the candidate asks of the tests' own objects is limited
-to what a function would do with its arguments. And an operator of the candidate's that would be given the
-tests' own data (``candidate(x) == 3``) has a say only for classes that the tests themselves use as
-classes; for any other object the judge compares plain data, or says that it cannot.
+Two rules keep a verdict from being forged. The candidate may use the tests' own objects only in
+ways in which a function would use its arguments. And an operator of the candidate's that would
+receive the tests' own data (``candidate(x) == 3``) is called only for classes that the tests
+themselves use as classes; for any other object the judge compares plain data, or reports that it
+cannot.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     import typing
 
 OUT_OF_TIME = (signal.SIGXCPU, signal.SIGKILL)
-"""How the kernel ends a process at its CPU limit; nothing else kills a candidate while it is read."""
+"""Signals with which the kernel ends a process at its CPU limit; nothing else kills a candidate
+while it is read."""
 OURS = [f"validators.inside.{name}" for name in ("forwarding", "judge", "mirror", "peer")]
-"""Modules whose frames an exception passes on its way to whoever has called a mirror."""
+"""Modules whose frames an exception passes on its way to the caller of a mirror."""
 LOUD_MODULES = frozenset(
     ["antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"]
 )
@@ -43,7 +46,7 @@ class TimeSpent(BaseException):
 
 
 class Judge(Peer):
-    """The end that asks. ``process`` is the candidate's."""
+    """The end that makes requests. ``process`` is the candidate's."""
 
     def __init__(self, process: int, pipes: tuple[int, int], scope: dict[str, object],
                  tree: ast.Module) -> None:  # fmt: skip
@@ -51,22 +54,23 @@ class Judge(Peer):
         self.process, self.scope, self.tree = process, scope, tree
         self.lending = Lending(tree)
         self.missing: set[str] = set()
-        """Names that the candidate uses and does not define: the tests may."""
+        """Names that the candidate uses and does not define, but that the tests may define."""
         self.classes: set[type] = set()
-        """Classes of the candidate's that the tests use as classes."""
+        """Classes of the candidate that the tests use as classes."""
         self.crossed: list[BaseException] = []
-        """Failures of the tests' own that were told to the candidate, who may swallow them."""
+        """The tests' own failures that were raised in the candidate, which may suppress them."""
         self.steps: list[object] = []
-        """Methods by which the tests step the candidate's iterators: these may raise StopIteration."""
+        """Methods by which the tests advance the candidate's iterators: these may raise
+        StopIteration."""
         self.stop: StopIteration | None = None
-        """What another call raised last."""
+        """The StopIteration that another call raised last."""
         self.ended = False
-        """Whether an iteration of the tests' own has ended by one."""
+        """Whether an iteration of the tests has ended by such a StopIteration."""
         self.sinks = (sys.stdout, sys.stderr)
         self.source: object = sys.stdin
         self.random: object = None
         self.told: dict[str, object] = {}
-        """The candidate's globals as the tests have them."""
+        """The candidate's globals, as known to the tests."""
 
     # ------------------------------------------------------------- notes
 
@@ -80,7 +84,7 @@ class Judge(Peer):
         return tuple(found), self._random_state()
 
     def _random_state(self) -> object:
-        """The state of ``random`` where it is another than the candidate's."""
+        """The state of ``random`` where it differs from the candidate's."""
         if "random" not in self.scope:
             return None
         state = sys.modules["random"].getstate()
@@ -88,7 +92,8 @@ class Judge(Peer):
         return state if changed else None
 
     def _may_be_lent(self, name: str, value: object) -> bool:
-        if self.mirrors.handle_of(value) is not None:  # it would be asked while a message is made
+        # The object would be asked while a message is being built.
+        if self.mirrors.handle_of(value) is not None:
             return False
         return self.lending.lends(name, value)
 
@@ -106,8 +111,8 @@ class Judge(Peer):
             sys.modules["random"].setstate(notes[3])
 
     def request(self, op: str, *args: object) -> typing.Any:
-        """See :meth:`Peer.request`. A StopIteration of a call is no end of an iteration of the tests':
-        where one has ended by it, the tests have failed, as with a generator (PEP 479)."""
+        """See :meth:`Peer.request`. A StopIteration from a call must not end an iteration of the
+        tests: where it did, the tests have failed, as with a generator (PEP 479)."""
         self.look_for_ends()
         try:
             value = super().request(op, *args)
@@ -121,7 +126,8 @@ class Judge(Peer):
         return value
 
     def look_for_ends(self) -> None:
-        """Note a StopIteration that no code of the tests has met: a built-in iterator took it."""
+        """Note a StopIteration that no code of the tests received, because a built-in iterator took
+        it."""
         error, self.stop = self.stop, None
         trace = error.__traceback__ if error else None
         if error and trace and trace.tb_frame.f_globals.get("__name__") in OURS:
@@ -177,7 +183,7 @@ class Judge(Peer):
         setattr(target, name, value)
 
     def do_await(self, target: typing.Any) -> object:
-        """Run an awaitable of the tests' that never has to wait."""
+        """Run an awaitable of the tests that never has to wait."""
         steps = target.__await__()
         while True:
             try:
@@ -240,14 +246,15 @@ class Judge(Peer):
         value = super().operate(mirror, name, args)
         if name in ("__exit__", "__aexit__") and args[1] is not None:
             own = isinstance(args[1], AssertionError) and self.mirrors.handle_of(args[1]) is None
-            if own:  # a failed test is not the candidate's to suppress
+            if own:  # The candidate must not suppress a failed test.
                 self.crossed.append(args[1])
             elif value and self._asserts_after(args[1]):
                 raise Limit("a with statement of the candidate's that skips asserts")
         return value
 
     def compare(self, mirror: typing.Any, name: str, other: object) -> object:
-        """A comparison by the data that the object is built on, else by its own method."""
+        """A comparison by the data of the built-in type that the class is derived from, else by the
+        object's own method."""
         kind = type(mirror)
         base: typing.Any = next((base for base in BASES if issubclass(kind, base)), None)
         if base is not None:
@@ -291,7 +298,7 @@ def _asserts(node: ast.AST, line: int) -> bool:
 
 
 def _is_double(target: object, name: str) -> bool:
-    """Whether ``name`` of a mock is one that the mock makes up, and not its own."""
+    """Whether attribute ``name`` of a mock is generated by the mock, and not its own."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and isinstance(target, mock.NonCallableMock) and not (
         hasattr(mock.MagicMock, name) or name.startswith("assert")

@@ -1,7 +1,8 @@
-"""The first process of a launch: one trial after the other, each in processes of its own.
+"""The first process of a launch: runs one trial after the other, each in processes of its own.
 
-Channel: one line for each candidate, ``{"candidate": n, "apart": verdict, "together": verdict}``; the
-second trial is made where the first one failed and that may be for want of carrying something.
+Channel: one line for each candidate, ``{"candidate": n, "apart": verdict, "together": verdict}``;
+the second trial is made where the first one failed and the reason may be a value that could not be
+sent.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PR_SET_DUMPABLE = 4
 
 
 def attend(trial: Trial, job: dict[str, typing.Any], source: str) -> dict[str, object]:
-    """A trial from fork to verdict, within ``job["timeout"]`` seconds of wall-clock time."""
+    """Run a trial from fork to verdict, within ``job["timeout"]`` seconds of wall-clock time."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -49,7 +50,7 @@ def attend(trial: Trial, job: dict[str, typing.Any], source: str) -> dict[str, o
     line = os.read(read_end, 65536) if ready else b""
     os.close(read_end)
     status = _ended(child) if ready else None
-    for process in (-child, child, -1):  # its group, itself, and whatever else it left behind
+    for process in (-child, child, -1):  # Its group, itself, and any other process that it left.
         try:
             os.kill(process, signal.SIGKILL)
         except OSError:
@@ -60,7 +61,7 @@ def attend(trial: Trial, job: dict[str, typing.Any], source: str) -> dict[str, o
 
 
 def _ended(child: int) -> int | None:
-    """The status of a child that has closed its channel; None where it lives on."""
+    """The status of a child that has closed its channel; None where it is still alive."""
     for _ in range(100):
         process, status = os.waitpid(child, os.WNOHANG)
         if process:
@@ -70,7 +71,7 @@ def _ended(child: int) -> int | None:
 
 
 def _verdict(line: bytes, ready: list[int], status: int | None) -> dict[str, object]:
-    """What a trial wrote; how it ended where it wrote nothing that can be read."""
+    """The verdict that a trial wrote; how it ended where it wrote nothing readable."""
     try:
         found = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
@@ -86,15 +87,15 @@ def _verdict(line: bytes, ready: list[int], status: int | None) -> dict[str, obj
 
 
 def main(code_of: typing.Callable[[str], types.CodeType]) -> None:
-    """Entry inside the sandbox; ``code_of`` gives a compiled module.
+    """Entry point inside the sandbox; ``code_of`` returns a compiled module.
 
-    The job comes by standard input, which is then emptied.
+    The job arrives on standard input, which is then emptied.
     """
-    # The candidate runs as the same user: without this it could open our memory.
+    # The candidate runs as the same user: without this it could open the memory of this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     job = json.loads(sys.stdin.buffer.read())
-    os.ftruncate(0, 0)  # nor read the tests where we have read them
+    os.ftruncate(0, 0)  # The candidate must not read the tests from the file either.
     channel = int(os.environ["RESULT_FD"])
 
     def tell(number: int, **verdicts: object) -> None:

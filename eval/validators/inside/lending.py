@@ -1,8 +1,8 @@
-"""What the candidate may have of the classes that the tests define.
+"""The candidate's access to the classes that the tests define.
 
-A test class is there for the candidate to make objects of, or to be handed some. What it holds besides
-(expected values, tables of cases) is the tests' own: a candidate that could read or change that would say
-itself what is expected of it.
+A test class exists so that the candidate can create objects of it, or receive some. Its other
+contents (expected values, tables of cases) belong to the tests: a candidate that could read or
+change them could determine the expected values itself.
 """
 
 from __future__ import annotations
@@ -18,27 +18,31 @@ if TYPE_CHECKING:
     import typing
 
 TESTS = "tests"
-"""The module that the tests' code runs as."""
+"""Name of the module under which the tests' code runs."""
 OF_CLASSES = (
     types.FunctionType, classmethod, staticmethod, property, types.MemberDescriptorType,
     types.GetSetDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
 )  # fmt: skip
-"""What a class is asked for by its name: methods, and the places of an object's attributes."""
+"""Types of class attributes that may be read by name: methods, and descriptors of an object's
+attributes."""
 PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset)
 MAKERS = ("__init__", "__new__", "__post_init__")
 
 
 class Lending:
-    """Decides by the tests' syntax ``tree`` which classes are lent, and what of them may be read."""
+    """Decides by the tests' syntax ``tree`` which classes are lent, and which of their attributes
+    may be read."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.handed = set(_handed(tree))
         """Names that the tests call, or pass on."""
         self.made: dict[int, tuple[object, list[object]]] = {}
-        """Objects that the candidate made of the tests' classes, and what it gave for them."""
+        """Objects that the candidate created from the tests' classes, with the arguments that it
+        gave."""
 
     def lends(self, name: str, value: typing.Any) -> bool:
-        """Whether a program that does not define ``name`` may use the tests' ``value`` of it."""
+        """Whether a program that does not define ``name`` may use the tests' ``value`` of that
+        name."""
         if isinstance(value, types.ModuleType):
             return stdlib_only(value.__name__)
         if isinstance(value, type) and value.__module__ == TESTS:
@@ -54,8 +58,8 @@ class Lending:
         return _same(getattr(sys.modules.get(module), own, None), value)
 
     def reads(self, target: typing.Any, name: str) -> bool:
-        """Whether the public attribute ``name`` of a class of the tests, or of an object of one, may be
-        read."""
+        """Whether the candidate may read the public attribute ``name`` of a class of the tests, or
+        of an object of one."""
         if isinstance(target, type):
             return _of_class(target, name)
         value, given = self.made.get(id(target), (None, []))
@@ -78,7 +82,7 @@ class Lending:
         return value
 
     def put(self, target: object, value: object) -> None:
-        """The candidate sets an attribute of ``target``."""
+        """Set an attribute of ``target`` for the candidate."""
         if id(target) in self.made:
             self.made[id(target)][1].append(value)
 
@@ -91,8 +95,8 @@ def of_tests(value: object) -> bool:
 
 
 def _handed(node: ast.AST) -> typing.Iterator[str]:
-    """Names that code calls, passes or keeps; those of which it reads an attribute, builds on, or
-    annotates with apart."""
+    """Names that code calls, passes or keeps; without those of which it only reads an attribute,
+    and those used as base classes or annotations."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         yield node.id
     for field, child in ast.iter_fields(node):
@@ -114,19 +118,19 @@ def _of_class(kind: typing.Any, name: str) -> bool:
 
 
 def _static(kind: type, name: str) -> typing.Any:
-    """What the class itself, or one that it builds on, holds by that name."""
+    """The attribute ``name`` of the class itself, or of a base class."""
     return next((vars(owner)[name] for owner in kind.__mro__ if name in vars(owner)), None)
 
 
 def _is_data(value: object) -> bool:
-    """Whether a value says anything: emptiness is where every object begins."""
+    """Whether a value contains information: an empty one is where every object begins."""
     if isinstance(value, (type, *OF_CLASSES)) or value is None:
         return False
     return type(value) not in (*PLAIN, list, dict, set) or bool(value)
 
 
 def _constants(kind: type) -> typing.Iterator[object]:
-    """The values that the tests' code of a class names."""
+    """The constants in the tests' code of a class."""
     for owner in kind.__mro__:
         if owner.__module__ != TESTS:
             continue

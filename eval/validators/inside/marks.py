@@ -1,4 +1,5 @@
-"""What a shared container held when both sides last agreed on it, to see whether it has changed since.
+"""Marks of shared containers: their content when both sides last agreed, to detect changes since
+then.
 
 A mark holds the elements themselves, so comparing costs an identity check for each of them and no
 encoding. Elements are immutable, or shared and marked on their own, or named.
@@ -21,13 +22,14 @@ Mark = list[list[object]]
 
 
 def marked(value: typing.Any) -> Mark | None:
-    """The mark of a container as it is; None for a kind that must be encoded to be compared."""
+    """The mark of a container's present content; None for a kind that must be encoded to be
+    compared."""
     parts = _parts(value)
     return None if parts is None else [list(part) for part in parts]
 
 
 def unchanged(value: typing.Any, mark: Mark) -> bool:
-    """Whether a container holds the very elements of its mark, in their order."""
+    """Whether a container holds the same elements as its mark, in the same order."""
     parts = _parts(value)
     return parts is not None and all(
         len(now) == len(then) and all(map(operator.is_, now, then))

@@ -1,9 +1,9 @@
 """Objects of the other process, used by reference: classes, functions, generators, exceptions.
 
-A *mirror* of an object forwards what is done with it to the process that owns it; the mirror of a class
-is a class, so ``isinstance`` and ``except`` work. A mirror whose class builds on ``int``, ``str``,
-``tuple`` or the like holds that data itself: it compares by data that has come, not by what the
-candidate says. One object has one mirror, and comes home as itself.
+A *mirror* of an object forwards operations to the process that owns it; the mirror of a class is a
+class, so ``isinstance`` and ``except`` work. A mirror whose class is derived from ``int``, ``str``,
+``tuple`` or the like holds that data itself: it compares by received data, not by the candidate's
+methods. One object has one mirror, and a mirror that is sent back becomes the object itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Mirrors:
-    """What one side shows of its own objects, and its mirrors of the other's."""
+    """The objects that one side shares, and its mirrors of the other side's objects."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -51,12 +51,12 @@ class Mirrors:
         return self.mirrored.get(id(value))
 
     def introductions(self) -> list[list[object]]:
-        """What the other side has not heard of yet."""
+        """The objects that the other side does not know yet."""
         told, self.told = self.told, []
         return told
 
     def encode(self, value: typing.Any) -> dict[str, object]:
-        """A name for an object that is not copied."""
+        """A reference to an object that is not copied."""
         wire = self.peer.wire
         if isinstance(value, type) and wire.is_shared(value):
             return {"s": value.__name__}
@@ -66,7 +66,7 @@ class Mirrors:
         return self._own(value)
 
     def _own(self, value: typing.Any) -> dict[str, object]:
-        """A number for an object of ours, introduced with the first use of it."""
+        """A number for an object of this side, introduced with its first use."""
         handle = self.handles.get(id(value))
         if handle is None:
             handle = len(self.owned)
@@ -89,7 +89,7 @@ class Mirrors:
         }
 
     def _kind(self, kind: type) -> object:
-        """The class of an object: itself where it is one of plain data or an error, else a mirror."""
+        """The class of an object: itself for plain data or an error, else a mirror."""
         wire = self.peer.wire
         if (
             self.handle_of(kind) is not None
@@ -119,7 +119,7 @@ class Mirrors:
     # -------------------------------------------------------------- theirs
 
     def decode(self, tag: str, body: typing.Any) -> object:
-        """What a name stands for. Raises ValueError for what nobody has introduced."""
+        """The object of a reference. Raises ValueError for one that was not introduced."""
         try:
             if tag == "p":
                 return self.met[body]
@@ -134,7 +134,7 @@ class Mirrors:
         raise ValueError("unknown tag")
 
     def meet(self, handle: int, told: dict[str, typing.Any]) -> None:
-        """Make the mirror of an object that is introduced."""
+        """Create the mirror of an object that is introduced."""
         if handle in self.met:
             raise ValueError("introduced twice")
         mirror = self._mirror_class(told) if "class" in told else self._mirror(handle, told)
@@ -170,7 +170,7 @@ class Mirrors:
         name, make = str(told["class"]), type.__call__
         try:
             mirror: type = make(MirrorType, name, bases, space)
-        except TypeError:  # a layout that two built-in bases cannot share
+        except TypeError:  # The two built-in bases have incompatible layouts.
             mirror = make(MirrorType, name, (object,), space)
         return mirror
 
@@ -203,7 +203,7 @@ class Mirrors:
 
 
 def refill(base: typing.Any, mirror: typing.Any, data: typing.Any) -> None:
-    """Give a mirror of a container the data that has come."""
+    """Replace the data of a container's mirror by the received data."""
     if base is list:
         list.__setitem__(mirror, slice(None), data)
     else:
@@ -218,14 +218,14 @@ def _new_error(kind: typing.Any, args: tuple[object, ...]) -> BaseException:
         error: BaseException = kind.__new__(kind, *args)
         if not isinstance(kind, MirrorType):
             error.__init__(*args)  # type: ignore[misc]
-    except TypeError:  # such as UnicodeDecodeError without its five arguments
+    except TypeError:  # An example is UnicodeDecodeError without its five arguments.
         error = Exception.__new__(kind)
     error.args = args
     return error
 
 
 def _owner(value: type, name: str) -> type | None:
-    """The class that gives a special method which the mirror does not have anyway."""
+    """The class that defines a special method which the mirror does not have anyway."""
     for owner in value.__mro__:
         if name in owner.__dict__:
             known = owner is object or owner in FIXED or issubclass(BaseException, owner)

@@ -1,7 +1,8 @@
-"""One of the two processes to the other: asks, answers, and is asked back while it waits.
+"""One of the two processes as seen by the other: it sends requests, answers, and serves requests
+while it waits.
 
-The two take turns, so a message is a request or the answer to the last one. Every message brings the
-changes of shared containers (``wire.py``) and notes of its sender.
+The two take turns, so a message is a request or the answer to the last one. Every message includes
+the changes of shared containers (``wire.py``) and notes of its sender.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Gone(BaseException):
-    """The other process ended, or wrote what is no message."""
+    """The other process ended, or wrote an invalid message."""
 
 
 class Peer:
-    """What both ends share. ``reading`` and ``writing`` are descriptors."""
+    """The common part of both ends. ``reading`` and ``writing`` are descriptors."""
 
     def __init__(self, parity: int, reading: int, writing: int) -> None:
         self.wire = Wire(parity)
@@ -36,27 +37,27 @@ class Peer:
         self.asked = 0
         """Requests made so far."""
         self.waiting = 0
-        """Requests of this side that are not answered yet."""
+        """Requests of this side without an answer yet."""
         self.depth = 0
         """Requests of the other side that are being served."""
 
     # ------------------------------------------------ what the two ends add
 
     def notes(self) -> tuple[object, ...]:
-        """What goes along with the next message."""
+        """The notes to send with the next message."""
         return ()
 
     def noted(self, notes: tuple[typing.Any, ...]) -> None:
-        """Take what came along with a message."""
+        """Receive the notes of a message."""
 
     def permit(self, op: str, args: tuple[typing.Any, ...]) -> None:
         """Raise Limit for a request that is refused."""
 
     def blame(self, error: BaseException) -> None:
-        """Look at an exception on its way out."""
+        """Inspect an exception before it is sent."""
 
     def gone(self) -> BaseException:
-        """How the other process ended."""
+        """The exception that says how the other process ended."""
         return Gone("ended the program before returning")
 
     def global_name(self, value: object) -> list[str] | None:
@@ -64,25 +65,26 @@ class Peer:
         return None
 
     def find_global(self, module: str, name: str) -> object:
-        """The object of that name. Raises ValueError where it must not be had."""
+        """The object of that name. Raises ValueError where access is not allowed."""
         raise ValueError("no object goes by its name here")
 
     def real_class(self, module: str, name: str) -> type | None:
-        """The class that is to be used instead of a mirror of the one of that name."""
+        """The class to use instead of a mirror of the one with that name."""
         return None
 
     def tells(self, kind: type) -> bool:
-        """Whether the attributes of an exception of that class are told with it."""
+        """Whether the attributes of an exception of that class are sent with it."""
         return stdlib_only(kind.__module__)
 
     def operate(self, mirror: object, name: str, args: tuple[typing.Any, ...]) -> object:
-        """Do a special method of a mirror's object."""
+        """Call a special method of a mirror's object."""
         return self.request("special", mirror, name, args)
 
     # -------------------------------------------------------------- turns
 
     def request(self, op: str, *args: object) -> typing.Any:
-        """Ask, and wait for the answer. Raises what the other side raised."""
+        """Send a request, and wait for the answer. Raises the exception that the other side
+        raised."""
         with self.lock:
             self.asked += 1
             self.send(("do", op, args), self.depth == 0)
@@ -93,7 +95,7 @@ class Peer:
                 self.waiting -= 1
 
     def answer(self) -> typing.Any:
-        """The next answer; requests that come first are served."""
+        """The next answer; requests that arrive before it are served."""
         while True:
             what, *rest = self.receive()
             if what == "do":
@@ -108,7 +110,7 @@ class Peer:
                 raise Gone("left a result that is not the driver's")
 
     def serve(self, op: str, args: tuple[typing.Any, ...]) -> None:
-        """Do what the other side asks and answer."""
+        """Carry out a request of the other side and answer it."""
         reply: tuple[object, ...]
         self.depth += 1
         try:
@@ -128,16 +130,16 @@ class Peer:
             self.send(("refused", str(limit)))
 
     def send(self, body: tuple[object, ...], whole: bool = True) -> None:
-        """Write one message; ``whole`` where it begins or ends what the tests ask."""
+        """Write one message; ``whole`` where it begins or ends a request of the tests."""
         line = self.wire.pack((self.notes(), body), whole)
         try:
             while line:
                 line = line[os.write(self.writing, line) :]
-        except BrokenPipeError:  # it is gone: reading says how
+        except BrokenPipeError:  # The other process is gone; reading finds out how it ended.
             pass
 
     def receive(self) -> tuple[typing.Any, ...]:
-        """Read one message. Raises what ``gone`` says where none comes."""
+        """Read one message. Raises the exception of ``gone`` where none comes."""
         line = self.incoming.readline(MAX_MESSAGE + 1)
         if not line.endswith(b"\n"):
             raise self.gone()
@@ -197,4 +199,5 @@ PLAINLY: dict[str, typing.Callable[..., object]] = {
     "__repr__": repr, "__str__": str, "__format__": format, "__reversed__": reversed,
     "__contains__": lambda target, item: item in target, "__dir__": dir,
 }  # fmt: skip
-"""Special methods that are better asked for by their function, which also takes a class's own."""
+"""Special methods that are better called through their function, which also handles a class's
+own."""

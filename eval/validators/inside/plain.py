@@ -1,4 +1,4 @@
-"""Plain data: which types are copied between the processes, and how they are taken apart."""
+"""Plain data: the types that are copied between the processes, and how they are decomposed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ TYPE_NAMES = {value: name for name, value in reversed(list(NAMED_TYPES.items()))
 
 
 class Limit(BaseException):
-    """Something that cannot be passed between the processes, or is refused; ``str`` names it.
+    """A value that cannot be sent between the processes, or is refused; ``str`` names it.
 
-    Not an ``Exception``, and noted for good, so that whoever swallows it gains nothing.
+    Not an ``Exception``, and recorded permanently, so that code which suppresses it gains nothing.
     """
 
     noted: typing.ClassVar[list[str]] = []
@@ -67,12 +67,12 @@ PLAIN_OF: dict[tuple[str, str], typing.Callable[[typing.Any], list[object]]] = {
     ("pathlib", "PurePosixPath"): lambda v: [str(v)],
     ("re", "Pattern"): lambda v: [v.pattern, v.flags],
 }
-"""Immutable types that are made again from plain data, by module and name."""
+"""Immutable types that are rebuilt from plain data, by module and name."""
 VIEWS = {"dict_keys": 0, "dict_values": 1, "dict_items": 2}
 
 
 def remake(module: str, name: str, args: list[object]) -> object:
-    """The value that ``PLAIN_OF`` took apart."""
+    """The value that ``PLAIN_OF`` decomposed."""
     if (module, name) not in PLAIN_OF:
         raise ValueError("unknown type")
     if module == "re":
@@ -84,9 +84,9 @@ def remake(module: str, name: str, args: list[object]) -> object:
 
 
 def base_value(value: typing.Any) -> object:
-    """The data of the built-in type that the class of ``value`` builds on; None where it is none.
+    """The data of the built-in type that the class of ``value`` is derived from; None without one.
 
-    Nothing that the class overrides has a say.
+    Methods that the class overrides are not called.
     """
     if isinstance(value, str):
         return str.__str__(value)

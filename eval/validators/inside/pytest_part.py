@@ -1,4 +1,5 @@
-"""The part of pytest that tests of one function use; the sandbox has none. The rest is a Limit."""
+"""A substitute for the part of pytest that tests of one function use, because the sandbox has no
+pytest. All other parts raise Limit."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Failed(AssertionError):
-    """``pytest.fail``, or an exception that did not come."""
+    """``pytest.fail``, or an expected exception that was not raised."""
 
 
 class Raises:
-    """``pytest.raises`` as a context manager; also what it gives."""
+    """``pytest.raises`` as a context manager, and the object that it returns."""
 
     def __init__(self, expected: typing.Any, match: str | None = None) -> None:
         self.expected, self.pattern = expected, match
@@ -34,7 +35,7 @@ class Raises:
         return type(self.value)
 
     def match(self, pattern: str) -> bool:
-        """Whether the message holds ``pattern``; fails where it does not."""
+        """Whether the message matches ``pattern``; fails where it does not."""
         if not re.search(pattern, str(self.value)):
             raise Failed(f"{str(self.value)!r} does not match {pattern!r}")
         return True
@@ -96,7 +97,8 @@ class Approx:
 
 
 class Mark:
-    """``pytest.mark``: parametrize counts, marks that change whether a test runs are a Limit."""
+    """``pytest.mark``: parametrize is supported; marks that change whether a test runs raise
+    Limit."""
 
     def parametrize(self, names: typing.Any, rows: typing.Any, **options: object) -> typing.Any:
         """Run the function once for each row."""
@@ -128,7 +130,7 @@ class Param(tuple):  # type: ignore[type-arg]
 
 
 def fixture(function: typing.Any = None, **options: typing.Any) -> typing.Any:
-    """``pytest.fixture``; every fixture is made anew for each test."""
+    """``pytest.fixture``; every fixture is created again for each test."""
     if function is None:
         return lambda decorated: fixture(decorated, **options)
     function.fixture_for_all = bool(options.get("autouse", False))
@@ -150,7 +152,7 @@ class Capture:
         self.streams = io.StringIO(), io.StringIO()
 
     def readouterr(self) -> tuple[str, ...]:
-        """What was printed since the last call."""
+        """The output printed since the last call."""
         texts = [stream.getvalue() for stream in self.streams]
         for stream in self.streams:
             stream.seek(0)
@@ -159,7 +161,7 @@ class Capture:
 
 
 def capsys() -> typing.Iterator[Capture]:
-    """Both streams, captured."""
+    """Fixture with both streams captured."""
     capture = Capture()
     with (
         contextlib.redirect_stdout(capture.streams[0]),
@@ -169,7 +171,7 @@ def capsys() -> typing.Iterator[Capture]:
 
 
 def tmp_path() -> object:
-    """A folder of the test's own."""
+    """Fixture with a folder of the test's own."""
     import pathlib
     import tempfile
 
@@ -177,7 +179,7 @@ def tmp_path() -> object:
 
 
 def monkeypatch() -> typing.Iterator[object]:
-    """``setattr``, ``setitem`` and ``setenv`` that are undone."""
+    """Fixture whose ``setattr``, ``setitem`` and ``setenv`` are undone after the test."""
     import unittest.mock as mock
 
     class Patch:
@@ -201,7 +203,7 @@ BUILT_IN = {"capsys": capsys, "tmp_path": tmp_path, "monkeypatch": monkeypatch}
 
 
 def module() -> types.ModuleType:
-    """A module that stands in for pytest."""
+    """A module that replaces pytest."""
     made = types.ModuleType("pytest")
 
     def missing(name: str) -> object:

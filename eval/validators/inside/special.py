@@ -1,4 +1,4 @@
-"""Names with a meaning of their own: what a mirror forwards, and what it answers itself."""
+"""Special names: those that a mirror forwards, and those that it answers itself."""
 
 from __future__ import annotations
 

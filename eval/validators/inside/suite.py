@@ -1,7 +1,8 @@
-"""Runs test code as its author meant it: asserts, ``check(candidate)``, unittest, pytest's functions.
+"""Runs test code as its author intended: asserts, ``check(candidate)``, unittest, pytest's
+functions.
 
-The same runner serves both ways of running the tests, with the candidate in another process
-(``judge.py``) and in this one (``together.py``). Raises what the first failing test raised.
+The same runner is used for both kinds of trial, with the candidate in another process
+(``judge.py``) and in this one (``together.py``). Raises the exception of the first failing test.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def run(test: str, tree: ast.Module, scope: dict[str, typing.Any], entry: str) -
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
-    """Whether the tests call a function of theirs by themselves."""
+    """Whether the tests themselves call one of their functions."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
@@ -90,7 +91,7 @@ def _call_if_there(made: object, name: str) -> None:
 
 def _run_case(unittest: typing.Any, value: type) -> None:
     class Result(unittest.TestResult):  # type: ignore[misc]
-        """Keeps the exceptions, and stops at the first."""
+        """Stores the exceptions, and stops at the first."""
 
         raised: typing.ClassVar[list[BaseException]] = []
 
@@ -116,7 +117,7 @@ def _run_case(unittest: typing.Any, value: type) -> None:
 
 
 def _run_function(function: typing.Any, scope: dict[str, typing.Any]) -> None:
-    """One test function, with the values and fixtures that it asks for."""
+    """Run one test function, with the values and fixtures that it requires."""
     given: list[dict[str, object]] = [{}]
     for names, rows in getattr(function, "parametrized", ()):
         given = [{**some, **dict(zip(names, row))} for row in rows for some in given]  # noqa: B905
@@ -129,7 +130,7 @@ def _run_function(function: typing.Any, scope: dict[str, typing.Any]) -> None:
 
 
 def _parameters(function: typing.Any) -> list[str]:
-    """The names of the arguments that a test, or a fixture, asks for."""
+    """The names of the arguments that a test, or a fixture, requires."""
     import inspect
 
     return list(inspect.signature(function).parameters)
@@ -143,7 +144,7 @@ def _finish(value: object) -> None:
 
 
 class _Fixtures:
-    """The fixtures of one test, made when asked for and torn down at its end."""
+    """The fixtures of one test, created when requested and torn down at its end."""
 
     def __init__(self, scope: dict[str, typing.Any]) -> None:
         self.scope = scope
@@ -161,7 +162,7 @@ class _Fixtures:
             next(end, None)
 
     def value(self, name: str) -> object:
-        """The fixture's value. Raises Limit for one that is not known here."""
+        """The fixture's value. Raises Limit for an unknown fixture."""
         if name not in self.made:
             function = self.scope.get(name)
             if not (

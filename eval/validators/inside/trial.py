@@ -1,7 +1,7 @@
-"""One trial of a candidate: the tests here and the candidate there, or both in one process.
+"""One trial of a candidate: tests and candidate in two processes, or both in one.
 
-Each writes a verdict: ``{"passed": true}``, or what went wrong, with ``stage`` ``load``, ``test`` or
-``end``, ``type``, ``message`` and ``line``; ``limit`` names what could not be carried.
+Each trial writes a verdict: ``{"passed": true}``, or the failure, with ``stage`` ``load``, ``test``
+or ``end``, ``type``, ``message`` and ``line``; ``limit`` names a value that could not be sent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import typing
 
 OWN = 4
-"""A candidate whose time ran out while the tests' side, which copies as much, spent less than this part of
-it, spent it by itself."""
+"""Divisor of the CPU limit. If the candidate's time ran out while the tests' side, which copies as
+much, spent less than this part of the limit, the candidate itself used up its time."""
 
 
 def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
-    """The tests in this process, the candidate in one of its own."""
+    """Trial with the tests in this process and the candidate in one of its own."""
     tree = suite.parse(job["test"])
     module = sys.modules[TESTS] = types.ModuleType(TESTS)
     scope = vars(module)
@@ -70,13 +70,14 @@ def apart(job: dict[str, typing.Any], source: str) -> dict[str, object]:
 
 
 def _hardly_copied() -> bool:
-    """Whether this process has spent little of the CPU time that both have."""
+    """Whether this process has spent only a small part of the CPU limit that applies to both
+    processes."""
     limit, _ = resource.getrlimit(resource.RLIMIT_CPU)
     return limit == resource.RLIM_INFINITY or time.process_time() * OWN < limit
 
 
 def together(job: dict[str, typing.Any], source: str) -> dict[str, object]:
-    """Both in this process and in one namespace. Only a failure can be believed."""
+    """Trial with both in this process and in one namespace. Only a failure is reliable."""
     scope = load(source, "candidate")
     scope[job["entry_point"]] = find(scope, job["entry_point"])
     try:
@@ -90,7 +91,8 @@ def together(job: dict[str, typing.Any], source: str) -> dict[str, object]:
 
 
 def _start(modules: bytes) -> tuple[int, tuple[int, int]]:
-    """The candidate's process, made anew so that it holds nothing of ours but two pipes."""
+    """Start the candidate's process as a new program, which has nothing of this process except two
+    pipes."""
     asks, asked = os.pipe(), os.pipe()
     for descriptor in (asks[0], asked[1]):
         os.set_inheritable(descriptor, True)
@@ -109,7 +111,7 @@ def _start(modules: bytes) -> tuple[int, tuple[int, int]]:
 
 
 def _class_names(tree: ast.Module) -> set[str]:
-    """Names of classes that code defines, test cases apart."""
+    """Names of classes that code defines, test cases excluded."""
     return {
         node.name
         for node in tree.body
@@ -120,7 +122,7 @@ def _class_names(tree: ast.Module) -> set[str]:
 
 def _set_scene(judge: Judge, job: dict[str, typing.Any], tree: ast.Module,
                theirs: tuple[str, ...], common: set[str]) -> None:  # fmt: skip
-    """What the tests find in their namespace: helpers of the prompt, names of the candidate."""
+    """Fill the tests' namespace: helpers of the prompt, names of the candidate."""
     scope, entry = judge.scope, job["entry_point"]
     judge.wire.common, judge.wire.scope = frozenset(common), scope
     exec(compile(job["prompt"], "prompt.py", "exec", dont_inherit=True), scope)
@@ -163,7 +165,7 @@ def told_of(error: BaseException, job: dict[str, typing.Any]) -> dict[str, objec
 
 
 def used_as_classes(tree: ast.Module) -> set[str]:
-    """Names that test code uses as classes are used, not as functions that return plain data."""
+    """Names that test code uses like classes, not like functions that return plain data."""
     names: set[str] = set()
     made: dict[str, str] = {}
     reads: set[str] = set()

@@ -1,9 +1,9 @@
-"""Values on their way between two processes: copied, kept in step, or named by a number.
+"""Transfer of values between two processes: copied, kept in step, or referred to by a number.
 
 Immutable plain data is copied. Mutable containers, and instances of classes that both sides define,
-are copied once and then kept in step: whoever hands over sends what has changed, so a change in place
-is seen by the other side, and two references to one list stay two references to one list. Everything
-else stays where it is and is named: see ``mirror.py``.
+are copied once and then kept in step: each message includes the changes since the last one, so a
+change in place is seen by the other side, and two references to one list stay two references to one
+list. Everything else stays in its process and is sent as a reference: see ``mirror.py``.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 MAX_MESSAGE = 16 * 1024 * 1024
-"""Characters of one message."""
+"""Most characters of one message."""
 TOO_LARGE = f"a value of more than {MAX_MESSAGE >> 20} MiB"
 FEW = 8
-"""Values of a container that are encoded one by one, whatever they are."""
+"""Number of values of a container up to which they are encoded one by one, whatever their types."""
 OFTEN = 50_000
-"""Shared elements above which only whole calls, not callbacks, are followed by a look for changes."""
+"""Number of shared elements above which changes are looked for only after whole calls, not after
+callbacks."""
 
 
 class Wire:
-    """One end: encodes what leaves, decodes what comes, remembers what both sides have.
+    """One end: encodes outgoing values, decodes incoming ones, and remembers the shared containers.
 
-    ``mirror`` decides about everything that is not copied.
+    ``mirror`` handles all values that are not copied.
     """
 
     def __init__(self, parity: int) -> None:
@@ -55,16 +56,17 @@ class Wire:
         """Number → [shared container, its mark when it was last in step, or else the hash of its text]."""
         self.counted: int | None = None
         self.views = 0
-        """Views of dictionaries met so far: a container of one changes without its elements."""
+        """Number of views of dictionaries so far; the container behind a view changes without its
+        elements."""
         self.pending: list[int] = []
         self.common: frozenset[str] = frozenset()
         """Names of classes that both sides define: their instances are copied."""
         self.scope: dict[str, typing.Any] = {}
-        """Where our classes of those names are."""
+        """Namespace with this side's classes of those names."""
         self.mirror: typing.Any = None
         probe = [object(), 0]
         self.alone = sys.getrefcount(probe[0])
-        """What ``getrefcount`` says of an object that only ``held`` refers to."""
+        """The value of ``getrefcount`` for an object that only ``held`` refers to."""
 
     # ------------------------------------------------------------------ out
 
@@ -95,7 +97,7 @@ class Wire:
         return line.encode("ascii")
 
     def _elements(self) -> int:
-        """How many elements the shared containers had when they were last looked at."""
+        """Number of elements in the shared containers when they were last checked."""
         if self.counted is None:
             self.counted = sum(len(e[0]) for e in self.held.values() if hasattr(e[0], "__len__"))
         return self.counted
@@ -140,11 +142,11 @@ class Wire:
         return [self.encode(item, depth) for item in values]
 
     def is_shared(self, kind: type) -> bool:
-        """Whether ``kind`` is our class of a name that both sides define."""
+        """Whether ``kind`` is this side's class of a name that both sides define."""
         return kind.__name__ in self.common and self.scope.get(kind.__name__) is kind
 
     def shared(self, name: str) -> typing.Any:
-        """Our class of that name. Raises ValueError where there is none."""
+        """This side's class of that name. Raises ValueError where there is none."""
         kind = self.scope.get(name)
         if name not in self.common or not isinstance(kind, type) or not self.is_shared(kind):
             raise ValueError("no class that both define")
@@ -169,7 +171,7 @@ class Wire:
         return isinstance(mark, list) and unchanged(value, mark)
 
     def _text(self, entry: list[typing.Any]) -> str | None:
-        """The content of a shared container, which is in step with it; None where it already was."""
+        """The content of a shared container, which is then in step; None where it already was."""
         value, before = entry
         views = self.views
         text = json.dumps(self._content(value))
@@ -180,7 +182,7 @@ class Wire:
         return text
 
     def _content(self, value: typing.Any) -> list[typing.Any]:
-        """``[kind, content]``, with what must be known before the content as a third element."""
+        """``[kind, content]``, with data needed before the content as a third element."""
         kind = type(value)
         if kind in (list, set):
             return [kind.__name__, self._all(value)]
@@ -199,7 +201,7 @@ class Wire:
         return list(zip(self._all(dict.keys(value)), self._all(dict.values(value))))  # noqa: B905 - Python 3.9
 
     def forget(self, number: int) -> None:
-        """The other side, or nobody here, uses a shared container any more."""
+        """Remove a shared container that the other side, or this side, no longer uses."""
         entry = self.held.pop(number, None)
         if entry is not None:
             self.numbers.pop(id(entry[0]), None)
@@ -234,7 +236,7 @@ class Wire:
             raise ValueError("malformed message") from error
 
     def decode(self, data: typing.Any) -> typing.Any:
-        """The value that ``encode`` was given."""
+        """The value that ``encode`` received."""
         if not isinstance(data, dict):
             if isinstance(data, list):
                 raise ValueError("a bare list")
