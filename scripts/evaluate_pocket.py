@@ -55,7 +55,7 @@ class Bench:
         head = (Message(role="system", content=example.domain),) if tag else ()
         if card and card.domain == example.domain:
             longest = card.max_tokens
-        else:  # It need not ramble on to be wrong.
+        else:  # A wrong answer need not be generated to its end.
             longest = int(1.5 * len(self.backend.token_ids(example.answer))) + 16
         return GenerateRequest(
             messages=(*head, Message(role="user", content=example.prompt)),
@@ -67,7 +67,7 @@ class Bench:
         verdict = judge(example, text)
         if verdict is not None:
             return verdict
-        if text.strip() == example.answer:  # The reference itself, which passes by construction.
+        if text.strip() == example.answer:  # The reference itself passes by construction.
             return True
         try:
             ast.parse(text)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def snapshot(home: Path, run_id: str) -> dict[str, Any]:
-    """What a finished run left behind, without ids and times."""
+    """The records of a finished run, without ids and times."""
     store = BeadStore.open(home / "state.db")
     run = Runs(store).get(run_id)
     calls = Ledger(store).calls(run_id)
@@ -50,7 +50,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def undisturbed(start: list[str], home: Path) -> tuple[dict[str, Any], float]:
-    """The reference, and the seconds it took from start to end."""
+    """The reference run, and the seconds from its start to its end."""
     begun = time.monotonic()
     done = subprocess.run(
         start, env=_environment(home), capture_output=True, text=True, check=False
@@ -118,7 +118,7 @@ def trial(
 
 
 def _difference(want: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """What came out otherwise; of the beads, which are missing and which too many."""
+    """The differences between two snapshots; for beads, the missing and the additional ones."""
     values = {k: [want[k], found[k]] for k in want if found[k] != want[k] and k != "beads"}
     missing, extra = want["beads"] - found["beads"], found["beads"] - want["beads"]
     return {**values, "missing": sorted(map(str, missing)), "extra": sorted(map(str, extra))}

@@ -22,7 +22,7 @@ from eval.datasets import gsm8k, read_rows
 from state.errors import UsageError
 
 SHARE = 0.1
-"""Of the templates, for evaluation."""
+"""Share of the templates that are used for evaluation."""
 
 
 def template(question: str) -> str:

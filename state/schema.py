@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_KEY = "schema_version"
-"""Row of ``meta`` that holds the version, so that a program without alembic can tell."""
+"""Row of ``meta`` that holds the version, for programs without alembic."""
 STAMP = "alembic_version"
 """Alembic's own table, which holds the number of the last script, such as ``0002``."""
 

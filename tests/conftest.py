@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Fixtures that the tests of several packages share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_shared(postgres_server: str) -> str:
-    """One state database on it; whoever takes it empties it first."""
+    """A state database on the server; each test that uses it empties it first."""
     from state import BeadStore
 
     url = postgres.new_database(postgres_server)

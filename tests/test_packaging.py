@@ -1,4 +1,5 @@
-"""What the wheel ships: every module and every data file of the packages, and nothing that needs scripts."""
+"""Content of the wheel: every module and data file of the packages, and nothing that needs
+scripts."""
 
 from __future__ import annotations
 

@@ -41,16 +41,17 @@ VARIANTS = {
 
 @dataclass
 class Row:
-    """What one variant did on one suite."""
+    """Results of one variant on one suite."""
 
     correct: list[bool] = field(default_factory=list)
     verified: int = 0
     calls: int = 0
     tokens: int = 0
     routines: int = 0
-    """Runs that a routine began."""
+    """Number of runs that began with a routine."""
     remedies: int = 0
-    """Orders that an insight changed: handed over, or given to whom it names."""
+    """Number of orders that an insight changed: passed to another specialist, or given to the one
+    it names."""
 
 
 def paired_p(one: list[bool], other: list[bool]) -> float:
@@ -109,7 +110,7 @@ async def ablate(
 
 
 def markdown(table: dict[str, Any], options: RunOptions) -> str:
-    """The table for people; says where memory made no difference."""
+    """The table for people, which marks the suites on which memory made no difference."""
     lines = [
         "# What each part of memory is worth", "",
         f"`python -m scripts.research.ablate_memory`, backend {options.backend}, seed {options.seed}. Each "

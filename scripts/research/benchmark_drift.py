@@ -33,7 +33,7 @@ VARIANTS = ("on", "recency", "off")
 async def measure(
     steps: int, numbers: range, options: RunOptions, fleet: Any, packs: str, slots: int
 ) -> dict[str, Any]:
-    """One cell: stories of ``steps`` events with packs as said."""
+    """One cell: stories of ``steps`` events with the given packs."""
     policy = MemoryPolicy.model_validate({"packs": packs, "routines": False, "insights": False})
     wanted = options.model_copy(update={"memory": policy, "strategy": "plan"})
     gate = asyncio.Semaphore(slots)

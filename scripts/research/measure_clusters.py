@@ -90,7 +90,7 @@ def measure(labelled: list[tuple[str, Failure]]) -> dict[str, Any]:
     kinds = [kind for kind, _ in labelled]
     found = [failure for _, failure in labelled]
     clusters, labels, _ = cluster(found, Embedder().embed)
-    # a failure that is like no others is a cluster of its own: leaving it out would flatter
+    # A failure unlike all others is a cluster of its own: omitting it would improve the figures.
     alone = [label if label >= 0 else -1 - k for k, label in enumerate(labels)]
     texts = [text_of(f) for f in found]
     table = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)

@@ -31,11 +31,12 @@ GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_ver
 CPU_SECONDS = 3
 """The time limit of the original HumanEval harness (Chen et al. 2021, arXiv 2107.03374)."""
 PATIENCE_S = 180.0
-"""Wall-clock seconds for one candidate: only sleepers should meet it, on a busy machine too."""
+"""Wall-clock seconds for one candidate: only programs that sleep should reach it, even on a busy
+machine."""
 
 
 class Cache:
-    """Verdicts by content, one JSON line each, appended as they come."""
+    """Verdicts by content, one JSON line each, appended as they are computed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +53,7 @@ class Cache:
 
 
 def unit_test(problem: dict[str, Any]) -> Check:
-    """The check that HumanEval's own tests make."""
+    """The check made of HumanEval's own tests."""
     spec = {name: problem[name] for name in ("entry_point", "test", "prompt")}
     return Check(kind="unit_test", spec={**spec, "timeout": PATIENCE_S})
 
@@ -172,7 +173,7 @@ def render(result: dict[str, Any]) -> str:
 
 
 def reading(difference: dict[str, Any]) -> str:
-    """Why the verdicts differ, as far as the answer itself shows it."""
+    """Why the verdicts differ, as far as the answer itself shows the reason."""
     text = difference["completion"]
     if difference["ours"] and text.count("```") > 2:
         return (
@@ -201,7 +202,8 @@ def main() -> None:
     page = render(result)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.with_suffix(".md").write_text(page)
-    for part in result.values():  # recorded answers are not ours to copy
+    # Recorded answers belong to others, so they are not copied into the file.
+    for part in result.values():
         for difference in part["differing"]:
             del difference["completion"]
     args.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,9 +1,11 @@
-"""A small real mixture of experts, trained here: its routing frozen into tables, against learned.
+"""Trains a small real mixture of experts, and compares learned routing with routing frozen into
+tables.
 
 The model is transformers' ``MixtralForCausalLM`` (Jiang et al. 2024, arXiv 2401.04088), trained on
 text of the pocket domains with its own load-balancing loss. For each layer a table holds the mean
 router logits of each token id over training text. Held-out perplexity is then measured with the
-learned router, with tables alone, and with the adaptive core, one per layer, over the learned router.
+learned router, with tables alone, and with the adaptive core, one per layer, over the learned
+router.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ LENGTH, BATCH = 128, 16
 SHARES = {"math": 1.0, "decompose": 1.0, "code": 1.0, "explain": 1.0, "chain": 1.0}
 RATE = 3e-3
 HORIZON = 1000
-"""Tokens in any window of which the cap holds."""
+"""Number of tokens in a window to which the cap applies."""
 
 Ints = NDArray[np.int64]
 
@@ -128,7 +130,7 @@ def _model(vocabulary: int) -> Any:
 
 
 class _Record:
-    """Shows the learned router's logits on training text to the cores."""
+    """Feeds the learned router's logits on training text to the cores."""
 
     def __init__(self, cores: Sequence[AdaptiveCore]) -> None:
         self._cores = cores
@@ -139,7 +141,8 @@ class _Record:
         return logits
 
     def finish(self) -> None:
-        """Learn batch by batch: each batch is evidence on what the ones before have said."""
+        """Learn batch by batch: each batch is evidence about the predictions from the batches
+        before."""
         for core, seen in zip(self._cores, self._seen, strict=True):
             for tokens, rows in seen:
                 core.observe(tokens, rows)

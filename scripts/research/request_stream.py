@@ -1,4 +1,5 @@
-"""Request level: what the adaptive router saves of a dear scorer, and whether it decides the same.
+"""Whole requests: how much the adaptive router saves of an expensive scorer, and whether it decides
+the same.
 
 A stream of held-out tasks of the pocket domains, popular ones repeated (Zipf over the tasks of each
 domain), is routed by the scorer alone and by the adaptive router over it, in batches.
@@ -67,8 +68,8 @@ def stream(train: int, test: int, seed: int) -> Stream:
 async def measure(
     backend: Backend, cards: Sequence[Card], *, train: int = 600, test: int = 600, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """For the loss probe, and the abstention scorer where the fleet can decline: seconds of both
-    routers on the same batches, paths, and the disagreement found."""
+    """Seconds of both routers on the same batches, paths, and the observed disagreement; for the
+    loss probe, and for the abstention scorer where the fleet can decline."""
     examples = [text for card in cards for text in card.examples]
     scorers: dict[str, Scorer] = {
         "loss probe": LossProbe(

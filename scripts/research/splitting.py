@@ -100,7 +100,7 @@ def accuracy(queries: Sequence[Query], splitter: Splitter) -> Accuracy:
 
 
 def _named(query: Query, found: Found) -> int:
-    """Found segments that start and end where a true one of their label does."""
+    """Number of found segments whose start, end and label match a true one."""
     starts = [0, *(s[1] for s in query.segments[1:])]
     ends = [*(s[2] for s in query.segments[:-1]), len(query.text)]
     lows = [0, *(s[2] - 1 for s in query.segments[:-1])]

@@ -28,7 +28,7 @@ VOCABULARY, HIDDEN, EXPERTS, TRAIN, TEST = 1000, 128, 8, 3000, 500
 BIGRAM = 0.3
 SPREAD = 0.02
 REPEATS = 15
-"""Timings of each router; the median counts."""
+"""Number of timings of each router; the median is reported."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +36,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class World:
-    """One corpus and one router. ``context`` mixes the token before into the hidden state."""
+    """One corpus and one router. ``context`` mixes the preceding token into the hidden state."""
 
     train: Ints
     test: Ints
@@ -45,7 +45,7 @@ class World:
     context: float
 
     def hidden(self, tokens: Ints) -> Floats:
-        """(N, HIDDEN)"""
+        """Hidden states (N, HIDDEN)."""
         before = np.concatenate([[0], tokens[:-1]])
         mixed: Floats = self.embedding[tokens] + self.context * self.embedding[before]
         mixed /= np.sqrt(1 + self.context**2)
@@ -70,7 +70,7 @@ def world(seed: int, context: float = 0.0) -> World:
 
 
 class Original:
-    """The proof of concept: a token at a time."""
+    """The proof of concept, which routes one token at a time."""
 
     def __init__(self, place: World) -> None:
         self._router = place.router

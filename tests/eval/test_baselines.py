@@ -1,4 +1,5 @@
-"""The systems without a hierarchy: what they ask, what they read, what they vote on."""
+"""The systems without a hierarchy: their prompts, how answers are read, and how votes are
+counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets as problems, from files; and what a malformed file is told."""
+"""Data sets from files as problems, and the error messages for malformed files."""
 
 from __future__ import annotations
 

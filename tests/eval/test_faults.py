@@ -1,4 +1,4 @@
-"""Injected faults: each kind is there, and shows in the failures that it should."""
+"""Injected faults: each kind exists, and appears in the failures in which it should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated suites: the same for ever, unseen in training, judged rightly."""
+"""Generated suites: stable, unseen in training, judged correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""An engine that tells a short story instead of running a model; installed in place of ours."""
+"""An engine that sends the events of a short run without a model; installed in place of the real
+one."""
 
 from __future__ import annotations
 

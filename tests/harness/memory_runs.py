@@ -55,7 +55,7 @@ class Lab:
         cards: Sequence[Card],
         opened: list[RunOptions] | None = None,
     ) -> None:
-        """Have further runs use this backend; ``opened`` is told their options."""
+        """Make further runs use this backend; ``opened`` receives their options."""
 
         async def open_backend(asked: RunOptions) -> Any:
             if opened is not None:

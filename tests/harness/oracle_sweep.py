@@ -1,6 +1,6 @@
 """``harness`` with the oracle in place of a model, as its own process, to be stopped by signals.
 
-``ORACLE_DELAY`` is how long a call takes, in seconds. Each call is told on the standard error.
+``ORACLE_DELAY`` is the duration of a call in seconds. Each call is reported on standard error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The monitor on whole runs: what spins makes room, what comes closer goes on, what drifts ends."""
+"""The monitor on whole runs: spinning specialists are replaced, improving ones continue, drift ends
+a plan."""
 
 from __future__ import annotations
 

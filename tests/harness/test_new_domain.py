@@ -48,7 +48,7 @@ PEGS = "ABC"
 
 
 class Even:
-    """A scorer that tells no specialist from another: what is native to a kind decides."""
+    """A scorer that gives every specialist the same score, so that the native domain decides."""
 
     async def score(self, tasks: Sequence[str], cards: Sequence[Card]) -> np.ndarray:
         return np.zeros((len(tasks), len(cards)))

@@ -1,4 +1,4 @@
-"""Steps that nobody can do whole: taken apart, done in parts, checked, and taken up after a stop."""
+"""Steps that fail as a whole: divided, done in parts, checked, and resumed after a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Plans on whole runs: what a fleet cannot take, what checks hold, who gets what, and what is shown."""
+"""Plans on whole runs: problems out of scope, public checks, choice of specialists, and shown
+inputs."""
 
 from __future__ import annotations
 

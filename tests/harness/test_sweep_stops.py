@@ -29,7 +29,7 @@ Use = Callable[..., Endpoint]
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Puts an endpoint in the place of the model, one that fails as it is told to."""
+    """Replaces the model by an endpoint that fails in the requested way."""
 
     def put(fails: Callable[[int], Exception | None] = lambda number: None) -> Endpoint:
         backend = Endpoint(fails, delay=0.01)

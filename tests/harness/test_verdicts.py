@@ -1,4 +1,5 @@
-"""What a run concludes when checks fail by themselves, public checks decide, or time is over."""
+"""Verdicts of runs in which checks fail by themselves, public checks decide, or the time is
+over."""
 
 from __future__ import annotations
 
@@ -152,7 +153,7 @@ def test_a_plan_without_public_checks_is_not(lab: Lab) -> None:
 
 
 def test_public_checks_hold_whatever_the_plan(lab: Lab) -> None:
-    """Also where no step was accepted by them."""
+    """The problem's public checks hold even if no step was accepted by them."""
     lab.patch.setattr(architect, "accepted", lambda plan, checks, domains: plan)
     for expected, verdict in (("34", "verified"), ("35", "failed")):
         checks = (Check(kind="exact", spec={"expected": expected}),)

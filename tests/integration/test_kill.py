@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: a resumed run is the run that nobody killed."""
+"""SIGKILL at random moments: a resumed run equals one that was never killed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SUITE, SYSTEMS = "pocket-code", ("direct", "hierarchy")
 
 
 def outcome(attempt: Attempt) -> tuple[Any, ...]:
-    """What must not depend on where the attempt was made."""
+    """The parts of an attempt that must not depend on where it was made."""
     return attempt.solved, attempt.claimed, attempt.calls, attempt.tokens
 
 

@@ -28,7 +28,7 @@ class NotServed(Exception):
 
 
 class Endpoint:
-    """What is served, and how it misbehaves."""
+    """The served models, and the faults of the server."""
 
     def __init__(self, backend: LocalBackend) -> None:
         self.backend = backend

@@ -1,4 +1,5 @@
-"""A small HTTP server that answers each request as a test says, for endpoints that answer oddly."""
+"""A small HTTP server that answers each request as the test defines, for endpoints with unusual
+answers."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 
 @dataclass
 class Reply:
-    """What goes back: ``body`` as JSON, or ``raw`` bytes; ``cut`` bytes are announced and not sent."""
+    """A reply: ``body`` as JSON, or ``raw`` bytes; ``cut`` bytes are announced and not sent."""
 
     body: Any = None
     status: int = 200
@@ -54,7 +55,7 @@ def choice(message: Any, finish_reason: Any = "stop", **changes: Any) -> dict[st
 
 
 Answer = Callable[[dict[str, Any], int], Reply]
-"""From a request's body and its number, from 1, to what goes back."""
+"""(body of a request, its number from 1) → reply."""
 
 
 @contextmanager

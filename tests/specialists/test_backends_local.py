@@ -1,4 +1,4 @@
-"""What only the embedded backend promises."""
+"""Guarantees of the embedded backend alone."""
 
 from __future__ import annotations
 

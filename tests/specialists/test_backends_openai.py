@@ -1,4 +1,4 @@
-"""What only an endpoint can do to us, one clear line each."""
+"""Failures that only endpoints have, each reported in one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recording holds, and what it refuses."""
+"""Recordings: their content, and the requests that they refuse."""
 
 from __future__ import annotations
 

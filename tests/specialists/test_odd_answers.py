@@ -1,4 +1,5 @@
-"""What endpoints send beside good answers: each is one line, and each is told apart from the others."""
+"""Unusual answers of endpoints: each is reported in one line, and different faults have different
+lines."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ def ask(
 
 
 def refused(reply: Reply, **options: Any) -> tuple[BackendUnavailable, int]:
-    """What is raised where every answer is ``reply``, and how often was asked."""
+    """The exception where every answer is ``reply``, and the number of requests."""
     with answering(lambda body, number: reply) as endpoint:
         with pytest.raises(BackendUnavailable) as caught:
             ask(endpoint, request(), **options)

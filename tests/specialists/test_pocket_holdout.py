@@ -1,4 +1,4 @@
-"""What tests of the pocket fleet report on is nowhere in what it is trained on."""
+"""The tasks on which the pocket fleet is tested never occur in its training data."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ def test_no_sequence_of_requests_exceeds_the_cap_in_any_window(
 
 
 def test_the_cap_is_reached_by_who_needs_it() -> None:
-    """Not a cap by never paying: requests nobody has seen get all that is allowed."""
+    """The router uses its whole cap: a stream of unknown requests gets all scores that the cap
+    allows."""
     core = AdaptiveCore(3, AdaptiveSettings(audit=0.0))
     plan = core.plan(np.arange(1000))
     assert core.bucket.limit(1000) == 105

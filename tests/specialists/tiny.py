@@ -24,7 +24,7 @@ CONTEXT = 256
 
 @dataclass(frozen=True)
 class Tiny:
-    """Where the model and its fleet lie."""
+    """Folder of the model and its fleet."""
 
     base: Path
     adapters: Path

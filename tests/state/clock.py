@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Clock:
-    """Stands still until told to advance; seconds."""
+    """A clock in seconds that stands still until ``advance`` is called."""
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now

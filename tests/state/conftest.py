@@ -1,4 +1,4 @@
-"""What the tests of the state room share."""
+"""Fixtures of the tests of ``state``."""
 
 from __future__ import annotations
 

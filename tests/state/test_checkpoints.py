@@ -1,4 +1,4 @@
-"""Where LangGraph's checkpoints are kept, and what happens when many open them at once."""
+"""The place of LangGraph's checkpoints, and their creation by many processes at once."""
 
 from __future__ import annotations
 

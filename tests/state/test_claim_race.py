@@ -27,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def run(jobs: list[tuple[Callable[..., None], str, str]]) -> list[Any]:
-    """What as many processes put into a queue, one object each."""
+    """The objects that this many processes put into a queue, one each."""
     results: Queue[Any] = SPAWN.Queue()
     workers = [SPAWN.Process(target=job, args=(*words, results)) for job, *words in jobs]
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Context packs: what they hold, in which order, why, and never more than the limit."""
+"""Context packs: their entries, order and reasons, and their limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening the database, and what a user reads when that fails."""
+"""Opening the database, and the error messages when that fails."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Plan:
     prompt: int
     most: int
     share: float
-    """Of the most, what it spends."""
+    """Share of ``most`` that the call spends."""
     overspend: int
     """Tokens that the endpoint spends beyond what it was asked for."""
     ends: str
@@ -55,7 +55,7 @@ budgets = st.builds(
 
 
 def everything(reserved: Reserved) -> Usage:
-    """What a call spends that spends all that was set aside."""
+    """Usage of a call that spends everything that was reserved for it."""
     return Usage(
         calls=1, prompt_tokens=reserved.prompt_tokens,
         completion_tokens=reserved.completion_tokens, cost=reserved.cost,
@@ -73,7 +73,7 @@ class Watch:
         self.charged: list[Usage] = []
 
     def look(self) -> None:
-        """What is spent and set aside together keeps to every limit, overspending left out."""
+        """The sum of spent and reserved amounts stays within every limit, overspending excluded."""
         spent, limit = self.meter.spent, self.budget
         if limit.calls is not None:
             assert spent.calls + len(self.held) <= limit.calls

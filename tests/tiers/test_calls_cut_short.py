@@ -1,4 +1,4 @@
-"""Calls that nobody waits for any more: their step was cut short while they were under way."""
+"""Calls of a cancelled step, which no caller waits for any more."""
 
 from __future__ import annotations
 

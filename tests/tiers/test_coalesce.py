@@ -1,4 +1,4 @@
-"""Items of one moment are done in one go."""
+"""Items that are submitted in the same turn of the event loop are written together."""
 
 from __future__ import annotations
 

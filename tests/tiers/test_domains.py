@@ -1,4 +1,5 @@
-"""The registry of domains: what is built in, what packages announce, and what may know of any."""
+"""The registry of domains: built-in ones, announced ones, and the modules that may import any of
+them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ APPLY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.
 
 
 def value(text: str) -> Fraction:
-    """What the steps of an expression come to."""
+    """The value that the steps of an expression give."""
     steps, answer = expression_steps(text)
     known: dict[str, str] = {}
     for step in steps:

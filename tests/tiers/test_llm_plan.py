@@ -1,4 +1,4 @@
-"""JSON plans of a general model: what is read, what is refused and in which words."""
+"""JSON plans of a general model: accepted forms, refused ones, and the messages of the refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The door to the model: limits, deadline and stops hold for calls under way; all is accounted for."""
+"""Model calls: limits, deadline and stops apply to calls under way, and every call is accounted
+for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a fleet of trained specialists takes, and what is told of anything else before any call."""
+"""The tasks that a fleet of trained specialists takes, and the message for others before any
+call."""
 
 from __future__ import annotations
 

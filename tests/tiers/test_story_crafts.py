@@ -1,4 +1,4 @@
-"""The crafts: what a step is asked, what is read, what its checks take as evidence."""
+"""The crafts: their prompts, how answers are read, and the evidence of their checks."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_the_bootstrap_covers_a_known_mean() -> None:
 
 
 def ground() -> Ground:
-    """Four tasks, a cheap and a dear model, two runs; task 3 has no public checks."""
+    """Four tasks, a cheap and an expensive model, two runs; task 3 has no public checks."""
     passed = np.array(
         [[[1, 1], [1, 1]], [[0, 0], [1, 1]], [[0, 1], [0, 0]], [[0, 0], [1, 1]]], dtype=bool
     )

@@ -1,4 +1,4 @@
-"""Where the sandbox cannot be had it is refused; where it can, any user may run it."""
+"""A missing sandbox is reported; an existing one works for any user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One failure has one name, whichever judge meets it; the judge's own failures refute nothing."""
+"""A failure has the same name in every validator; failures of the judge itself refute nothing."""
 
 from __future__ import annotations
 

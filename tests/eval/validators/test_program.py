@@ -26,7 +26,7 @@ FENCE = "```"
 
 
 def value(text: str, prompt: str = PROMPT) -> object:
-    """What the program in ``text`` gives for [1.5, 1.0]."""
+    """Result of the program in ``text`` for [1.5, 1.0]."""
     program = complete_program(text, "total", prompt)
     assert program is not None
     scope: dict[str, object] = {}

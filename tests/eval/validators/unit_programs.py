@@ -499,4 +499,5 @@ UNCARRIED: dict[str, Case] = {
         "assert Money(3) == 3", entry="Money",
     ),
 }  # fmt: skip
-"""What the two processes cannot pass on: a right program is not blamed, a wrong one still fails."""
+"""Values that the two processes cannot exchange: a right program is not blamed, a wrong one still
+fails."""

@@ -1,4 +1,4 @@
-"""What commands may import: a module that a command has no use for makes everybody wait."""
+"""Imports of the commands: an unnecessary import would slow every command down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that look, what they refuse, and that help is cheap."""
+"""Commands that only read, their error messages, and the cost of their help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``harness run`` and ``harness resume``, with an engine that tells a short story."""
+"""``harness run`` and ``harness resume``, with an engine that sends the events of a short run."""
 
 from __future__ import annotations
 

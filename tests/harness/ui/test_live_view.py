@@ -1,4 +1,4 @@
-"""What a run looks like while it goes."""
+"""The views of a running run."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_every_number_of_seconds_has_a_date(seconds: float, wanted: str, zone: s
 
 
 NO_TEXT = "a\udcff"
-"""What Python makes of an argument that is not UTF-8."""
+"""The text that Python makes of an argument that is not UTF-8."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where the store is, and what a mistyped place says: one line, never an empty store."""
+"""The place of the store, and the message for a mistyped place: one line, never an empty store."""
 
 from __future__ import annotations
 
