@@ -229,7 +229,7 @@ def _connect(address: str | None) -> Any:
         reason = str(error).strip().split("\n")[0]
         raise SetupError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray replaces the signal handlers of the sweep.
+        signal.signal(signal.SIGTERM, on_term)  # Ray has replaced the sweep's handler.
     return ray
 
 

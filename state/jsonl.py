@@ -34,10 +34,10 @@ from state.models import BEAD_KINDS, BEAD_STATUSES, Bead, Comment, Dependency, F
 
 OURS = "hi_moe"
 ASIDE = ("pinned", "is_template", "ephemeral", "wisp")
-"""Fields of the format that set an issue aside; ``wisp`` is an older name of ``ephemeral``."""
-IMPORTED_TEXTS = ("design", "acceptance_criteria")
 """Fields of the format that exclude an issue from ready work; ``wisp`` is an older name of
 ``ephemeral``."""
+IMPORTED_TEXTS = ("design", "acceptance_criteria")
+"""Texts of the format that a bead keeps in ``extra``."""
 
 _TEXTS = {
     "title": "title", "description": "body", "notes": "notes", "assignee": "assignee",

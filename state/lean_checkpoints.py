@@ -1,7 +1,8 @@
 """LangGraph's SQLite saver, which keeps the latest checkpoints of a run and not all of them.
 
-A run is taken up from its last checkpoint; what it did before stands in its beads. Without this the
-file of a run of a thousand waves has about 8 MB, nearly all of it never read again.
+A run is resumed from its last checkpoint; its earlier work is recorded in its beads. With all
+checkpoints, the file of a run of a thousand waves has about 8 MB, of which nearly all is never read
+again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 KEPT = 64
-"""Checkpoints after which those before the last two are removed."""
+"""Number of new checkpoints after which all but the last two are removed."""
 _OLD = "thread_id = ? AND checkpoint_ns = ? AND checkpoint_id < ?"
 
 
@@ -27,7 +28,7 @@ class LeanSqliteSaver(AsyncSqliteSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Save a checkpoint; now and then remove those before the one that it follows."""
+        """Save a checkpoint; at every :data:`KEPT`-th call, remove those before its predecessor."""
         saved = await super().aput(config, checkpoint, metadata, new_versions)
         self._made += 1
         before = config["configurable"].get("checkpoint_id")

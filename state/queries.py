@@ -205,7 +205,7 @@ def create(database: Database, fields: Mapping[str, Any]) -> Bead:
 
 
 def insert(tx: Transaction, values: dict[str, Any], proposals: Iterable[str]) -> Bead | None:
-    """Write a row under the first of the proposed ids that is free, and put this id into the row.
+    """Write a row under the first of the proposed ids that is free, and set the row's ``id``.
     The new bead waits if its parent does. Returns a bead that has the same key already.
 
     Raises UsageError.

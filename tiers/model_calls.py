@@ -227,7 +227,7 @@ class Caller:
             if self.meter.deadline is None:
                 raise
             limit = self.meter.seconds_spent()
-            # The call gave up before this, and gives the reason.
+            # The backend gave up before the deadline, and its error says why.
             if time.monotonic() < self.meter.deadline:
                 limit = f"{limit}, too few: {error}"
             raise BudgetExceeded(limit) from error

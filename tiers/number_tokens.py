@@ -16,7 +16,7 @@ from typing import Literal
 LONGEST = 400
 """Most characters of a text that is read as one number."""
 BOX, BOX_END = "\ue010", "\ue011"
-"""Characters that enclose the content of a ``\boxed{}``."""
+"""Characters that enclose the content of a ``\\boxed{}``."""
 _FRACTION, _OVER, _END, _CLEAR = "\ue000", "\ue001", "\ue002", "\ue003"
 _DEPTH = 24
 """Deepest nesting of LaTeX groups that is still read."""
@@ -44,7 +44,7 @@ class Token:
     money: bool = False
     """Whether a currency stands before the token."""
     box: int = 0
-    """Number of the ``\boxed{}`` of the line that holds the token; 0 outside boxes."""
+    """Number of the ``\\boxed{}`` of the line that holds the token; 0 outside boxes."""
 
 
 _SAME = {

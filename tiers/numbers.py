@@ -30,7 +30,7 @@ def answer_number(text: str) -> Fraction | None:
     """The number that ``text`` gives as its answer, exact; None where there is none, or no clear
     one.
 
-    The last mark decides: ``####``, ``\boxed{}``, "answer is" or "answer:". The number is the
+    The last mark decides: ``####``, ``\\boxed{}``, "answer is" or "answer:". The number is the
     expression after the mark, or the last side of an equation there; without a mark it is the last
     expression of the text. 25% is 25, 45 m² is 45.
     """

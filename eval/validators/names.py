@@ -68,7 +68,7 @@ def without_words(source: str) -> str:
         return source
     told = {name for n in ast.walk(tree) if isinstance(n, ast.Global) for name in n.names}
     known = _ALWAYS | defined(source) | told
-    # The statement follows a semicolon.
+    # Lines with a statement after a semicolon.
     shared = {node.lineno for node in tree.body if node.col_offset}
     words = [
         not shared.intersection((node.lineno, node.end_lineno)) and _is_words(node, known)

@@ -104,7 +104,7 @@ def _found(
     if len(text) > LONGEST:
         return None
     answer = after_thoughts(text)
-    if has_tags(answer):  # Looks in the program itself, or around a thought.
+    if has_tags(answer):  # Tags in the program itself, or around a thought.
         source = _best(readings(answer), entry_point) or ""
         if has_tags(source):
             return source

@@ -137,7 +137,7 @@ def _readings(text: str) -> list[list[object]]:
         text = text[1:-1].strip()
     lines = text.split("\n")
     if all(line.rstrip().endswith((",", ";")) for line in lines[:-1]):
-        text = " ".join(lines)  # These are the separators, wherever its lines end.
+        text = " ".join(lines)  # The marks at the line ends are the separators.
     separator = next((s for s in ("\n", ";", ",") if s in text), "\n")
     readings = [text.split(separator)]
     if separator == ",":

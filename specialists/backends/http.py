@@ -190,7 +190,7 @@ class HttpEndpoint:
             cause = error.__cause__ or error
             kind: Kind = "lost" if isinstance(cause, httpx2.TransportError) else "odd"
             raise Failure(one_line(str(cause)) or type(cause).__name__, kind) from cause
-        except httpx2.InvalidURL as error:  # Target of a redirection.
+        except httpx2.InvalidURL as error:  # The URL comes from a redirection.
             raise Failure(one_line(str(error)), "odd", status=status) from None
         except httpx2.RequestError as error:  # The server answered, but cut its answer short.
             says = one_line(str(error)) or type(error).__name__

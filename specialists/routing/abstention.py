@@ -36,7 +36,7 @@ class AbstentionScorer:
         check_declines(cards)
         refusals = dict.fromkeys(str(card.declines) for card in cards)
         log_p = np.zeros((len(tasks), len(cards)))
-        for refusal in refusals:  # There is one length in practice.
+        for refusal in refusals:  # There is one refusal in practice.
             those = [k for k, card in enumerate(cards) if card.declines == refusal]
             pairs = [((Message(role="user", content=task),), refusal) for task in tasks]
             scored = await self._backend.score(pairs, [cards[k].adapter for k in those])

@@ -28,7 +28,7 @@ class Posterior:
     """Verified successes and failures by (cluster, specialist)."""
 
     def __init__(self, clusters: Clusters, counts: dict[str, NDArray[np.float64]]) -> None:
-        """Set the counts: specialist → (clusters, 2) successes and failures."""
+        """Set ``counts``: specialist → (clusters, 2) successes and failures."""
         self.clusters, self.counts = clusters, counts
 
     @classmethod

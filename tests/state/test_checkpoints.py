@@ -145,7 +145,7 @@ def test_a_server_that_is_gone(postgres_url: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_long_run_keeps_its_last_checkpoints(tmp_path: Path) -> None:
-    """And goes on from the last one, whose writes are there."""
+    """The run is resumed from the last checkpoint, with its writes."""
 
     class State(TypedDict):
         turn: int

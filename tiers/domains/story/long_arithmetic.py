@@ -129,7 +129,7 @@ def _subtract(a: str, b: str) -> Procedure:
     done, borrowed = "", False
     for x, y in zip(left, right, strict=True):
         if borrowed and y == "9" * size:
-            # The borrowed amount is subtracted at once, so the borrowing goes on to the next chunk.
+            # 9…9 and the borrowed 1 make a full unit: the digits stay, and the borrowing goes on.
             rest = x
         else:
             less = y
