@@ -3,8 +3,8 @@
     python -m scripts.research.measure_clusters --out docs/benchmarks/clusters.json
 
 Runs each fault of :mod:`eval.faults` on several problems, collects the failures from the store, and
-holds the clusters against the injected kinds: adjusted Rand index (Hubert and Arabie 1985), beside
-TF-IDF with k-means that is told the number of kinds. ``--fleet oracle`` answers from the problem
+compares the clusters with the injected kinds: adjusted Rand index (Hubert and Arabie 1985), beside
+TF-IDF with k-means that is given the number of kinds. ``--fleet oracle`` answers from the problem
 generators, ``--fleet pocket`` from the embedded model (whose own mistakes then mix in). Failures are
 kept in ``--cache``, so that an interrupted measurement goes on.
 """
