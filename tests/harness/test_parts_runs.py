@@ -12,6 +12,7 @@ from eval import Problem
 from harness import engine
 from harness.report import RunReport
 from specialists.backends.base import GenerateRequest
+from specialists.pocket.arithmetic import parse, within_reach
 from state.errors import BackendUnavailable
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
 from tests.oracle import CARDS, OracleBackend
@@ -177,3 +178,28 @@ def test_a_general_model_takes_a_failed_step_apart(lab: Lab) -> None:
     assert "a: 17" in planned[0]
     assert "Done in one go, it failed: " in planned[0]
     assert parts(lab, report)["b.pack"] == "packed"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("123456 * 789", "97406784"), ("98765 + 43210", "141975"), ("100000 - 1", "99999"),
+        ("98400 / 123", "800"), ("12345678 / 1234", None), ("12 - 34567", None),
+    ],
+)  # fmt: skip
+def test_operations_beyond_the_fleet_are_written_out(
+    lab: Lab, text: str, answer: str | None
+) -> None:
+    """Specialists give nonsense beyond what they are trained on, and agree on it."""
+
+    def fault(request: GenerateRequest, told: str) -> str:
+        operation = parse(request.messages[-1].content)
+        if operation is None:
+            return told
+        a, op, b = operation
+        return told if within_reach(op, a, b) else "= 7"
+
+    report = lab.run(asked(text), OracleBackend(fault=fault), CARDS)
+    assert (report.answer, report.verdict) == (answer, "verified") or (
+        answer is None and report.verdict == "failed"
+    )

@@ -86,6 +86,17 @@ def _written_out(order: Delegation) -> Procedure | None:
     return procedure(*map(str, operation)) if operation is not None else None
 
 
+def _beyond(order: Delegation, check: Check, c: int) -> CheckResult:
+    """The result for an operation that no specialist is trained on, in one go: nobody can confirm it,
+    so it is written out instead. What its parts made stands on their own checks."""
+    if order.assembly is not None:
+        return undecided(check, UNREAD, f"nothing confirms {order.objective} = {c} in one go")
+    return CheckResult(
+        kind="inverse", passed=False, signature="out-of-reach",
+        detail=f"{order.objective} is more than the fleet does in one go",
+    )  # fmt: skip
+
+
 class MathCraft(PlainCraft):
     """One operation, checked by asking the fleet for operations that must fit its result.
 
@@ -142,6 +153,8 @@ class MathCraft(PlainCraft):
                 kind="inverse", passed=False, signature="no-inverse",
                 detail=f"{order.objective} = {c} has no inverse",
             )  # fmt: skip
+        if not claims and not within_reach(op, a, b) and _written_out(order) is not None:
+            return _beyond(order, check, c)
         if not claims:
             claims = [(context.card("generalist"), _Claim((order.objective,), c))]
         found: list[str] = []
