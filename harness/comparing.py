@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
-from eval import comparison_report
-from eval.analysis import SMALLEST_EFFECT, Comparison, analyse, check_effect
-from eval.attempts import Attempt, Frozen, Journal
-from eval.comparison import sweep
+from eval.compare import comparison_report
+from eval.compare.analysis import SMALLEST_EFFECT, Comparison, analyse, check_effect
+from eval.compare.attempts import Attempt, Frozen, Journal
+from eval.compare.comparison import sweep
 from eval.problems import Problem
 from eval.selection import select_all
 from harness import settings
