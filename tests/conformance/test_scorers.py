@@ -33,6 +33,7 @@ from specialists.routing import (
 from specialists.routing.loss_probe import calibrate
 from state import UsageError
 from tests.state.words import WordEmbedding
+from tiers.domains import installed
 
 CARDS = [
     Card(
@@ -69,7 +70,8 @@ BACKEND = cast(Backend, Model())
 
 
 def _loss_probe() -> Scorer:
-    return LossProbe(BACKEND, asyncio.run(calibrate(BACKEND, CARDS, TASKS[:4])))
+    calibration = asyncio.run(calibrate(BACKEND, CARDS, TASKS[:4]))
+    return LossProbe(BACKEND, calibration, installed().roles)
 
 
 def _learned() -> Scorer:
@@ -88,7 +90,7 @@ def _posterior() -> Scorer:
 MAKERS: dict[str, Callable[[], Scorer]] = {
     "embedding": lambda: EmbeddingScorer(Words()),
     "loss_probe": _loss_probe,
-    "loss_probe_raw": lambda: RawLossProbe(BACKEND),
+    "loss_probe_raw": lambda: RawLossProbe(BACKEND, installed().roles),
     "abstention": lambda: AbstentionScorer(BACKEND),
     "learned": _learned,
     "posterior": _posterior,
