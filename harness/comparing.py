@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
@@ -104,8 +104,10 @@ async def compare_async(
     made = settings.load(options, as_flags=False).options()
     made = made.model_copy(update={"specialist": options.get("specialist")})
     problems = await asyncio.to_thread(_problems, suites, path, count, first)
-    header = _header(suites, problems, seeds, made)
-    folder = Path(out) if out is not None else _folder(problems, header)
+    header = header_of(problems, seeds, made)
+    if isinstance(suites, Mapping):  # Their ids do not say what they ask.
+        header["problems"] = _digest(problems)
+    folder = Path(out) if out is not None else folder_of(problems, header)
 
     async with open_executor(
         executor, made, problems, address=ray_address, concurrency=max_concurrency
@@ -116,7 +118,7 @@ async def compare_async(
             on_attempt=on_attempt or (lambda attempt, done, of: None),
         )  # fmt: skip
     return ComparisonReport(
-        setting=_setting(made, seeds, smallest_effect),
+        setting=setting_of(made, seeds) | comparison_report.method(smallest_effect),
         comparisons=tuple(analyse(attempts, chosen, baseline, smallest_effect)),
         attempts=tuple(attempts), folder=folder,
     )  # fmt: skip
@@ -179,34 +181,37 @@ def _problems(
     )
 
 
-def _header(
-    suites: Suites, problems: Mapping[str, Sequence[Problem]], seeds: int, made: RunOptions
+def _digest(suites: Mapping[str, Sequence[Problem]]) -> str:
+    """Short digest of everything that the problems say."""
+    text = json.dumps([p.model_dump(mode="json") for own in suites.values() for p in own])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def header_of(
+    suites: Mapping[str, Sequence[Problem]], seeds: int, options: RunOptions
 ) -> dict[str, object]:
-    """What the journal belongs to: attempts under another header are another comparison."""
-    header: dict[str, object] = {
-        "suites": {name: [p.id for p in own] for name, own in problems.items()},
-        "seeds": list(range(1, seeds + 1)),
-        "options": made.model_dump(mode="json", exclude={"seed", "without", "system"}),
-    }
-    if isinstance(suites, Mapping):  # Their ids do not say what they ask.
-        text = json.dumps([p.model_dump(mode="json") for own in problems.values() for p in own])
-        header["problems"] = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return header
-
-
-def _folder(problems: Mapping[str, Sequence[Problem]], header: Mapping[str, object]) -> Path:
-    """The same folder for the same arguments, which ``harness eval compare`` uses as well."""
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
-    return writable_home() / "compare" / f"{'-'.join(problems).replace('/', '-')}-{digest[:6]}"
-
-
-def _setting(made: RunOptions, seeds: int, smallest_effect: float) -> dict[str, Any]:
-    first = f"at temperature {made.temperature:g}" if made.temperature else "greedy"
+    """What a journal belongs to: attempts under another header are another comparison."""
     return {
-        "budget": f"{made.budget.tokens or 'no limit on'} tokens a problem",
-        "seeds": seeds, "backend": made.backend, "model": made.model or "pocket",
+        "suites": {name: [p.id for p in problems] for name, problems in suites.items()},
+        "seeds": list(range(1, seeds + 1)),
+        "options": options.model_dump(mode="json", exclude={"seed", "without", "system"}),
+    }
+
+
+def folder_of(suites: Iterable[str], header: Mapping[str, object]) -> Path:
+    """Where attempts are kept unless the user says where: the same arguments go on where they
+    stopped, others start anew. Raises StoreError where the runs cannot be written."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+    return writable_home() / "compare" / f"{'-'.join(suites).replace('/', '-')}-{digest[:6]}"
+
+
+def setting_of(options: RunOptions, seeds: int) -> dict[str, object]:
+    """How a comparison was made, for people."""
+    least = options.temperature
+    first = f"at temperature {least:g}" if least else "greedy"
+    return {
+        "budget": f"{options.budget.tokens or 'no limit on'} tokens a problem",
+        "seeds": seeds, "backend": options.backend, "model": options.model or "pocket",
         "sampling": f"the first answer {first}, further ones at the fleet's temperature, in all "
         "systems",
-        "smallest effect": f"{100 * smallest_effect:g} points: smaller differences count as none",
-        "intervals": "95%; problems are the sample, a problem counts once however many seeds",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from harness import engine as real_engine
 from harness.arguments import RunArguments
 from harness.report import RunOptions, RunReport
 from harness.settings import Settings
+from tests.harness.conftest import Cli
 from tests.harness.fake_engine import PLAN, FakeEngine
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
@@ -248,6 +250,18 @@ def test_systems_are_compared_and_the_same_call_goes_on(oracle: OracleBackend) -
     assert len(done) == 4
     assert again == report
     assert compare(1).folder != report.folder
+
+
+def test_the_command_line_goes_on_with_a_comparison(oracle: OracleBackend, cli: Cli) -> None:
+    report = harness.compare("horizon/4", ("direct", "hierarchy"), count=2, max_tokens=4000)
+    calls = len(oracle.calls)
+    words = "--suite horizon/4 --systems direct,hierarchy --count 2 --budget-tokens 4000"
+    said = cli("eval", "compare", *words.split(), "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert len(oracle.calls) == calls
+    assert found["setting"] == report.setting
+    assert found["comparisons"] == json.loads(report.model_dump_json())["comparisons"]
 
 
 def test_problems_of_ones_own_are_compared(oracle: OracleBackend, folder: Path) -> None:
