@@ -53,6 +53,10 @@ def test_every_public_name_is_on_the_page() -> None:
     assert [name for name in harness.__all__ if name not in TEXT] == []
 
 
+def test_every_field_of_a_report_is_on_the_page() -> None:
+    assert [name for name in harness.RunReport.model_fields if f"`{name}`" not in TEXT] == []
+
+
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", TEXT))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / "docs" / link).exists()
