@@ -50,8 +50,9 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["docs/python.md", "docs/architecture.md", "CONTRIBUTING.md"])
-def test_the_readme_leads_to(page: str) -> None:
-    assert f"]({page})" in (ROOT / "README.md").read_text("utf8")
+def test_the_readme_lists(page: str) -> None:
+    _, pages = (ROOT / "README.md").read_text("utf8").split("\n## More\n")
+    assert f"]({page})" in pages
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", TEXT))
