@@ -190,12 +190,17 @@ def places() -> list[tuple[str, FieldInfo, Key]]:
     return found
 
 
-def load(flags: Mapping[str, object] | None = None) -> Settings:
+def load(flags: Mapping[str, object] | None = None, *, as_flags: bool = True) -> Settings:
     """The settings in force; ``flags`` come from the command line, ``None`` is not given.
 
-    Raises UsageError, one line: the flag, variable, or file and key that is wrong, and why.
+    Without ``as_flags`` they are keyword arguments, and messages name them so. Raises UsageError, one
+    line: the flag, variable, or file and key that is wrong, and why.
     """
     given: dict[str, Any] = {n: value for n, value in (flags or {}).items() if value is not None}
+    named = _flag if as_flags else str
+    for name in given:
+        if name not in Settings.model_fields:
+            raise UsageError(f"no setting {name!r}{_near(name, Settings.model_fields)}")
     for name in set(given) & set(_PATHS):
         given[name] = str(Path(str(given[name])).expanduser())
     if "OPENAI_API_KEY" in os.environ and not os.environ.get("HARNESS_API_KEY"):
@@ -206,12 +211,12 @@ def load(flags: Mapping[str, object] | None = None) -> Settings:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
         variable = ENV_PREFIX + name.upper()
-        where = _flag(name) if name in given else variable
+        where = named(name) if name in given else variable
         raise UsageError(f"{where}: {_says(first['msg'])}, not {first['input']!r}") from None
     for name, backend in _ONLY_FOR.items():
         if (flags or {}).get(name) is not None and settings.backend != backend:
             raise UsageError(
-                f"{_flag(name)} is for --backend {backend}, but this run's backend is "
+                f"{named(name)} is for {named('backend')} {backend}, but this run's backend is "
                 f"{settings.backend}"
             )
     return settings

@@ -116,6 +116,14 @@ def told(setting: Mapping[str, object]) -> list[str]:
     return [f"{name}: {value}" for name, value in setting.items()]
 
 
+def method(smallest_effect: float) -> dict[str, object]:
+    """How a comparison decides, for its setting."""
+    return {
+        "smallest effect": f"{100 * smallest_effect:g} points: smaller differences count as none",
+        "intervals": "95%; problems are the sample, a problem counts once however many seeds",
+    }
+
+
 def _sample(standing: Standing) -> str:
     whole = f"{standing.problems} × {standing.seeds}"
     missing = standing.problems * standing.seeds - standing.attempts

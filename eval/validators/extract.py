@@ -20,8 +20,11 @@ LONGEST = 200_000
 """Characters of an answer that is worth more than a plain look."""
 MOST_ENDS = 20
 """Closing fences that are tried as the end of one block."""
-_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\n]*?)[ \t\r]*$", re.MULTILINE)
-_LATE_FENCE = re.compile(r"[^`\n]*[^`\s][^`\n]*?(`{3,})[ \t]*([\w+#.-]*)[ \t\r]*$", re.MULTILINE)
+# Possessive, and only where a line or the text begins: the time grows with the text, not its square.
+_FENCE = re.compile(r"(?<![^\n\ufeff])([ \t]*+)(`{3,}+|~{3,}+)[ \t\r]*+([^\n]*+)$", re.MULTILINE)
+_LATE_FENCE = re.compile(
+    r"[^\S\n]*+[^`\s][^`\n]*+(`{3,}+)[ \t]*+([\w+#.-]*+)[ \t\r]*+$", re.MULTILINE
+)
 _TAG = r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|seed:think"
 _OPENED = re.compile(rf"<({_TAG})>|\[(THINK)\]|◁(think)▷", re.IGNORECASE)
 _CLOSED = re.compile(rf"</({_TAG})>|\[/(THINK)\]|◁/(think)▷", re.IGNORECASE)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -88,10 +85,10 @@ def compare(
     from harness import settings
     from harness.cli.eval.present import present
     from harness.cli.eval.sweeping import attend, kept, noting, same_command
+    from harness.comparing import folder_of, header_of, setting_of
     from harness.executors import open_executor
     from harness.sweep import WITHOUT, check_systems
     from state.errors import UsageError
-    from state.home import writable_home
 
     for name, given in (("--seeds", seeds), ("--max-concurrency", max_concurrency)):
         if given < 1:
@@ -110,12 +107,8 @@ def compare(
     if baseline not in chosen:
         raise UsageError(f"--baseline {baseline} is not among the systems: {', '.join(chosen)}")
     options = options.model_copy(update={"specialist": specialist})
-    header: dict[str, object] = {
-        "suites": {name: [p.id for p in problems] for name, problems in suites.items()},
-        "seeds": list(range(1, seeds + 1)),
-        "options": options.model_dump(mode="json", exclude={"seed", "without", "system"}),
-    }
-    folder = out or writable_home() / "compare" / _folder_name(suites, header)
+    header = header_of(suites, seeds, options)
+    folder = out or folder_of(suites, header)
 
     made = 0
     wanted = sum(map(len, suites.values())) * len(chosen) * seeds
@@ -145,23 +138,6 @@ def compare(
     if lost := sum(a.lost == "answer" for a in attempts):
         again = f"the same command makes them again: {same_command(context)}"
         print(f"{lost} of {wanted} attempts were lost; {again}", file=sys.stderr)
-    setting: dict[str, object] = {
-        "budget": f"{options.budget.tokens or 'no limit on'} tokens a problem",
-        "seeds": seeds, "backend": options.backend, "model": options.model or "pocket",
-        "sampling": _sampling(options.temperature),
-    }  # fmt: skip
     found = analyse(attempts, chosen, baseline, smallest_effect)
     with noting(context):
-        present(found, setting, smallest_effect, folder, as_json=as_json)
-
-
-def _sampling(least: float) -> str:
-    first = f"at temperature {least:g}" if least else "greedy"
-    return f"the first answer {first}, further ones at the fleet's temperature, in all systems"
-
-
-def _folder_name(suites: Iterable[str], header: Mapping[str, object]) -> str:
-    """Name made from suites and options: the same command resumes its sweep, any other starts a new
-    one."""
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
-    return f"{'-'.join(suites).replace('/', '-')}-{digest[:6]}"
+        present(found, setting_of(options, seeds), smallest_effect, folder, as_json=as_json)

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from eval.compare.analysis import Comparison
-from eval.compare.comparison_report import html, markdown, tables, told
+from eval.compare.comparison_report import html, markdown, method, tables, told
 from harness.files import write_pages
 from harness.ui.text_tables import Column, say, show
 from state.errors import BackendUnavailable
@@ -41,11 +41,7 @@ def present(
 
     Exits with code 4 afterwards if not a single attempt had a result.
     """
-    setting = {
-        **setting,
-        "smallest effect": f"{100 * smallest_effect:g} points: smaller differences count as none",
-        "intervals": "95%; problems are the sample, a problem counts once however many seeds",
-    }
+    setting = {**setting, **method(smallest_effect)}
     data = {"setting": setting, "comparisons": [c.model_dump() for c in found]}
     text = json.dumps(data)
     if folder is not None:
