@@ -68,7 +68,8 @@ CASES: dict[str, Case] = {
 LONG = 100_000
 ODD = [
     "", "\0", "```", "\ud800", "é" * LONG, " " * LONG, "`" * LONG, "```a" + " " * LONG + "b",
-    "x```" + " " * LONG + "!", "```\n" + " " * LONG, "\n" * LONG,
+    "x```" + " " * LONG + "!", "```\n" + " " * LONG, "\n" * LONG, "`" * LONG + "!",
+    "```py" + " " * LONG + "x",
 ]  # fmt: skip
 """Artifacts that models write and nobody wants; a judge that takes the square of their length does not
 end in the time that a test has."""
