@@ -98,6 +98,7 @@ def test_right_passes_and_wrong_is_refuted(kind: str) -> None:
     assert wrong.kind == kind
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("artifact", ODD, ids=range(len(ODD)))
 def test_no_artifact_breaks_the_judge(kind: str, artifact: str) -> None:
