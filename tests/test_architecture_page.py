@@ -40,6 +40,7 @@ def test_every_package_is_on_the_page() -> None:
     assert sorted(folders - {*PATHS} - {"state/migrations/versions/"}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_point_one_way(package: str) -> None:
     above = set(PACKAGES[PACKAGES.index(package) + 1 :])

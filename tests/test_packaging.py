@@ -35,6 +35,7 @@ def test_every_folder_of_modules_is_a_package() -> None:
     assert [m for m in MODULES if not (m.parent / "__init__.py").is_file()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outside", ["scripts", "tests"])
 def test_nothing_that_is_shipped_imports_what_is_not(outside: str) -> None:
     for module in MODULES:

@@ -44,15 +44,16 @@ _START = re.compile(
     re.MULTILINE,
 )
 _WORDS = "BEGIN|DONE|END|PYTHON|CODE|ANSWER|SOLUTION"
+# Possessive, and begun where a run of characters begins: the time grows with the text, not its square.
 _MARKER = re.compile(
-    rf"[ \t]*(?:\[/?(?:{_WORDS})\]"
+    rf"(?<![ \t])[ \t]*+(?:\[/?(?:{_WORDS})\]"
     r"|</?(?:(?i:code|pre|answer|solution|python|output|execute|script)(?:\s[^<>\n]*)?|s)>"
     r"|<\|[\w/|]+\|>|\\(?:begin|end)\{\w+\})(?:[ \t\r]*\n)?"
 )
 _CLOSING = re.compile(r"^(?:`{3,}|~{3,})[ \t\r]*$", re.MULTILINE)
-_FENCE_END = re.compile(r"(?:`{3,}|~{3,})[ \t\r]*$")
+_FENCE_END = re.compile(r"(?:(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t\r]*+$")
 _FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})[\w.+-]*\s*$")
-_SPAN = re.compile(r"(`{3,})(?:(?:python3?|py)[ \t]+)?([^`\n]+)\1")
+_SPAN = re.compile(r"(`{3,99}+)(?:(?:python3?|py)[ \t]++)?([^`\n]++)\1")
 MOST_CUTS = 20
 MOST_STARTS = 10
 MOST_MARKERS = 10

@@ -25,6 +25,8 @@ from state import AdapterError
 from tests.specialists.endpoint import serving
 from tests.specialists.tiny import tiny
 
+pytestmark = pytest.mark.slow
+
 Scenario = Callable[[Backend], Awaitable[None]]
 Play = Callable[[Scenario], None]
 

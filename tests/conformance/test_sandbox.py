@@ -92,12 +92,14 @@ def test_a_program_that_ends_badly(sandbox: Sandbox, program: str, code: int, sa
     assert result.reason == f"exit code {code}"
 
 
+@pytest.mark.slow
 def test_an_endless_loop_meets_the_cpu_limit(sandbox: Sandbox) -> None:
     result = run(sandbox, "while True: pass")
     assert (result.ok, result.timed_out, result.killed_by) == (False, True, "cpu")
     assert "2 seconds of CPU" in result.reason
 
 
+@pytest.mark.slow
 def test_a_sleeper_meets_the_wall_limit(sandbox: Sandbox) -> None:
     program = "import time; print('here', flush=True); time.sleep(60)"
     result = run(sandbox, program, limits=Limits(seconds=1))
@@ -128,6 +130,7 @@ def test_output_that_is_not_text_is_replaced(sandbox: Sandbox) -> None:
     assert json.loads(result.model_dump_json())["stdout"] == "a\ufffd\n"
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_is_killed(sandbox: Sandbox) -> None:
     async def cancel() -> float:
         task = asyncio.create_task(sandbox.run("import time; time.sleep(60)"))
@@ -141,6 +144,7 @@ def test_a_cancelled_run_is_killed(sandbox: Sandbox) -> None:
     assert asyncio.run(cancel()) < 3
 
 
+@pytest.mark.slow
 def test_runs_do_not_see_each_other(sandbox: Sandbox) -> None:
     async def both() -> list[SandboxResult]:
         write = "import time\nopen('/box/a', 'w').write('x'); open('/tmp/b', 'w'); time.sleep(0.3)"
@@ -152,6 +156,7 @@ def test_runs_do_not_see_each_other(sandbox: Sandbox) -> None:
     assert second.stdout == "[] []\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", IMPLEMENTATIONS, ids=lambda made: made.__name__)
 def test_concurrency_is_bounded(made: Callable[..., Sandbox]) -> None:
     sandbox = made(concurrency=2)

@@ -343,6 +343,7 @@ def test_a_search_index_without_its_rows_is_rebuilt(tmp_path: Path) -> None:
     assert [b.id for b in Tracker(store).search("haystack")] == [bead.id]
 
 
+@pytest.mark.slow
 def test_cycles_of_a_long_chain_need_no_recursion() -> None:
     chain = {str(n): [str(n + 1)] for n in range(50_000)}
     assert graph.cycles(chain) == []

@@ -150,6 +150,7 @@ class TestOffered:
         assert ready(store) == [top.id]
 
 
+@pytest.mark.slow
 class TestClosing:
     def test_an_epic_with_open_parts(self, store: BeadStore, tracker: Tracker) -> None:
         top = store.create("epic", "top")

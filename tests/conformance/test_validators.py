@@ -68,7 +68,8 @@ CASES: dict[str, Case] = {
 LONG = 100_000
 ODD = [
     "", "\0", "```", "\ud800", "é" * LONG, " " * LONG, "`" * LONG, "```a" + " " * LONG + "b",
-    "x```" + " " * LONG + "!", "```\n" + " " * LONG, "\n" * LONG,
+    "x```" + " " * LONG + "!", "```\n" + " " * LONG, "\n" * LONG, "`" * LONG + "!",
+    "```py" + " " * LONG + "x",
 ]  # fmt: skip
 """Artifacts that models write and nobody wants; a judge that takes the square of their length does not
 end in the time that a test has."""
@@ -97,6 +98,7 @@ def test_right_passes_and_wrong_is_refuted(kind: str) -> None:
     assert wrong.kind == kind
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("artifact", ODD, ids=range(len(ODD)))
 def test_no_artifact_breaks_the_judge(kind: str, artifact: str) -> None:

@@ -14,6 +14,8 @@ from eval.sandbox import BubblewrapSandbox, Limits
 from eval.validators import validators
 from state.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 VALIDATORS = validators(BubblewrapSandbox(Limits(seconds=120)))
 """Wall-clock time is for sleepers; on a busy machine it must not decide about a reference."""
 

@@ -59,6 +59,7 @@ HUMANEVAL = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_humaneval(tmp_path: Path) -> None:
     (problem,) = load("humaneval", lines(tmp_path, HUMANEVAL))
     assert problem.id == "humaneval/0"
@@ -78,6 +79,7 @@ def test_examples_are_literal_calls_only() -> None:
     assert examples(prompt, "g") == examples("def f(", "f") == []
 
 
+@pytest.mark.slow
 def test_mbpp(tmp_path: Path) -> None:
     row = {
         "task_id": 7, "text": "Write a function to double.", "code": "def double(x): return 2 * x",
@@ -145,6 +147,7 @@ def test_selection() -> None:
     assert list(both) == ["horizon/4", "pocket-code"]
 
 
+@pytest.mark.slow
 def test_the_real_files_are_read() -> None:
     problems = load("gsm8k", str(shared("gsm8k_train.jsonl")))
     assert len(problems) == len(list(read_rows(shared("gsm8k_train.jsonl"))))
@@ -154,6 +157,7 @@ def test_the_real_files_are_read() -> None:
     assert sum(bool(p.public_checks) for p in problems) > 40
 
 
+@pytest.mark.slow
 def test_the_hub_library_reads_what_the_loaders_understand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +177,7 @@ def test_the_hub_library_reads_what_the_loaders_understand(
         load("gsm8k", "grade/school:default:validation")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [(), ("--path", "nobody/nothing")])
 def test_a_hub_that_is_not_reached_is_one_line(tmp_path: Path, place: tuple[str, ...]) -> None:
     pytest.importorskip("datasets")

@@ -26,6 +26,7 @@ def drawn() -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_any_label_makes_a_well_formed_element() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,6 +51,7 @@ def test_every_point_has_its_own_text() -> None:
     assert sorted(shown, key=lambda says: shown[str(says)]) == [p[3] for p in points]
 
 
+@pytest.mark.slow
 def test_the_same_figures_are_the_same_text_and_share_no_ids() -> None:
     first = drawn()[:5]
     assert first == drawn()[:5]

@@ -36,6 +36,7 @@ def test_wilson_without_trials_says_nothing() -> None:
         statistics.wilson(1, 2, 95)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_is_twice_the_binomial_tail(only_a: int, only_b: int) -> None:
     n = only_a + only_b
@@ -91,6 +92,7 @@ def test_holm_agrees_with_the_step_down_by_hand() -> None:
     assert statistics.holm({}) == {}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: dict[str, float]) -> None:
     adjusted = statistics.holm(p_values)
@@ -155,6 +157,7 @@ def test_a_small_sample_cannot_say_no_benefit() -> None:
             statistics.resolution(effect, 1, 10)
 
 
+@pytest.mark.slow
 @given(
     st.floats(0.005, 1),
     st.integers(0, 400).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
@@ -168,6 +171,7 @@ def test_what_is_needed_is_more_than_what_does_not_suffice(
     assert (found.needed == pairs) if found.suffices else (found.needed > pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("discordance", "pairs"), [(0.05, 200), (0.1, 350), (0.3, 1200)])
 def test_an_effect_of_the_smallest_size_is_seldom_called_none(
     discordance: float, pairs: int
@@ -213,6 +217,7 @@ def test_evidence_is_the_mean_likelihood_ratio_over_its_prior() -> None:
     assert statistics.log_evidence(0, 0) == 0.0
 
 
+@pytest.mark.slow
 def test_peeking_after_every_pair_keeps_the_error_rate() -> None:
     rng = np.random.default_rng(11)
     falls, naive = 0, 0
@@ -234,6 +239,7 @@ def test_the_running_p_value_only_falls(signs: list[float]) -> None:
     assert found == sorted(found, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_typical_stopping_time_is_typical() -> None:
     expected = statistics.sequential_pairs(0.3, 0.5)
     rng = np.random.default_rng(13)

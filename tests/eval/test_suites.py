@@ -24,6 +24,8 @@ from specialists.pocket.stories import Story, draw_story
 from state.errors import UsageError
 from tiers.protocol import Check, CheckResult
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("horizon/4", "horizon/16", "horizon/64", "multistage", "pocket-code")
 VALIDATORS = {**validators(), "explanation": ExplanationValidator()}
 

@@ -21,6 +21,8 @@ from tests.harness.conftest import Cli
 from tests.specialists.scripted import Answer, Reply, answering, chat, choice
 from tiers.model_calls import remarks_on
 
+pytestmark = pytest.mark.slow
+
 PROBLEM = {
     "id": "p", "kind": "text", "statement": "Give the number of legs of an insect after ####.",
     "public_checks": [{"kind": "numeric", "spec": {"expected": 6}}],

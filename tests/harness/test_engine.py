@@ -32,6 +32,8 @@ from tests.state.words import WordEmbedding
 from tiers.domains.story.splitter import read_request
 from tiers.protocol import Budget
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -25,6 +25,7 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wiring, "open_embedding", lambda embedder: WordEmbedding())
 
 
+@pytest.mark.slow
 def test_without_inspect_it_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     garden()
     monkeypatch.setitem(sys.modules, "inspect_ai", None)

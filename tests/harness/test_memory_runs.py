@@ -14,6 +14,8 @@ from tests.oracle import CARDS, OracleBackend, horizon_story
 from tiers.memory import MemoryPolicy
 from tiers.protocol import Check
 
+pytestmark = pytest.mark.slow
+
 ALIKE = (1, 16, 21, 23)
 """Numbers of 4-event stories that share many words."""
 STORIES = [horizon_story(4, k) for k in ALIKE]

@@ -79,6 +79,7 @@ def test_a_specialist_that_spins_makes_room_for_another(lab: Lab) -> None:
     assert decision.surprise is not None
 
 
+@pytest.mark.slow
 def test_coming_closer_is_bounded(lab: Lab) -> None:
     backend = answering(*["x", "x", "y", "one"] * 60)
     report = lab.run(garden(checks=ladder("one", "two", "three")), backend, CHAT)
@@ -86,6 +87,7 @@ def test_coming_closer_is_bounded(lab: Lab) -> None:
     assert "no p" in (report.stop_reason or "")
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_two_plans_in_the_same_way_ends_the_run(lab: Lab) -> None:
     def wrong(request: GenerateRequest, text: str) -> str:
         return "= 1" if request.messages[-1].content[0].isdigit() else text
@@ -98,6 +100,7 @@ def test_a_step_that_fails_two_plans_in_the_same_way_ends_the_run(lab: Lab) -> N
     assert sum(d.data["decision"] == "replan" for d in lab.decisions(report)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "decision"),
     [("Knead bread dough with flour.", "replan"), ("Find the number of apples.", "escalate")],
@@ -118,6 +121,7 @@ def test_a_failed_step_about_something_else_ends_its_plan(
     assert ("drifted" in made[0].title) is (decision == "replan")
 
 
+@pytest.mark.slow
 def test_arithmetic_has_no_words_to_drift_in(lab: Lab) -> None:
     report = lab.run(get("horizon", "8-1"), OracleBackend([horizon_story(8, 1)]))
     assert {d.data.get("drift") for d in lab.decisions(report)} == {None}
@@ -168,6 +172,7 @@ def test_the_plan_s_context_is_the_same_after_a_crash(lab: Lab) -> None:
     store.close_database()
 
 
+@pytest.mark.slow
 def test_surprise_is_under_what_routing_knew(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first outcome of a specialist has the router's posterior alone, or none."""
 

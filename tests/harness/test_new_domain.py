@@ -150,11 +150,13 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     assert done.stdout.count("hidden reference: agrees") == 2
 
 
+@pytest.mark.slow
 def test_the_doctor_lists_it(hanoi: Any) -> None:
     found = {finding.name: finding for finding in doctor.examine()}["domains"]
     assert (found.state, found.detail) == ("ok", "function, story, text, hanoi")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disks", [1, 2, 3, 4, 5])
 def test_the_tiers_solve_it_a_move_a_step(hanoi: Any, lab: Lab, disks: int) -> None:
     backend = Mover(disks)
@@ -167,6 +169,7 @@ def test_the_tiers_solve_it_a_move_a_step(hanoi: Any, lab: Lab, disks: int) -> N
     assert f"{2**disks - 1} checked for being a legal move" in report.checks
 
 
+@pytest.mark.slow
 def test_an_illegal_move_is_tried_again(hanoi: Any, lab: Lab) -> None:
     wrong = {2: ["CCA", "I cannot tell."]}
     report = lab.run(problem(3), Mover(3, wrong), FLEET)
@@ -185,12 +188,14 @@ def origins() -> set[tuple[str, str]]:
         store.close_database()
 
 
+@pytest.mark.slow
 def test_a_legal_but_wrong_end_is_refused_and_traced_to_the_fleet(hanoi: Any, lab: Lab) -> None:
     report = lab.run(problem(1), Mover(1, {1: ["B"] * 99}), FLEET)
     assert report.verdict != "verified"
     assert origins() == {("move", "fleet")}
 
 
+@pytest.mark.slow
 def test_a_plan_that_stops_short_is_traced_to_the_architect(
     hanoi: Any, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_python_m_is_unaffected_by_the_working_folder(hostile: Path) -> None:
     done = python(hostile, "-m", "harness", "runs", "list", "--json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
@@ -46,6 +47,7 @@ def test_python_m_is_unaffected_by_the_working_folder(hostile: Path) -> None:
     assert "nowhere" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_script_is_unaffected_by_the_path(hostile: Path) -> None:
     (hostile / "yaml.py").unlink(missing_ok=True)  # Who hides a library has asked for it.
     done = python(hostile, "-c", SCRIPT, "runs", "list", "--json", path=(hostile,))

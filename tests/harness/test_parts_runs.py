@@ -18,6 +18,8 @@ from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
 from tests.oracle import CARDS, OracleBackend
 from tiers.protocol import Budget, Check
 
+pytestmark = pytest.mark.slow
+
 FLEET = [card for card in CARDS if card.domain != "generalist"]
 HARD = "4323 / 11"
 

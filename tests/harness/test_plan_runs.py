@@ -98,6 +98,7 @@ def test_one_sentence_that_nobody_can_read_is_asked_about_a_few_times(lab: Lab) 
     assert strange in (report.stop_reason or "")
 
 
+@pytest.mark.slow
 def test_a_sentence_that_is_always_miscopied_is_read_beside_others(lab: Lab) -> None:
     """A model that errs in one surrounding for ever may not err in the next."""
     story = horizon_story(8, 1)
@@ -131,6 +132,7 @@ def test_a_broken_character_reaches_nobody(lab: Lab) -> None:
     assert (report.verdict, report.answer) == ("failed", None)
 
 
+@pytest.mark.slow
 def test_an_expression_is_worked_out_by_the_fleet_and_one_call_of_a_chat_model(lab: Lab) -> None:
     report = lab.run(ask("12*(3+4)=?"), OracleBackend(), POCKET)
     assert (report.verdict, report.answer) == ("verified", "84")
@@ -145,6 +147,7 @@ def test_a_question_with_an_instruction_is_one_call(lab: Lab) -> None:
     assert (report.answer, report.calls) == ("Because.", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["auto", "plan"])
 def test_a_request_with_a_public_check_keeps_it_under_every_plan(lab: Lab, strategy: str) -> None:
     asked = ask("Write a class Stack. Then explain it, and finally write a test.", STACK)
@@ -176,6 +179,7 @@ def test_a_programming_problem_is_not_cut_into_sections(lab: Lab) -> None:
     assert report.answer == "pass"
 
 
+@pytest.mark.slow
 def test_a_story_s_public_check_holds_for_its_answer(lab: Lab) -> None:
     story = horizon_story(8, 1)
     for expected, verdict in ((story.answer, "verified"), (story.answer + 1, "failed")):
@@ -217,6 +221,7 @@ def test_names_that_a_chat_model_gives_cost_nothing(lab: Lab) -> None:
     assert (report.answer, report.calls) == ("34", 3)
 
 
+@pytest.mark.slow
 def test_a_step_of_code_goes_to_the_coder(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     router = PlainRouter(EmbeddingScorer(), WinnerTakeAll())
     monkeypatch.setattr(routing, "open_router", lambda *surroundings: router)
@@ -302,6 +307,7 @@ def test_an_order_taken_up_later_has_the_time_that_it_was_given(
     assert lab.run(garden(), chat(planner), CHAT, strategy="plan").answer == "34"
 
 
+@pytest.mark.slow
 def test_a_budget_that_ends_with_the_work_is_not_short(lab: Lab) -> None:
     backend = chat(planner)
     report = lab.run(garden(), backend, CHAT, strategy="plan", budget=Budget(calls=3))

@@ -26,6 +26,8 @@ from tests.harness.fake_engine import PLAN, FakeEngine
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
+pytestmark = pytest.mark.slow
+
 ADDITION = Problem(
     id="sum", kind="text", statement="3 + 4",
     hidden_checks=(Check(kind="numeric", spec={"expected": 7}),),

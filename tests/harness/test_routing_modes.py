@@ -26,6 +26,8 @@ from tests.oracle import CARDS, OracleBackend, horizon_story
 from tests.specialists import test_learned
 from tiers.fleet import CHECK_SAMPLES
 
+pytestmark = pytest.mark.slow
+
 STORY = horizon_story(8, 1)
 FLEET = [c for c in CARDS if c.status != "control"]
 

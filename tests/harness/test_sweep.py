@@ -48,6 +48,7 @@ def attempts(systems: list[str], problem: Any, **options: Any) -> dict[str, Atte
     return asyncio.run(go())
 
 
+@pytest.mark.slow
 def test_every_system_leaves_a_run_with_its_calls(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +79,7 @@ def test_an_attempt_is_not_resumed_as_a_run_of_its_own(
         asyncio.run(engine.resume(begun.id, lambda e: None, stop=asyncio.Event()))
 
 
+@pytest.mark.slow
 def test_each_part_can_be_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = OracleBackend([horizon_story(16, 3)], fault=whole_stories_fail)
     use(monkeypatch, backend)
@@ -93,6 +95,7 @@ def test_each_part_can_be_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert found["without-routing"].solved  # the oracle answers under any adapter
 
 
+@pytest.mark.slow
 def test_without_routing_the_choice_is_even_and_repeatable(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_budget_below_one_call_is_refused(folder: Path, monkeypatch: pytest.Mo
         attempts(["direct"], get("horizon", "16-3"), budget=Budget(tokens=20))
 
 
+@pytest.mark.slow
 def test_compare_prints_writes_and_resumes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     stories = [horizon_story(8, k) for k in NUMBERS]
     backend = OracleBackend(stories, fault=whole_stories_fail)
@@ -158,6 +162,7 @@ def test_a_wrong_command_line_is_one_clear_line(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_comparison_that_cannot_be_run_leaves_nothing(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

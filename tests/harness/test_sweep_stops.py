@@ -21,6 +21,8 @@ from tests.harness.oracle_sweep import Endpoint
 from tests.oracle import CARDS, by_form
 from tests.state.words import WordEmbedding
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMPARE = ("eval", "compare", "--suite", "horizon/8", "--first", "1", "--count", "3",
            "--systems", "direct,hierarchy", "--out", "sweep")  # fmt: skip

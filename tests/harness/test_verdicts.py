@@ -113,6 +113,7 @@ def test_a_check_that_fails_by_itself_holds_nothing_against_anybody(lab: Lab, fa
 BROKEN = ["def solve(:", "def solve():\n    return 1 / 0", "I cannot."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good", [1, 2, 9])
 def test_a_second_derivation_that_gives_no_number_is_asked_again(lab: Lab, good: int) -> None:
     """It refutes nothing: where no program can be run, the answer is unverified."""
@@ -152,6 +153,7 @@ def test_a_plan_without_public_checks_is_not(lab: Lab) -> None:
     assert (report.verdict, report.answer, report.doubts) == ("unverified", "34", ())
 
 
+@pytest.mark.slow
 def test_public_checks_hold_whatever_the_plan(lab: Lab) -> None:
     """The problem's public checks hold even if no step was accepted by them."""
     lab.patch.setattr(architect, "accepted", lambda plan, checks, domains: plan)
@@ -176,6 +178,7 @@ async def _endless(artifact: str) -> CheckResult:
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_the_deadline_reaches_a_check_under_way(lab: Lab) -> None:
     judged_by(lab, "function", _endless)
     began = time.monotonic()
@@ -186,6 +189,7 @@ def test_the_deadline_reaches_a_check_under_way(lab: Lab) -> None:
     assert "of 1 seconds" in (report.stop_reason or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits", ["call", "check"])
 def test_a_stop_reaches_whatever_is_under_way(lab: Lab, waits: str) -> None:
     lab.patch.setattr(model_calls, "GRACE_S", 0.1)
@@ -237,6 +241,7 @@ def test_an_endpoint_that_moved_is_told_to_the_resume(lab: Lab) -> None:
     store.close_database()
 
 
+@pytest.mark.slow
 def test_a_resume_does_not_mix_models(lab: Lab) -> None:
     lab.patch.setattr(model_calls, "GRACE_S", 0.1)
     lab.use(chat(lambda prompt, request: RIGHT), CHAT)
@@ -259,6 +264,7 @@ def test_a_resume_does_not_mix_models(lab: Lab) -> None:
     store.close_database()
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_approval_is_in_a_state_of_its_own(lab: Lab) -> None:
     backend = chat(planner)
     report = lab.run(garden(), backend, CHAT, strategy="plan", approve="plan")

@@ -37,6 +37,7 @@ async def work(
         return await sweep(suites, SYSTEMS, [1], solve, journal, concurrency=4, on_attempt=told)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_node_killed_in_the_middle_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

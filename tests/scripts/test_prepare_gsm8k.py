@@ -31,6 +31,7 @@ def test_a_malformed_row_is_named(tmp_path: Path) -> None:
         split(path, 0.1, keep_marks=False)
 
 
+@pytest.mark.slow
 def test_the_real_file_splits_without_overlap(tmp_path: Path) -> None:
     training, evaluation = split(shared("gsm8k_train.jsonl"), 0.1, keep_marks=False)
     asked = {row["messages"][0]["content"] for row in training}

@@ -17,6 +17,8 @@ from harness.report import RunOptions
 from scripts.record_answers import record
 from tiers.protocol import Budget
 
+pytestmark = pytest.mark.slow
+
 PROBLEM = {
     "task_id": "HumanEval/0", "entry_point": "inc",
     "prompt": 'def inc(x):\n    """ One more.\n    >>> inc(1)\n    2\n    """\n',

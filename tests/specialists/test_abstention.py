@@ -68,6 +68,7 @@ def test_who_never_learned_to_decline_cannot_be_asked() -> None:
         score(Refusals({}), [CARDS[0], CARDS[1].model_copy(update={"declines": None})])
 
 
+@pytest.mark.slow
 def test_the_pocket_fleet_knows_its_own() -> None:
     async def main() -> list[tuple[str, str]]:
         backend, cards = await open_backend(RunOptions())

@@ -39,6 +39,7 @@ async def opened(**options: Any) -> LocalBackend:
     return backend
 
 
+@pytest.mark.slow
 def test_greedy_answers_are_those_of_peft() -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -94,6 +95,7 @@ def test_scores_are_those_of_peft() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_the_trained_one() -> None:
     from specialists.pocket.tokenizer import chat_text, train_tokenizer
 
@@ -104,6 +106,7 @@ def test_the_tokenizer_is_the_trained_one() -> None:
     assert backend.model_id == base_digest(tiny().base)
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_its_batch_mates() -> None:
     async def main() -> None:
         backend = await opened(max_batch=5)
@@ -120,6 +123,7 @@ def test_a_sample_does_not_depend_on_its_batch_mates() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_sampling_follows_temperature_and_top_p() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))
 
@@ -150,6 +154,7 @@ def test_the_end_token_ends_one_row_and_not_the_others() -> None:
     assert (again[1].tokens, again[1].finish) == (rows[1].tokens, "length")
 
 
+@pytest.mark.slow
 def test_concurrent_calls_share_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         backend = await opened(max_batch=8)
@@ -171,6 +176,7 @@ def test_concurrent_calls_share_batches(monkeypatch: pytest.MonkeyPatch) -> None
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_rows_that_leave_at_any_time_change_no_other() -> None:
     backend = LocalBackend(tiny().base)
     prompts = [backend.token_ids("Tom has 7 apples. " * (1 + k % 3) + str(k)) for k in range(7)]
@@ -185,6 +191,7 @@ def test_rows_that_leave_at_any_time_change_no_other() -> None:
     assert decoded(pairs) == [decoded([pair])[0] for pair in pairs]
 
 
+@pytest.mark.slow
 def test_a_sliding_window_is_left_to_transformers() -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
@@ -244,6 +251,7 @@ def test_a_deadline_ends_decoding_and_tells_what_was_spent() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_short_answer_does_not_wait_for_a_long_one() -> None:
     async def main() -> None:
         backend = await opened()

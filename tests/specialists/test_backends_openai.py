@@ -73,6 +73,7 @@ def test_a_missing_usage_is_not_zero(endpoint: Endpoint) -> None:
     refused(endpoint, BadAnswer, "sent no usage", ask())
 
 
+@pytest.mark.slow
 def test_a_slow_endpoint(endpoint: Endpoint) -> None:
     endpoint.faults.add("slow")
     refused(endpoint, BackendUnavailable, "did not answer in time", ask(), timeout=0.2)
@@ -92,6 +93,7 @@ def test_nobody_listens() -> None:
     use("http://127.0.0.1:9/v1", scenario)
 
 
+@pytest.mark.slow
 def test_the_base_answering_for_an_adapter_is_an_error(endpoint: Endpoint) -> None:
     async def scenario(backend: OpenAICompatibleBackend) -> None:
         ref = tiny().refs[0]
@@ -103,6 +105,7 @@ def test_the_base_answering_for_an_adapter_is_an_error(endpoint: Endpoint) -> No
     use(endpoint.url, scenario)
 
 
+@pytest.mark.slow
 def test_an_adapter_lost_by_the_endpoint_is_an_error(endpoint: Endpoint) -> None:
     async def scenario(backend: OpenAICompatibleBackend) -> None:
         ref = tiny().refs[0]
@@ -114,6 +117,7 @@ def test_an_adapter_lost_by_the_endpoint_is_an_error(endpoint: Endpoint) -> None
     use(endpoint.url, scenario)
 
 
+@pytest.mark.slow
 def test_without_runtime_updates_the_hint_says_what_to_start(endpoint: Endpoint) -> None:
     endpoint.faults.add("frozen")
 
@@ -125,6 +129,7 @@ def test_without_runtime_updates_the_hint_says_what_to_start(endpoint: Endpoint)
     use(endpoint.url, scenario)
 
 
+@pytest.mark.slow
 def test_an_adapter_already_served_is_recognised_by_name(endpoint: Endpoint) -> None:
     ref = tiny().refs[0]
 
@@ -151,6 +156,7 @@ def test_weights_that_changed_on_disk_are_not_loaded(endpoint: Endpoint) -> None
     use(endpoint.url, scenario)
 
 
+@pytest.mark.slow
 def test_a_schema_is_sent_as_response_format(endpoint: Endpoint) -> None:
     async def scenario(backend: OpenAICompatibleBackend) -> None:
         await backend.generate([ask(json_schema='{"type": "object"}')])
@@ -173,6 +179,7 @@ def test_scores_need_an_endpoint_that_can(endpoint: Endpoint) -> None:
     use(endpoint.url, scenario)
 
 
+@pytest.mark.slow
 def test_scores_equal_those_of_the_local_backend(endpoint: Endpoint) -> None:
     async def scenario(backend: OpenAICompatibleBackend) -> None:
         ref = tiny().refs[0]

@@ -18,6 +18,8 @@ from state import AdapterError, BackendUnavailable
 from tests.specialists.endpoint import Endpoint, serving
 from tests.specialists.tiny import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny_served() -> Iterator[Endpoint]:

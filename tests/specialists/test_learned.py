@@ -51,6 +51,7 @@ def log(problems: int = 30, classes: int = 3) -> list[Example]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_stored_arrays_say_what_scikit_learn_says(classes: int) -> None:
     rng = np.random.default_rng(0)
@@ -87,6 +88,7 @@ def test_too_little_to_learn_from_is_refused() -> None:
         LearnedScorer(LearnedModel(["a"], np.zeros((2, 1)), np.zeros(1), 1.0, 3))
 
 
+@pytest.mark.slow
 def test_a_router_trained_from_the_log_routes_and_is_versioned(tmp_path: Path) -> None:
     made = train(log(), CARDS, Words(), tmp_path)
     assert [(m.kind, m.number) for m in made] == [("learned", 1), ("posterior", 1)]
@@ -115,6 +117,7 @@ def test_only_verified_outcomes_of_the_present_fleet_are_learned(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_evaluation_never_trains_on_the_problem_it_judges() -> None:
     """Labels are noise that is the same within a problem: only leaking could beat chance."""
     rng = np.random.default_rng(3)

@@ -47,6 +47,7 @@ def chosen(router: object, *asks: Ask) -> list[str]:
     return [decision.specialist for decision in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", CODE)
 def test_code_goes_to_the_coder_of_a_fleet_by_prompt(task: str) -> None:
     router = PlainRouter(EmbeddingScorer(), WinnerTakeAll())

@@ -135,6 +135,7 @@ UNUSABLE: list[tuple[Reply, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reply", "says"), UNUSABLE, ids=[says for _, says in UNUSABLE])
 def test_an_answer_that_is_none_is_one_line(reply: Reply, says: str) -> None:
     error, _ = refused(reply, max_retries=0)
@@ -172,6 +173,7 @@ USABLE: list[tuple[Reply, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reply", "text"), USABLE)
 def test_an_answer_that_can_be_read_without_a_guess_is_read(reply: Reply, text: str) -> None:
     found = answered(reply)
@@ -236,6 +238,7 @@ ERRORS: list[tuple[Any, int, type[Exception], int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "status", "kind", "times"), ERRORS)
 def test_an_error_object_counts_by_its_own_code(
     body: Any, status: int, kind: type[Exception], times: int
@@ -256,6 +259,7 @@ def test_an_error_object_counts_by_its_own_code(
         assert endpoint.url in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_passes_is_tried_again() -> None:
     replies = [
         Reply({"error": {"message": "loading"}}, 503, {"retry-after": "0.01"}),
@@ -314,6 +318,7 @@ def test_the_deadline_bounds_the_pause_that_an_endpoint_asks_for(dated: bool) ->
         assert timed(endpoint, request(time.monotonic() + 45)) < 30  # It need not wait for it.
 
 
+@pytest.mark.slow
 def test_a_pause_within_the_deadline_is_kept() -> None:
     def answer(body: dict[str, Any], number: int) -> Reply:
         late = Reply({"error": "later"}, 429, {"retry-after": "1"})
@@ -332,6 +337,7 @@ def test_an_endpoint_that_asks_for_an_hour_is_down() -> None:
     assert "asks to wait 3600 s" in str(error)
 
 
+@pytest.mark.slow
 def test_the_deadline_bounds_a_call_under_way_and_the_wait_for_a_connection() -> None:
     free = threading.Event()
 
@@ -358,6 +364,7 @@ def test_a_request_is_the_same_with_any_deadline() -> None:
     assert request(5.0).model_dump_json() == request().model_dump_json()
 
 
+@pytest.mark.slow
 def test_a_limit_that_the_user_sets_ends_a_call() -> None:
     with answering(lambda body, number: time.sleep(1) or Reply(chat())) as endpoint:  # type: ignore[func-returns-value]
         with pytest.raises(BackendUnavailable, match="request_timeout") as caught:
@@ -365,6 +372,7 @@ def test_a_limit_that_the_user_sets_ends_a_call() -> None:
         assert not isinstance(caught.value, BackendTimeout)
 
 
+@pytest.mark.slow
 def test_what_may_have_been_worked_on_is_not_sent_again() -> None:
     with answering(lambda body, number: time.sleep(1) or Reply(chat())) as endpoint:  # type: ignore[func-returns-value]
         with pytest.raises(Unanswered):
@@ -376,6 +384,7 @@ def test_what_may_have_been_worked_on_is_not_sent_again() -> None:
         assert len(endpoint.calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "says",
     [
@@ -547,6 +556,7 @@ def test_no_adapter_answers_for_the_base() -> None:
 # -- scoring
 
 
+@pytest.mark.slow
 def test_texts_are_scored_one_at_a_time_unless_more_is_asked_for() -> None:
     lock, under_way, most = threading.Lock(), 0, 0
 
@@ -610,6 +620,7 @@ KNOWN_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(KNOWN_JSON)
 def test_any_json_is_an_answer_or_a_failure(body: Any) -> None:
     for read in (read_chat, read_models, read_tokens, lambda said: read_log_probs(said, [1])):
@@ -625,6 +636,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(p for key, inner in items for p in _places(inner, (*path, key)))]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(_places(chat())[1:]), KNOWN_JSON)
 def test_any_change_of_an_answer_is_an_answer_or_a_failure(
     place: tuple[Any, ...], value: Any
@@ -645,6 +657,7 @@ def test_any_change_of_an_answer_is_an_answer_or_a_failure(
 ANY_TEXT = st.text(st.characters(codec=None))
 
 
+@pytest.mark.slow
 @given(ANY_TEXT)
 def test_any_text_becomes_storable(text: str) -> None:
     kept = storable(text)

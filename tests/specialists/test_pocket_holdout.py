@@ -56,6 +56,7 @@ def trained_with_a_held_out_pair(*, expressions: bool) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("domain", "cell"), EVERY)
 def test_the_same_for_the_same_seed(domain: str, cell: str) -> None:
     for test in (False, True):
@@ -70,6 +71,7 @@ def test_the_same_for_the_same_seed(domain: str, cell: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_training_is_the_same_for_the_same_seed() -> None:
     shares = dict.fromkeys(CELLS, 1.0)
     first = domains.training_examples(shares, 100, "a")
@@ -78,6 +80,7 @@ def test_training_is_the_same_for_the_same_seed() -> None:
     assert {(e.domain, e.cell) for e in training()} == set(EVERY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("domain", "cell"), EVERY)
 def test_no_test_prompt_is_trained_on(domain: str, cell: str) -> None:
     prompts = {example.prompt for example in reported_examples(domain, cell)}
@@ -85,6 +88,7 @@ def test_no_test_prompt_is_trained_on(domain: str, cell: str) -> None:
     assert not prompts & {example.prompt for example in training()}
 
 
+@pytest.mark.slow
 def test_no_test_story_is_told_in_another_domain() -> None:
     """A story is held out as such: neither solving, programming nor explaining it is trained."""
     cells = [("chain", "short"), ("chain", "medium"), ("chain", "long"), ("code", "story")]
@@ -112,6 +116,7 @@ def test_a_pair_is_held_out_in_both_orders() -> None:
             assert max(a, b) >= 10 or not pair_held_out("+", a, b)
 
 
+@pytest.mark.slow
 def test_no_held_out_pair_in_any_training_text() -> None:
     seen = sum(len(_PAIR.findall(e.answer)) for e in training())
     assert seen > 10_000
@@ -142,6 +147,7 @@ def test_chains_start_with_a_held_out_pair() -> None:
         assert next(held_out_pairs(example.prompt))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["ops2", "ops3", "ops4"])
 def test_reported_combinations_are_never_trained(cell: str) -> None:
     trained = {e.data["combination"] for e in training() if e.cell.startswith("ops")}

@@ -47,6 +47,7 @@ def test_worked_results(pairs: list[tuple[str, int, int]]) -> None:
         assert arithmetic.within_reach(op, a, b)
 
 
+@pytest.mark.slow
 def test_every_line_of_the_work_is_true() -> None:
     """Each column's equation holds, and each line ends with the digits of the result so far."""
     for op, a, b in EDGES + drawn_pairs(True):
@@ -164,6 +165,7 @@ def test_a_story_tells_each_number_of_its_steps() -> None:
             assert all(s.target in event.sentence for s in event.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operations", [1, 2, 3, 4])
 @pytest.mark.parametrize("test", [False, True])
 def test_solutions_do_what_the_operations_say(operations: int, test: bool) -> None:

@@ -155,6 +155,7 @@ class TestFit:
             adapter_digest(fleet / "alpha")
 
 
+@pytest.mark.slow
 def test_importing_the_package_is_cheap() -> None:
     program = (
         "import sys, specialists; sys.exit(any(m in sys.modules for m in ('torch', 'pydantic')))"

@@ -52,6 +52,7 @@ def score(scorer: EmbeddingScorer, tasks: list[str], cards: list[Card]) -> Any:
     return asyncio.run(scorer.score(tasks, cards))
 
 
+@pytest.mark.slow
 def test_the_packaged_embedder_needs_no_network_and_none_of_the_package_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -84,6 +85,7 @@ def test_tasks_find_their_specialist_with_the_real_embedder() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_wrong_or_missing_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_scores_that_are_not_numbers_are_an_error() -> None:
         WinnerTakeAll(temperature=0.0)
 
 
+@pytest.mark.slow
 def test_many_texts_at_once_give_the_vectors_of_each() -> None:
     texts = [f"Ann buys {k} pens at the market." for k in range(embedder.BULK)]
     made = Embedder()
@@ -165,6 +168,7 @@ def test_many_texts_at_once_give_the_vectors_of_each() -> None:
     assert made.embed([]).shape == (0, 384)
 
 
+@pytest.mark.slow
 def test_the_embedder_without_torch_gives_the_vectors_of_sentence_transformers() -> None:
     texts = ["", "Reverse a list.", "naïve 模型 \U0001f600 " * 40, "x " * 400]
     expected = embedder._load(None, "cpu").encode(texts, normalize_embeddings=True)

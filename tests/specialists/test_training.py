@@ -77,6 +77,7 @@ class Stop(Exception):
     """Stands for a crash."""
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     tokenizer = train_tokenizer(200)
     config = LoopConfig(

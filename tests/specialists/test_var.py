@@ -34,6 +34,7 @@ def run(core: AdaptiveCore, clusters: list[int], rows: np.ndarray, **more: objec
 # --- the cap ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     share=st.floats(0.05, 1.0),

@@ -43,6 +43,7 @@ def look(store: BeadStore) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.slow
 def test_a_new_file_that_another_run_is_making_is_waited_for(tmp_path: Path) -> None:
     """SQLite's busy timeout does not cover the switch to write-ahead logging."""
     store = BeadStore.open(tmp_path / "state.db")
@@ -67,6 +68,7 @@ def test_a_new_file_that_another_run_is_making_is_waited_for(tmp_path: Path) -> 
     store.close_database()
 
 
+@pytest.mark.slow
 def test_many_open_new_tables_on_a_server_at_once(without_tables: str) -> None:
     store = BeadStore.open(without_tables)
 
@@ -100,6 +102,7 @@ def test_a_connection_that_was_cut_is_replaced(postgres_url: str) -> None:
     store.close_database()
 
 
+@pytest.mark.slow
 def test_tables_that_are_there_are_not_waited_for(
     without_tables: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_server_that_is_gone(postgres_url: str, monkeypatch: pytest.MonkeyPatc
     store.close_database()
 
 
+@pytest.mark.slow
 def test_a_long_run_keeps_its_last_checkpoints(tmp_path: Path) -> None:
     """The run is resumed from the last checkpoint, with its writes."""
 

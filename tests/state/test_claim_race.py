@@ -15,6 +15,8 @@ import pytest
 
 from state import Bead, BeadStore
 
+pytestmark = pytest.mark.slow
+
 WORKERS, BEADS = 4, 200
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -168,6 +168,7 @@ def test_what_makes_no_sense_is_refused(store: BeadStore) -> None:
         pack(store, "hm-none", 9, count_tokens=count, ranking="recency")
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -128,6 +128,7 @@ def open_and_create(path: str, results: multiprocessing.Queue[str]) -> None:
     results.put(BeadStore.open(path).create("task", "t").id)
 
 
+@pytest.mark.slow
 def test_many_processes_open_a_new_database_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[str] = context.Queue()

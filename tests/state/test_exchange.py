@@ -251,6 +251,7 @@ def test_a_dependency_comes_alive_when_its_target_does(store: BeadStore) -> None
     assert [bead.id for bead in store.blocked()] == ["bd-01.1"]
 
 
+@pytest.mark.slow
 def test_the_real_export_comes_back_byte_for_byte(store: BeadStore, other: BeadStore) -> None:
     content = real_export()
     report = take(store, content)
@@ -265,6 +266,7 @@ MEMORY = b'{"_type":"memory","key":"k","value":"v"}'
 HEADER = b'{"_schema":"beads-jsonl/1","_sort":"stable-v1"}'
 
 
+@pytest.mark.slow
 def test_lines_of_other_types_are_kept_and_come_out_again(store: BeadStore) -> None:
     content = b"\n".join([HEADER, FILE.rstrip(), MEMORY, b'{"_type":7,"x":[1]}', b""])
     report = take(store, content)

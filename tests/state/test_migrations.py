@@ -70,6 +70,7 @@ def shape_at(url: str) -> dict[str, Any]:
         return shape(connection)
 
 
+@pytest.mark.slow
 def test_a_populated_older_database(tmp_path: Path) -> None:
     store = BeadStore.open(older(tmp_path))
     top, first, second = (store.get(f"hm-{n}") for n in ("top", "one", "two"))
@@ -89,6 +90,7 @@ def test_a_populated_older_database(tmp_path: Path) -> None:
     assert len(again.query()) == 3
 
 
+@pytest.mark.slow
 def test_older_runs_get_a_kind_of_stop(tmp_path: Path) -> None:
     path = older(tmp_path)
     with sqlite3.connect(path) as connection:
@@ -111,6 +113,7 @@ def test_older_runs_get_a_kind_of_stop(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_triggers_of_old_and_new_are_the_same(tmp_path: Path) -> None:
     BeadStore.open(older(tmp_path)).close_database()
     BeadStore.open(tmp_path / "new.db").close_database()
@@ -125,6 +128,7 @@ def test_triggers_of_old_and_new_are_the_same(tmp_path: Path) -> None:
     assert old == new != []
 
 
+@pytest.mark.slow
 def test_old_and_new_have_the_same_tables(tmp_path: Path) -> None:
     BeadStore.open(older(tmp_path)).close_database()
     BeadStore.open(tmp_path / "new.db").close_database()
@@ -158,6 +162,7 @@ def test_a_newer_database_is_refused(tmp_path: Path, stamp: str) -> None:
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_postgres_from_nothing_through_every_script(postgres_server: str) -> None:
     by_scripts, at_once = (postgres.new_database(postgres_server) for _ in range(2))
     engine = create_engine(by_scripts.replace("postgresql:", "postgresql+psycopg:"))

@@ -53,6 +53,7 @@ def test_what_this_process_writes_later_is_found_after_touch(store: BeadStore) -
     assert [id for id, _ in vectors.search(vectors.embed("apples"), [INSIGHTS], 9)] == [late.id]
 
 
+@pytest.mark.slow
 def test_the_shortlist_finds_what_a_full_search_finds(
     store: BeadStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ class Watch:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(budgets, st.lists(calls, min_size=1, max_size=12), st.lists(st.integers(0, 8), max_size=3))
 def test_any_sequence_of_calls(budget: Budget, plans: list[Plan], cancels: list[int]) -> None:
     async def all_of_them() -> Watch:

@@ -20,6 +20,8 @@ from tiers.model_calls import Caller, Origin
 from tiers.prompts import chat
 from tiers.protocol import Budget
 
+pytestmark = pytest.mark.slow
+
 
 class Failing(OracleBackend):
     """Fails after a while."""

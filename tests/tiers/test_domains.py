@@ -53,6 +53,7 @@ def imports(path: Path) -> Iterator[str]:
             yield node.value  # It may be what ``import_module`` is given.
 
 
+@pytest.mark.slow
 def test_no_general_module_imports_a_domain_or_the_embedded_model() -> None:
     own = {
         f"{context}.domains.{name}"
@@ -185,6 +186,7 @@ RAISES, AMISS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(GIVES))
 @pytest.mark.parametrize(
     ("method", "says"),

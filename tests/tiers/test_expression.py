@@ -57,6 +57,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(trees)
 def test_the_steps_come_to_what_the_expression_does(text: str) -> None:
     if isinstance(ast.parse(text, mode="eval").body, ast.Constant):

@@ -19,6 +19,8 @@ from tests.oracle import CARDS, OracleBackend, by_form
 from tests.state.words import WordEmbedding
 from tiers.protocol import Check, Task
 
+pytestmark = pytest.mark.slow
+
 SENTINEL = 918273645
 
 

@@ -31,6 +31,7 @@ def worked_out(a: int, op: str, b: int) -> str | None:
     raise AssertionError("it never ends")
 
 
+@pytest.mark.slow
 @given(NATURAL, NATURAL)
 def test_sums(a: int, b: int) -> None:
     assert worked_out(a, "+", b) in (None, str(a + b))
@@ -42,6 +43,7 @@ def test_differences(a: int, b: int) -> None:
     assert worked_out(high, "-", low) in (None, str(high - low))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**9), st.integers(0, 10**5))
 def test_products(a: int, b: int) -> None:
     assert worked_out(a, "*", b) in (None, str(a * b))

@@ -92,6 +92,7 @@ def test_what_is_pasted_below_a_request_is_none() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_word_problem_is_one_request() -> None:
     with shared("gsm8k_train.jsonl").open() as rows:
         questions = [json.loads(row)["question"] for row in islice(rows, 1000)]

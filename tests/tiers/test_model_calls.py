@@ -100,6 +100,7 @@ def test_a_template_longer_than_the_bound_is_learned(ledger: Ledger) -> None:
     assert asyncio.run(some()).meter.spent.tokens == 135
 
 
+@pytest.mark.slow
 def test_the_deadline_reaches_a_call_under_way(ledger: Ledger) -> None:
     began = time.monotonic()
     price = Price(prompt=1.0, completion=1.0)
@@ -129,6 +130,7 @@ def test_a_timeout_without_a_deadline_is_the_endpoints(ledger: Ledger) -> None:
     assert ledger.lost("r") == 1
 
 
+@pytest.mark.slow
 def test_a_stop_gives_calls_a_moment_and_then_gives_them_up(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,6 +244,7 @@ AROUND = [
 ]
 
 
+@pytest.mark.slow
 @given(written(), st.sampled_from(AROUND))
 def test_every_written_form_is_read(number: tuple[str, Fraction], around: str) -> None:
     text, value = number
@@ -255,6 +256,7 @@ def test_every_written_form_is_read(number: tuple[str, Fraction], around: str) -
 WORDS = st.lists(st.text(st.characters(categories=["L"]), min_size=2), max_size=5).map(" ".join)
 
 
+@pytest.mark.slow
 @given(WORDS, written(), WORDS, st.sampled_from(["", ".", ",", ":", "\n"]))
 def test_prose_around_a_number_makes_no_other_number_of_it(
     before: str, number: tuple[str, Fraction], after: str, end: str
@@ -272,6 +274,7 @@ JOINTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(written(), st.sampled_from(JOINTS), written(), st.sampled_from(AROUND))
 @example(("3", Fraction(3)), "^{", ("2", Fraction(2)), "Answer: {}")
 def test_no_part_of_a_longer_expression_is_read(
@@ -290,6 +293,7 @@ TAILS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(written(), st.sampled_from(TAILS), st.sampled_from(AROUND[:-1]))
 def test_nothing_that_a_number_goes_on_with_is_cut_off(
     number: tuple[str, Fraction], tail: str, around: str
@@ -297,6 +301,7 @@ def test_nothing_that_a_number_goes_on_with_is_cut_off(
     assert answer_number(around.format(number[0] + tail)) is None
 
 
+@pytest.mark.slow
 @given(st.fractions() | st.decimals(allow_nan=False, allow_infinity=False, places=9).map(Fraction))
 def test_a_number_is_written_as_it_is_read(value: Fraction) -> None:
     assert answer_number(write_number(value)) == value

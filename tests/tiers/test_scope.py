@@ -40,6 +40,7 @@ def test_every_problem_of_the_packaged_suites_is_in_scope(suite: str) -> None:
         assert out_of_scope(context(problem.task())) is None, problem.statement
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", SPECIALISTS)
 def test_every_held_out_prompt_is_in_scope(domain: str) -> None:
     for cell in CELLS[domain]:
@@ -109,6 +110,7 @@ def test_a_garbled_refusal_is_a_refusal(answer: str) -> None:
     assert not declined(code.model_copy(update={"declines": None}), answer)
 
 
+@pytest.mark.slow
 def test_a_right_answer_is_none() -> None:
     for domain in SPECIALISTS:
         card = next(card for card in POCKET if card.name == domain)

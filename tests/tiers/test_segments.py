@@ -55,6 +55,7 @@ def test_what_asks_for_nothing_has_no_stages(text: str) -> None:
     assert not asks_in_stages(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -149,6 +149,7 @@ def test_fill_replaces_known_names_only() -> None:
     assert fill("{s1} + {s2}", {"s1": "4"}) == "4 + {s2}"
 
 
+@pytest.mark.slow
 def test_explain_asks_about_the_solved_steps_and_checks_the_citations() -> None:
     rows = [
         {"name": "s1", "target": "Ana", "objective": "3"},

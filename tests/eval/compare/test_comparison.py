@@ -46,6 +46,7 @@ def test_a_clear_benefit_is_called_one() -> None:
     assert "b is better than a: +66.7 points" in d.words
 
 
+@pytest.mark.slow
 def test_no_benefit_is_said_of_a_sample_that_would_have_shown_one() -> None:
     (found,) = analyse(made(a="+-" * 150, b="+-" * 149 + "-+"), ["a", "b"], "a")
     (d,) = found.differences
@@ -60,6 +61,7 @@ def test_no_benefit_is_said_of_a_sample_that_would_have_shown_one() -> None:
     assert found.differences[0].verdict == "undecided"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("a", "b"),
     [("+----", "+++++"), ("+-" * 15, "-+" * 14 + "++"), ("+" * 40, "+" * 40), ("+", "-")],
@@ -143,6 +145,7 @@ def test_lost_attempts_are_counted_and_compared_on_neither_side() -> None:
     assert "lost" in markdown([found], {})
 
 
+@pytest.mark.slow
 def test_a_system_that_lost_every_attempt_is_compared_with_nothing() -> None:
     attempts = made(a="+-", b="--")
     attempts = [x.model_copy(update={"lost": "answer"}) if x.system == "b" else x for x in attempts]
@@ -420,6 +423,7 @@ def test_a_problem_without_checker_is_refused(tmp_path: Path) -> None:
         asyncio.run(sweep({"s": [bare]}, ["a"], [1], Solver(), Journal(tmp_path / "a", HEADER)))
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_beside_it() -> None:
     attempts = [
         a.model_copy(update={"suite": suite})

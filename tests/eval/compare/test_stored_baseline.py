@@ -28,6 +28,7 @@ def record(marks: str, suite: str = "s") -> Record:
     return Record(name="quick", model="pocket", attempts=attempts)
 
 
+@pytest.mark.slow
 def test_what_changed_is_told_problem_by_problem() -> None:
     (change,) = changes(record("++--" * 5), record("----" * 5))
     assert (change.now, change.before, len(change.gained), change.lost) == (0.5, 0.0, 10, ())

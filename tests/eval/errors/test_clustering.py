@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from eval.errors.clustering import Vectors, cluster, merged, name_of, plane, trend
 from eval.errors.clusters_report import html, markdown, rows
@@ -43,6 +44,7 @@ def embed(texts: Sequence[str]) -> Vectors:
 FAILURES = [failure(k, run, 10 * run + n) for k in range(5) for run in range(3) for n in range(3)]
 
 
+@pytest.mark.slow
 def test_kinds_are_found_without_their_number() -> None:
     clusters, labels, features = cluster(FAILURES, embed)
     assert len(clusters) == 5

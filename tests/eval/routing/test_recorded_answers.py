@@ -156,6 +156,7 @@ def test_predictions_never_see_the_task_they_are_about(predict: object) -> None:
     assert predict(vectors, rate, 0)[test] == pytest.approx(before[test])  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_a_whole_measurement_of_a_small_ground() -> None:
     rng = np.random.default_rng(1)
     hard = rng.random(60)

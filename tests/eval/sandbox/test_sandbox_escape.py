@@ -135,6 +135,7 @@ print(made)"""
     assert 0 < int(result.stdout) < 12
 
 
+@pytest.mark.slow
 def test_a_fork_bomb_that_does_not_wait_ends_with_the_sandbox() -> None:
     result = run(
         "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
@@ -157,6 +158,7 @@ import os; os._exit(0)"""
     assert 0 < int(run(program, marked(processes=10)).stdout) < 10
 
 
+@pytest.mark.slow
 def test_many_processes_share_one_memory_limit() -> None:
     program = """import os, time
 for _ in range(8):
@@ -168,12 +170,14 @@ time.sleep(30)"""
     assert (result.ok, result.killed_by) == (False, "memory")
 
 
+@pytest.mark.slow
 def test_a_memory_bomb_fails_alone() -> None:
     result = run("x = []\nwhile True: x.append(bytearray(2**24))")
     assert not result.ok
     assert "MemoryError" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGXCPU", "SIGALRM", "SIGTERM"])
 def test_a_loop_that_ignores_signals_still_ends(name: str) -> None:
     program = f"import signal\nsignal.signal(signal.{name}, signal.SIG_IGN)\nwhile True: pass"
@@ -188,6 +192,7 @@ def test_no_signal_reaches_us() -> None:
     assert result.stdout in ("alive\n", "")  # we are: this line runs
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     "call",
@@ -254,6 +259,7 @@ def test_a_child_that_holds_the_channels_open_does_not_hold_us() -> None:
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_cancelling_kills_what_the_program_started() -> None:
     limits = marked(seconds=60)
 
@@ -271,6 +277,7 @@ def test_cancelling_kills_what_the_program_started() -> None:
     assert survivors(limits) == 0
 
 
+@pytest.mark.slow
 def test_the_sandbox_dies_with_us() -> None:
     limits = marked(seconds=60)
     program = (
@@ -288,6 +295,7 @@ def test_the_sandbox_dies_with_us() -> None:
     assert survivors(limits) == 0
 
 
+@pytest.mark.slow
 def test_it_runs_from_a_thread_and_leaves_no_descriptor_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     results: list[SandboxResult] = []

@@ -106,6 +106,7 @@ def test_root_is_nobody_before_bubblewrap(by: str, monkeypatch: pytest.MonkeyPat
     assert "BlockingIOError" in result.stderr  # the process limit binds
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_an_ordinary_user_may_run_it() -> None:
     program = (

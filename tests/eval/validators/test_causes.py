@@ -38,6 +38,7 @@ def check(kind: str, code: str, sandbox: Any = SMALL, **spec: Any) -> CheckResul
     return asyncio.run(validators(sandbox)[kind].validate(code, asked))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_failure_has_one_name(kind: str, name: str) -> None:
@@ -51,6 +52,7 @@ def test_a_failure_has_one_name(kind: str, name: str) -> None:
     assert result.inconclusive is (name == "no-module")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SPECS)
 def test_too_long_is_a_timeout(kind: str) -> None:
     code = "def f():\n    while True: pass\n" + ("f()\n" if kind == "stdio" else "")
@@ -98,6 +100,7 @@ def test_a_bubblewrap_that_starts_nothing(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert check("function", "def f(): return 4\n", BubblewrapSandbox()).signature == "no-sandbox"
 
 
+@pytest.mark.slow
 def test_large_values_are_carried_or_refute_nothing() -> None:
     large = list(range(100_000))
     spec = {"entry_point": "f", "cases": [{"args": [100_000], "expected": large}]}

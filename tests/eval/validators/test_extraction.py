@@ -127,6 +127,7 @@ def _kept(text: str) -> str:
     return text.replace("\\", "/").replace("'", "")
 
 
+@pytest.mark.slow
 @given(st.lists(STATEMENTS, max_size=5), st.sampled_from(sorted(WRAPPINGS)))
 def test_any_program_comes_out_as_it_went_in(statements: list[str], name: str) -> None:
     program = "def f(x0):\n" + "".join(statements) + "    return x0\n"

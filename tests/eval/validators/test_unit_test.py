@@ -65,6 +65,7 @@ def many(*answers: str, test: str = TEST, prompt: str = "") -> list[CheckResult]
     return asyncio.run(judge_many(BubblewrapSandbox(), answers, check))
 
 
+@pytest.mark.slow
 def test_many_answers_are_judged_in_one_launch() -> None:
     results = many(
         RIGHT, "def total(xs): return 0", "def total(xs:", "def other(x): pass", "",
@@ -77,6 +78,7 @@ def test_many_answers_are_judged_in_one_launch() -> None:
     assert results[1].detail.endswith("at assert candidate([1, 2]) == 3")
 
 
+@pytest.mark.slow
 def test_no_candidate_can_make_itself_right() -> None:
     results = dict(zip(CHEATS, many(*CHEATS.values(), RIGHT), strict=False))
     passed = [name for name, result in results.items() if result.passed]
@@ -111,6 +113,7 @@ def accepts(value, n):
 """
 
 
+@pytest.mark.slow
 def test_predicate_on_values_and_on_text() -> None:
     calls = {"entry_point": "split", "cases": [{"args": [12]}, {"args": [7]}], "predicate": FACTORS}
     assert predicate("def split(n): return [1, n]", **calls).passed
@@ -163,6 +166,7 @@ def test_a_value_on_which_the_predicate_raises_is_not_accepted() -> None:
     assert "split(12) returned None: the predicate raised TypeError" in result.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

@@ -12,6 +12,8 @@ from tests.eval.validators.unit_forgeries import FORGERIES, PROMPTS
 from tests.eval.validators.unit_programs import CASES, UNCARRIED
 from tiers.protocol import Check, CheckResult
 
+pytestmark = pytest.mark.slow
+
 BOX = BubblewrapSandbox()
 
 

@@ -65,6 +65,7 @@ def test_right_functions(code: str, args: list[Any], expected: Any) -> None:
     assert result.seconds > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "signature", "detail"),
     [
@@ -128,6 +129,7 @@ def test_the_first_failing_case_is_named_and_arguments_are_as_given() -> None:
     assert result.detail == "f([1], b=5) returned 7, expected 8"
 
 
+@pytest.mark.slow
 def test_a_call_has_its_own_time() -> None:
     code = "def f(a):\n    while a: pass\n    return a"
     result = call(code, ([0], 0), ([1], 1), timeout=0.3)
@@ -136,6 +138,7 @@ def test_a_call_has_its_own_time() -> None:
     assert result.seconds < 2
 
 
+@pytest.mark.slow
 def test_reading_the_arguments_is_none_of_the_calls_time() -> None:
     cases = [{"args": [[[i] for i in range(100_000)]], "expected": 100_000}]
     spec = {"entry_point": "f", "cases": cases, "timeout": 0.05}
@@ -201,6 +204,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_programs_fail_the_check(name: str) -> None:
     result = call(HOSTILE[name], ([[1, 2]], 4))
@@ -229,6 +233,7 @@ def test_hostile_programs_fail_the_other_checks(name: str, kind: str, spec: dict
     assert result.detail
 
 
+@pytest.mark.slow
 def test_stdio() -> None:
     code = "```python\na, b = map(int, input().split())\nprint(a + b)\nprint()\n```"
     cases = [{"stdin": "1 2", "stdout": "3"}, {"stdin": "2 2\n", "stdout": "4\n"}]
@@ -255,6 +260,7 @@ CACHE = """class Counter:
 """
 
 
+@pytest.mark.slow
 def test_class_ops() -> None:
     spec: dict[str, Any] = {
         "class_name": "Counter",
@@ -271,6 +277,7 @@ def test_class_ops() -> None:
     assert unbuilt.detail.startswith("operation 1: Counter(1) raised TypeError")
 
 
+@pytest.mark.slow
 def test_program_value() -> None:
     assert check("program_value", "print('total:', 6 * 7)", expected=42).passed
     assert check("program_value", "def solve():\n    return 0.1 + 0.2", expected=0.3,
@@ -299,12 +306,14 @@ plain = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(plain)
 def test_plain_values_survive_the_way_out(value: object) -> None:
     assert equal(decode(encode(value)), value) or "nan" in repr(value)
     assert show(value)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner)
        | st.dictionaries(st.sampled_from(["set", "dict", "int", "complex", "tuple", "opaque",
                                           "number", "bytes"]), inner, max_size=1)))  # fmt: skip
@@ -405,6 +414,7 @@ def test_tolerance_holds_inside_sets_and_keys(
 near = st.integers(0, 6).map(lambda n: n / 4)
 
 
+@pytest.mark.slow
 @given(
     st.sets(st.tuples(near, near), min_size=1, max_size=5),
     st.lists(st.lists(near, min_size=2, max_size=2), min_size=1, max_size=5),
@@ -424,6 +434,7 @@ def test_elements_are_paired_whenever_they_can_be(
     )
 
 
+@pytest.mark.slow
 def test_large_sets_are_compared_in_time() -> None:
     points = {(k % 140, k // 140, "p") for k in range(15_000)}
     moved = [[x + 0.25, y - 0.25, p] for x, y, p in points]

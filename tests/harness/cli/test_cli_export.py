@@ -25,6 +25,8 @@ from tests.oracle import CARDS, ByForm, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 from tiers.protocol import Check
 
+pytestmark = pytest.mark.slow
+
 DOC = Path(__file__).parents[3] / "docs" / "export.md"
 SECRET = "the gardener counted 918273645 blossoms"
 

@@ -12,6 +12,8 @@ import pytest
 from harness.cli.app import COMMANDS
 from harness.cli.lazy import imported
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 WORDS = """
 import sys

@@ -172,6 +172,7 @@ def columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return int(request.param)
 
 
+@pytest.mark.slow
 def test_tables_fit_and_keep_ids_whole(cli: Cli, run_id: str, columns: int) -> None:
     store = BeadStore.open(database_url())
     named = [Runs(store).start(f"a-problem-with-quite-a-long-name/{n}").id for n in range(3)]
@@ -251,6 +252,7 @@ def test_doctor_finds_what_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert states["runs folder"][0] == "ok"
 
 
+@pytest.mark.slow
 def test_doctor_tries_torch_in_a_process_of_its_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +266,7 @@ def test_doctor_tries_torch_in_a_process_of_its_own(
         doctor._torch()
 
 
+@pytest.mark.slow
 def test_doctor_asks_the_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_BACKEND", "openai")
     monkeypatch.setenv("HARNESS_BASE_URL", "http://127.0.0.1:9/v1")

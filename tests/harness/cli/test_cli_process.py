@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 HELP = "import sys; from harness.cli import main; code = main(['--help']); print(*sys.modules)"
 RUN = """

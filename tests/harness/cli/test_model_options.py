@@ -41,6 +41,7 @@ def test_every_verb_has_them_all(cli: Cli, words: tuple[str, ...]) -> None:
             assert f"--{name.replace('_', '-')}" in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [w for w in VERBS if w != ("doctor",)], ids=" ".join)
 def test_every_verb_reads_them(cli: Cli, words: tuple[str, ...]) -> None:
     Path("a.toml").write_text("")
@@ -100,6 +101,7 @@ def base_url() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.mark.slow
 def test_the_specialists_of_an_endpoint_are_asked_of_it(cli: Cli, base_url: str) -> None:
     flags = ("--backend", "openai", "--base-url", base_url, "--model", "base")
     names = [card["name"] for card in json.loads(cli("specialist", "list", *flags, "--json").out)]
@@ -111,6 +113,7 @@ def test_the_specialists_of_an_endpoint_are_asked_of_it(cli: Cli, base_url: str)
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_the_model_that_the_flags_name(
     cli: Cli, base_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

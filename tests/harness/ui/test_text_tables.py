@@ -54,6 +54,7 @@ def test_cells_with_lines_of_their_own_and_with_colours() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.text(max_size=30), st.text(max_size=200)), min_size=1, max_size=5),
     st.integers(40, 120),

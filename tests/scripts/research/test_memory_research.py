@@ -14,6 +14,8 @@ from scripts.research import ablate_memory, benchmark_drift
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OracleBackend:
@@ -31,7 +33,6 @@ def oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OracleBackend:
     return backend
 
 
-@pytest.mark.slow
 def test_the_ablation_writes_a_row_for_each_variant(
     oracle: OracleBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,7 +51,6 @@ def test_mcnemar_counts_the_pairs_that_differ() -> None:
     assert ablate_memory.paired_p([True] * 6, [False] * 6) == pytest.approx(2 / 64)
 
 
-@pytest.mark.slow
 def test_the_drift_benchmark_says_that_pocket_prompts_take_no_pack(
     oracle: OracleBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

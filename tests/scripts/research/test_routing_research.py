@@ -30,6 +30,7 @@ def test_splitting_prints_what_it_writes(folder: Path, capsys: pytest.CaptureFix
     assert said.strip() == (folder / "b" / "splitting.md").read_text().strip()
 
 
+@pytest.mark.slow
 def test_the_adaptive_router_on_tokens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert adaptive_router.main(["--part", "tokens", "--seeds", "1", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)

@@ -206,6 +206,7 @@ def test_export_and_import(cli: Cli, folder: Path) -> None:
     assert "conflict: line 5, bd-04 is of the same time but differs in title; kept" in told
 
 
+@pytest.mark.slow
 def test_export_to_the_output_and_import_from_the_input(folder: Path) -> None:
     bead("import", "-", input=FILE)
     assert bead("export").stdout == FILE
@@ -219,6 +220,7 @@ def bead(*words: str, input: bytes = b"", **more: Any) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_store_is_found_from_below_and_by_url(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +271,7 @@ def test_doctor(cli: Cli) -> None:
     assert cli("bead", "doctor").code == 0
 
 
+@pytest.mark.slow
 def test_ids_complete_in_the_shell(cli: Cli, folder: Path) -> None:
     id = made(cli, "the title")
     for start in ("hm-", id[:5], id):
@@ -373,6 +376,7 @@ def test_a_full_disk(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(cli, "list") == before
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow(folder: Path) -> None:
     bead("import", "-", input=FILE)
 
@@ -386,6 +390,7 @@ def test_a_file_that_may_not_grow(folder: Path) -> None:
     assert bead("export").stdout == FILE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("words", [("export",), ("list",)])
 def test_an_output_that_is_full(folder: Path, words: tuple[str, ...]) -> None:
@@ -399,6 +404,7 @@ def test_an_output_that_is_full(folder: Path, words: tuple[str, ...]) -> None:
     assert b"No space left on device" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_runs_made_is_apart_from_your_own(cli: Cli) -> None:
     mine = made(cli, "mine")
     store = BeadStore.open(database_url())

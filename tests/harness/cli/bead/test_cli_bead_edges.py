@@ -35,6 +35,7 @@ EDGES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", EDGES)
 def test_a_date_at_an_end_of_the_calendar_is_taken_or_refused(
     cli: Cli, zone: str, text: str
@@ -67,6 +68,7 @@ def test_what_is_too_far_away_says_so(cli: Cli, zone: str) -> None:
     assert never.code == (0 if zone == "UTC" else 2)
 
 
+@pytest.mark.slow
 def test_stored_dates_at_the_ends_of_the_calendar_are_shown(
     cli: Cli, folder: Path, zone: str
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_setting_of_the_environment_that_is_no_text_is_one_line(
     assert said.err == "error: HARNESS_ACTOR a\\udcff is not UTF-8 text; give it in UTF-8\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("given", [b"a\xff", b"a\0b"])
 def test_an_input_that_is_no_text_is_one_line(folder: Path, given: bytes, locale: str) -> None:
@@ -171,6 +174,7 @@ def test_a_limit_beyond_every_number_is_none(cli: Cli) -> None:
 LINES = ("one\r\ntwo\r\n", "one\r\ntwo", "one\rtwo\r", "one\n\rtwo\r\n\nthree", "\r\n", "plain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", LINES)
 def test_what_is_not_edited_stays_as_it_is(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str
@@ -213,6 +217,7 @@ def test_an_edit_with_nul_changes_nothing(
     assert json.loads(cli("bead", "list", "--json").out) == [bead]
 
 
+@pytest.mark.slow
 def test_the_line_endings_of_the_input_stay(folder: Path) -> None:
     command = [sys.executable, "-m", "harness", "bead", "create", "x", "--json", "-d", "-"]
     given = "one\r\ntwo\rü\n"
@@ -243,6 +248,7 @@ def test_closing_and_deleting_by_update(cli: Cli) -> None:
     assert f"bead {part} is deleted" in said.err
 
 
+@pytest.mark.slow
 def test_nobody_is_called_nobody(cli: Cli) -> None:
     cli("bead", "create", "x")
     (bead,) = json.loads(cli("bead", "list", "--json").out)

@@ -53,6 +53,7 @@ def test_labels_with_commas(cli: Cli) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["ready", "list", "search", "blocked"])
 def test_the_same_filters_everywhere(cli: Cli, verb: str) -> None:
     block, top = made(cli, "block"), made(cli, "top")
@@ -82,6 +83,7 @@ def test_claim_next_is_narrowed_too(cli: Cli) -> None:
     assert said(cli, "claim", "--next", "-l", "x", code=1)["error"].startswith("nothing is ready")
 
 
+@pytest.mark.slow
 def test_close_and_delete_by_force_only(cli: Cli) -> None:
     top = made(cli, "top", "-t", "epic")
     part = made(cli, "part", "--parent", top)
@@ -100,6 +102,7 @@ def test_close_and_delete_by_force_only(cli: Cli) -> None:
     assert ids(cli, "reopen", part) == [part]
 
 
+@pytest.mark.slow
 def test_due_dates(cli: Cli) -> None:
     late = made(cli, "late", "--due", "2020-01-31")
     soon = made(cli, "soon", "--due", "+2h")
@@ -134,6 +137,7 @@ def editor(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setenv("EDITOR", f"{sys.executable} '{file}' --wait")
 
 
+@pytest.mark.slow
 def test_edit(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     id = made(cli, "title", "-d", "text")
     editor(folder, monkeypatch, "path.write_text(path.read_text() + ' and more\\n')")

@@ -58,6 +58,7 @@ WRONG = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", WRONG)
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
 def test_a_wrong_place_is_an_error_and_stays_as_it_is(
@@ -85,6 +86,7 @@ def test_a_home_that_cannot_be_one(
         assert (done.code, done.out, done.err.count("\n")) == (4, "", 1), words
 
 
+@pytest.mark.slow
 def test_before_the_first_store(cli: Cli, folder: Path) -> None:
     note = f"no store yet at {folder}/runs/state.db; `harness bead create` or `harness run` makes one\n"
     for words in LOOKING:
@@ -123,6 +125,7 @@ def test_looking_writes_nothing(cli: Cli, folder: Path, unprivileged_folder: Pat
     assert (done.code, "read-only" in done.err) == (4, True)
 
 
+@pytest.mark.slow
 def test_a_server_without_a_store(cli: Cli, postgres_server: str) -> None:
     from tests import postgres
 

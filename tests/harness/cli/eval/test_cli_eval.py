@@ -21,6 +21,8 @@ from tests.harness.conftest import Cli
 from tests.oracle import CARDS, OracleBackend, by_form, horizon_story
 from tests.state.words import WordEmbedding
 
+pytestmark = pytest.mark.slow
+
 
 class HashedEmbedder:
     """Likeness without a model; the real one has tests of its own."""
