@@ -58,13 +58,15 @@ class Architect:
     async def _take_apart(self, step: Bead) -> bool:
         context = self.context
         order = parts.failed_order(context, step)
-        done = parts.of(context.steps(), step)
+        done = parts.done(context.steps(), step)
         results = {part.data["part"]: str(part.data["artifact"]) for part in done}
         try:
             found = await context.craft_of(step).take_apart(context, order, results)
             refusal = "it has no parts"
         except PlanError as fault:
             found, refusal = None, str(fault)
+        if found and found.artifact is None and {p.name for p in found.steps} <= results.keys():
+            found, refusal = None, "it has no further parts"
         change = parts.progress(step, done, found, refusal)
         epic = parts.epic(context, step, order)
         beads, edges = [], []

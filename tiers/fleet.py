@@ -91,7 +91,9 @@ class Fleet:
         except BudgetExceeded as spent:
             outcome = self._outcome(order, "exhausted", (0, made.artifact, ()), [], spent.limit)
         else:
-            if made.sound and not any(c.refutes for c in checks):
+            # Verified parts stand in for the craft's own checks, not for those of the problem.
+            public = self.context.validators
+            if made.sound and all(c.passed or not (c.refutes or c.kind in public) for c in checks):
                 says = f"{order.objective} in {made.parts} parts, each verified"
                 checks = (*checks, CheckResult(kind=PARTS, passed=True, detail=says))
             outcome = self._judged(order, made.artifact, checks)

@@ -48,9 +48,9 @@ def in_parts(step: Bead) -> bool:
     return held["refusal"] is None and held["failures"] == len(step.data["failed"])
 
 
-def of(steps: Iterable[Bead], step: Bead) -> list[Bead]:
-    """The parts of a step so far, in the order in which they were requested."""
-    return [part for part in steps if part.data.get("under") == step.id]
+def done(steps: Iterable[Bead], step: Bead) -> list[Bead]:
+    """The parts of a step that are closed, in the order in which they were requested."""
+    return [p for p in steps if p.data.get("under") == step.id and p.status == "closed"]
 
 
 def due(steps: Sequence[Bead]) -> list[Bead]:

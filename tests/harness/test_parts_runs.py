@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import eval.validators
 from eval import Problem
 from harness import engine
 from harness.report import RunReport
@@ -16,7 +18,9 @@ from specialists.pocket.arithmetic import parse, within_reach
 from state.errors import BackendUnavailable
 from tests.harness.memory_runs import CHAT, Lab, chat, garden, prompts
 from tests.oracle import CARDS, OracleBackend
-from tiers.protocol import Budget, Check
+from tiers.architect import Architect
+from tiers.domains.story.operations import MathCraft, operation_step
+from tiers.protocol import Budget, Check, CheckResult, Parts
 
 pytestmark = pytest.mark.slow
 
@@ -205,3 +209,52 @@ def test_operations_beyond_the_fleet_are_written_out(
     assert (report.answer, report.verdict) == (answer, "verified") or (
         answer is None and report.verdict == "failed"
     )
+
+
+def test_an_architect_that_was_killed_after_writing_parts_writes_the_same(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node runs again before its checkpoint is written: its parts are there, and open."""
+    undisturbed = lab.run(asked(), failing(HARD), FLEET)
+    once = Architect.take_apart
+
+    async def twice(self: Architect, ids: Sequence[str]) -> bool:
+        await once(self, ids)
+        return await once(self, ids)
+
+    monkeypatch.setattr(Architect, "take_apart", twice)
+    report = lab.run(asked(), failing(HARD), FLEET)
+    assert (report.answer, report.verdict) == ("393", "verified")
+    assert report.calls == undisturbed.calls
+
+
+@pytest.mark.parametrize("names", [(), ("p1",)])
+def test_a_domain_without_further_parts_ends_the_taking_apart(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    async def same(*given: object) -> Parts:
+        return Parts(steps=tuple(operation_step(name, "1 + 2") for name in names))
+
+    monkeypatch.setattr(MathCraft, "take_apart", same)
+    report = lab.run(asked(), failing(HARD), FLEET, budget=Budget(calls=200))
+    assert report.verdict == "failed"
+    held = [
+        s.data["parts"] for s in lab.beads(run_id=report.run_id, kind="step") if "parts" in s.data
+    ]
+    assert {h["refusal"] for h in held} == {"it has no further parts"}
+
+
+def test_parts_do_not_stand_in_for_a_public_check_that_cannot_decide(lab: Lab) -> None:
+    class Undecided:
+        kinds = frozenset({"exact"})
+
+        async def validate(self, artifact: str, check: Check) -> CheckResult:
+            return CheckResult(kind="exact", passed=False, inconclusive=True, signature="judge")
+
+    theirs = eval.validators.validators
+    lab.patch.setattr(eval.validators, "validators", lambda: {**theirs(), "exact": Undecided()})
+    problem = asked().model_copy(
+        update={"public_checks": (Check(kind="exact", spec={"expected": "393"}),)}
+    )
+    report = lab.run(problem, failing(HARD), FLEET, strategy="plan")
+    assert (report.answer, report.verdict) == ("393", "unverified")
